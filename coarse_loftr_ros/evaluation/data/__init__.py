@@ -1,0 +1,1 @@
+"""Evaluation data: layouts on disk, generated pairs, the held-out split."""

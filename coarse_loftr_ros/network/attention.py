@@ -1,0 +1,82 @@
+"""Linear attention layers of the LoFTR family.
+
+Sources: "Transformers are RNNs: Fast Autoregressive Transformers with Linear Attention"
+(Katharopoulos et al., ICML 2020) for the attention; "LoFTR: Detector-Free Local Feature Matching
+with Transformers" (Sun et al., CVPR 2021) for the layer around it.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["AttentionLayer", "linear_attention"]
+
+
+def linear_attention(query: Tensor, key: Tensor, value: Tensor, eps: float = 1e-6) -> Tensor:
+    """Attention with the kernel elu(x) + 1, linear in the number of tokens.
+
+    Args:
+        query: [B, heads, L, D].
+        key: [B, heads, S, D].
+        value: [B, heads, S, D].
+        eps: keeps the normaliser from zero.
+
+    Returns:
+        [B, heads, L, D]. ``K^T V`` is one matrix product; the mean over S instead of the sum
+        keeps both products small enough for half precision.
+    """
+    q = F.elu(query) + 1.0
+    k = F.elu(key) + 1.0
+    scale = 1.0 / key.shape[2]
+    context = torch.matmul(k.transpose(2, 3) * scale, value)
+    normaliser = torch.matmul(q, k.mean(dim=2).unsqueeze(3)) + eps * scale
+    return torch.matmul(q, context) / normaliser
+
+
+class AttentionLayer(nn.Module):
+    """One LoFTR encoder layer: attention from ``source`` into ``x``, then a feed-forward part.
+
+    Attribute names are those of the published checkpoints.
+
+    Args:
+        channels: width of the tokens; must be divisible by ``heads``.
+        heads: attention heads.
+    """
+
+    def __init__(self, channels: int, heads: int = 1) -> None:
+        super().__init__()
+        if channels % heads:
+            raise ValueError(f"{channels} channels cannot be divided among {heads} heads")
+        self.heads = heads
+        self.q_proj = nn.Linear(channels, channels, bias=False)
+        self.k_proj = nn.Linear(channels, channels, bias=False)
+        self.v_proj = nn.Linear(channels, channels, bias=False)
+        self.merge = nn.Linear(channels, channels, bias=False)
+        self.mlp = nn.Sequential(
+            nn.Linear(channels * 2, channels * 2, bias=False),
+            nn.ReLU(inplace=True),
+            nn.Linear(channels * 2, channels, bias=False),
+        )
+        self.norm1 = nn.LayerNorm(channels, eps=1e-7)
+        self.norm2 = nn.LayerNorm(channels, eps=1e-7)
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+
+    def forward(self, x: Tensor, source: Tensor) -> Tensor:
+        """Update ``x`` [B, L, C] with what it finds in ``source`` [B, S, C]."""
+        message = linear_attention(
+            self._split(self.q_proj(x)),
+            self._split(self.k_proj(source)),
+            self._split(self.v_proj(source)),
+        )
+        message = message.transpose(1, 2).flatten(2)
+        message = self.norm1(self.merge(message))
+        message = self.norm2(self.mlp(torch.cat([x, message], dim=2)))
+        return x + message
+
+    def _split(self, tokens: Tensor) -> Tensor:
+        """[B, L, C] to [B, heads, L, C / heads]."""
+        return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)

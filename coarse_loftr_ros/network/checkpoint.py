@@ -1,0 +1,77 @@
+"""Checkpoints of the project's own network: weights with the configuration that they need."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coarse_loftr_ros.network.matcher_net import MatcherConfig, MatcherNet
+
+__all__ = ["Checkpoint", "load_checkpoint", "load_network", "save_checkpoint"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds.
+
+    Attributes:
+        config: shape of the network.
+        weights: its state dict.
+        step: optimiser steps made.
+        optimiser: state of the optimiser, absent from files that are only for use.
+    """
+
+    config: MatcherConfig
+    weights: dict[str, Any]
+    step: int
+    optimiser: dict[str, Any] | None
+
+
+def save_checkpoint(
+    path: Path, net: MatcherNet, step: int, optimiser: torch.optim.Optimizer | None = None
+) -> None:
+    """Write a checkpoint in one move: a reader sees the old file or the new one, never half."""
+    temporary = path.with_suffix(path.suffix + ".tmp")
+    torch.save(
+        {
+            "format": _FORMAT,
+            "config": net.config.to_dict(),
+            "weights": net.state_dict(),
+            "step": step,
+            "optimiser": optimiser.state_dict() if optimiser is not None else None,
+        },
+        temporary,
+    )
+    os.replace(temporary, path)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint without running any code that it may contain.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: when it is not a checkpoint of this project or of another format.
+    """
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise ValueError(f"{path} is not a checkpoint of format {_FORMAT}")
+    return Checkpoint(
+        MatcherConfig.from_dict(content["config"]),
+        content["weights"],
+        content["step"],
+        content["optimiser"],
+    )
+
+
+def load_network(path: Path) -> MatcherNet:
+    """The network of a checkpoint, ready for inference."""
+    checkpoint = load_checkpoint(path)
+    net = MatcherNet(checkpoint.config)
+    net.load_state_dict(checkpoint.weights)
+    return net.eval()
