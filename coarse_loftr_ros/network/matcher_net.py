@@ -120,7 +120,10 @@ class MatcherNet(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(2.5))
         self.log_fine_scale = nn.Parameter(torch.tensor(2.0))
         table = sine_position_encoding(config.token_channels, _MAX_CELLS, _MAX_CELLS)
-        self.register_buffer("position", table[None], persistent=False)
+        # Each channel depends on x or on y alone: one row and one column hold the whole table.
+        is_x = (torch.arange(config.token_channels) % 4 < 2)[:, None, None]
+        self.register_buffer("position_x", (table[:, :1] * is_x)[None], persistent=False)
+        self.register_buffer("position_y", (table[:, :, :1] * ~is_x)[None], persistent=False)
 
     def encode(self, image: Tensor, cell_offset: tuple[int, int] = (0, 0)) -> tuple[Tensor, Tensor]:
         """Features of one image, computed once and kept with it.
@@ -148,7 +151,8 @@ class MatcherNet(nn.Module):
         coarse = self.token(self.merge16(merged))
         dx, dy = cell_offset
         rows, columns = coarse.shape[2], coarse.shape[3]
-        coarse = coarse + self.position[:, :, dy : dy + rows, dx : dx + columns]
+        coarse = coarse + self.position_x[..., dx : dx + columns]
+        coarse = coarse + self.position_y[..., dy : dy + rows, :]
         tokens = coarse.flatten(2).transpose(1, 2)
         for layer in self.self_layers:
             tokens = layer(tokens, tokens)

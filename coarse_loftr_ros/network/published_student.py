@@ -1,7 +1,7 @@
 """The published Coarse LoFTR student (Kolodiazhnyi, "Local Feature Matching with Transformers
 for low-end devices", 2022), rewritten with one matrix product per attention and loadable from
 the project's own checkpoints. It serves as a baseline and as a teacher.
-"""  # noqa: D205, D415
+"""  # noqa: D205
 
 from __future__ import annotations
 

@@ -59,9 +59,7 @@ def transform(homography: Tensor, points: Tensor) -> Tensor:
     return torch.where(behind, torch.full_like(moved[..., :2], -1e6), moved[..., :2] / depth)
 
 
-def _true_cells(
-    homography: Tensor, valid_from: Tensor, valid_to: Tensor
-) -> tuple[Tensor, Tensor]:
+def _true_cells(homography: Tensor, valid_from: Tensor, valid_to: Tensor) -> tuple[Tensor, Tensor]:
     """For each cell of one view its cell in the other, int64 [B, L], and whether it has one."""
     rows, columns = valid_from.shape[2:]
     centres = cell_centres(rows, columns, homography.device)

@@ -1,0 +1,71 @@
+"""Which runtime executes the network: by name, or ``auto`` with its reason."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+
+from coarse_loftr_ros.backends.base import Backend, BackendError, ModelFiles
+from coarse_loftr_ros.preprocessing import NetworkSize
+
+__all__ = ["BACKEND_NAMES", "BackendChoice", "choose_backend", "create_backend"]
+
+BACKEND_NAMES = ("auto", "openvino", "onnxruntime", "tensorrt")
+
+# In order of preference on a CPU; the module is imported only when the runtime is chosen.
+_CPU_MODULES = {"openvino": "openvino", "onnxruntime": "onnxruntime"}
+
+
+@dataclass(frozen=True)
+class BackendChoice:
+    """The runtime to use and why."""
+
+    name: str
+    reason: str
+
+
+def choose_backend(name: str) -> BackendChoice:
+    """Resolve ``auto`` and refuse what cannot run here.
+
+    Args:
+        name: one of ``BACKEND_NAMES``.
+
+    Raises:
+        BackendError: in words that say what to do instead.
+    """
+    if name not in BACKEND_NAMES:
+        raise BackendError(f"backend is '{name}'; it must be one of {', '.join(BACKEND_NAMES)}")
+    if name == "tensorrt":
+        raise BackendError(
+            "backend 'tensorrt' is not available in this version; use 'openvino' or "
+            "'onnxruntime' on the CPU, or 'auto'"
+        )
+    installed = [key for key, module in _CPU_MODULES.items() if importlib.util.find_spec(module)]
+    if name == "auto":
+        if not installed:
+            raise BackendError(
+                "backend 'auto' found neither OpenVINO nor ONNX Runtime; install one with "
+                "pip install openvino, or pip install onnxruntime"
+            )
+        return BackendChoice(installed[0], f"auto: {installed[0]} is installed")
+    if name not in installed:
+        raise BackendError(f"backend '{name}' is not installed; pip install {name}")
+    return BackendChoice(name, "as asked")
+
+
+def create_backend(name: str, model: ModelFiles, size: NetworkSize, threads: int = 0) -> Backend:
+    """Load ``model`` for ``size`` with the runtime that ``name`` resolves to.
+
+    Slow: compiles and warms up (about half a second on a CPU).
+
+    Raises:
+        BackendError: when that is not possible.
+    """
+    choice = choose_backend(name)
+    if choice.name == "openvino":
+        from coarse_loftr_ros.backends.openvino_backend import OpenVinoBackend
+
+        return OpenVinoBackend(model, size, threads)
+    from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+
+    return OnnxRuntimeBackend(model, size, threads)

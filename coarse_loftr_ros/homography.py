@@ -1,0 +1,177 @@
+"""Robust homography of point matches, and how far to trust it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.result import Homography, Status
+
+__all__ = [
+    "HomographyEstimate",
+    "HomographySettings",
+    "coverage",
+    "estimate_homography",
+    "fit_homography",
+    "transfer",
+]
+
+# Nothing that a camera does to a plane shrinks or grows it a hundredfold within the view.
+_PLAUSIBLE_AREA_RATIO = 100.0
+
+
+@dataclass(frozen=True)
+class HomographySettings:
+    """Thresholds of the estimator and of its verdict.
+
+    Attributes:
+        threshold_px: largest transfer error of an inlier, px of the network image, so that it
+            means the same for every camera.
+        min_inliers: fewer means LOST.
+        good_inliers: fewer means DEGRADED.
+        good_inlier_ratio: a smaller share means DEGRADED: much of the scene does not follow the
+            homography (parallax, moving objects) or many matches are wrong.
+        good_coverage: inliers on a smaller share of the image mean DEGRADED.
+    """
+
+    threshold_px: float = 3.0
+    min_inliers: int = 15
+    good_inliers: int = 40
+    good_inlier_ratio: float = 0.4
+    good_coverage: float = 0.15
+
+    def __post_init__(self) -> None:
+        if not self.threshold_px > 0:
+            raise ValueError(f"threshold_px is {self.threshold_px}; it must be positive")
+        if self.min_inliers < 4:
+            raise ValueError(f"min_inliers is {self.min_inliers}; a homography needs at least 4")
+
+
+@dataclass(frozen=True, eq=False)
+class HomographyEstimate:
+    """Outcome of the robust estimation alone.
+
+    Attributes:
+        matrix: float64 [3, 3] with ``matrix[2, 2] == 1``, or ``None`` when there is none.
+        inlier: bool [N].
+    """
+
+    matrix: NDArray[np.float64] | None
+    inlier: NDArray[np.bool_]
+
+
+def transfer(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Move points [N, 2] by a homography [3, 3]; infinite where they leave the view's front."""
+    points = np.asarray(points, np.float64)
+    homogeneous = points @ matrix[:, :2].T + matrix[:, 2]
+    depth = homogeneous[:, 2:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(depth > 1e-9, homogeneous[:, :2] / depth, np.inf)
+
+
+def fit_homography(
+    reference: NDArray[np.float32], current: NDArray[np.float32], threshold_px: float
+) -> HomographyEstimate:
+    """MAGSAC++ (Barath et al., CVPR 2020) as OpenCV has it; the same input gives the same result.
+
+    Args:
+        reference: float32 [N, 2].
+        current: float32 [N, 2].
+        threshold_px: largest transfer error of an inlier, in the points' own pixels.
+    """
+    nothing = HomographyEstimate(None, np.zeros(len(reference), bool))
+    if len(reference) < 4:
+        return nothing
+    # OpenCV seeds this estimator with a constant, so replays agree to the bit.
+    matrix, inlier = cv2.findHomography(
+        reference, current, cv2.USAC_MAGSAC, threshold_px, maxIters=2000, confidence=0.999
+    )
+    if matrix is None or not np.isfinite(matrix).all() or abs(matrix[2, 2]) < 1e-12:
+        return nothing
+    matrix = matrix / matrix[2, 2]
+    return HomographyEstimate(matrix, inlier[:, 0].astype(bool))
+
+
+def coverage(points: NDArray[np.floating], width: int, height: int) -> float:
+    """Share of an 8x6 grid over the image that holds at least one of the points [N, 2]."""
+    if len(points) == 0:
+        return 0.0
+    cells = ((points + 0.5) * (8.0 / width, 6.0 / height)).astype(np.int64)
+    cells = np.clip(cells, 0, (7, 5))
+    return len(np.unique(cells[:, 1] * 8 + cells[:, 0])) / 48.0
+
+
+def estimate_homography(
+    reference: NDArray[np.float32],
+    current: NDArray[np.float32],
+    width: int,
+    height: int,
+    settings: HomographySettings,
+    threshold_px: float | None = None,
+) -> tuple[Homography, NDArray[np.bool_]]:
+    """Estimate the homography of matches and judge it.
+
+    Args:
+        reference: float32 [N, 2], px of the reference image as received.
+        current: float32 [N, 2], px of the current image as received.
+        width: of the reference image, px.
+        height: of the reference image, px.
+        settings: thresholds.
+        threshold_px: inlier threshold in the points' own pixels; ``None`` takes the settings'.
+
+    Returns:
+        The homography and the inliers, bool [N].
+    """
+    estimate = fit_homography(reference, current, threshold_px or settings.threshold_px)
+    matrix, inlier = estimate.matrix, estimate.inlier
+    if matrix is None:
+        return _lost(len(reference), f"no homography fits {len(reference)} matches"), inlier
+    count = int(np.count_nonzero(inlier))
+    if count < settings.min_inliers:
+        return _lost(len(reference), f"{count} inliers, fewer than {settings.min_inliers}"), inlier
+    implausible = _implausible(matrix, width, height)
+    if implausible:
+        return _lost(len(reference), implausible), np.zeros_like(inlier)
+    errors = transfer(matrix, reference[inlier]) - current[inlier]
+    rms = float(np.sqrt(np.mean(np.sum(errors**2, axis=1))))
+    covered = coverage(reference[inlier], width, height)
+    reasons = []
+    if count < settings.good_inliers:
+        reasons.append(f"{count} inliers, fewer than {settings.good_inliers}")
+    ratio = count / len(reference)
+    if ratio < settings.good_inlier_ratio:
+        reasons.append(f"inlier ratio {ratio:.2f} below {settings.good_inlier_ratio:.2f}")
+    if covered < settings.good_coverage:
+        reasons.append(f"coverage {covered:.2f} below {settings.good_coverage:.2f}")
+    status = Status.DEGRADED if reasons else Status.OK
+    homography = Homography(matrix, len(reference), count, rms, covered, status, "; ".join(reasons))
+    return homography, inlier
+
+
+def _lost(matches: int, reason: str) -> Homography:
+    return Homography(np.eye(3), matches, 0, float("inf"), 0.0, Status.LOST, reason)
+
+
+def _implausible(matrix: NDArray[np.float64], width: int, height: int) -> str:
+    """Why no camera could see the image's outline so; empty when one could."""
+    outline = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], float)
+    depth = outline @ matrix[2, :2] + matrix[2, 2]
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    if centre @ matrix[2, :2] + matrix[2, 2] <= 0:
+        return "implausible homography: it turns the image's centre behind the camera"
+    if np.linalg.det(matrix) <= 0:
+        return "implausible homography: it mirrors the image"
+    if (depth <= 0).any():
+        # The horizon crosses the view: possible for a ground plane, and no area to compare.
+        return ""
+    moved = transfer(matrix, outline)
+    area = 0.5 * abs(
+        np.sum(moved[:, 0] * np.roll(moved[:, 1], -1) - np.roll(moved[:, 0], -1) * moved[:, 1])
+    )
+    ratio = area / ((width - 1) * (height - 1))
+    if not 1 / _PLAUSIBLE_AREA_RATIO < ratio < _PLAUSIBLE_AREA_RATIO:
+        return f"implausible homography: it changes the image's area by a factor {ratio:.3g}"
+    return ""

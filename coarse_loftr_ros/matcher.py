@@ -1,0 +1,225 @@
+"""Encode images and match them: from a pair of feature sets to point matches.
+
+Everything here is in pixels of the network image; the pipeline maps points to the image as
+received.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.backends.base import Backend, CoarseMatches, EncodedImage, ModelFiles
+
+__all__ = ["Features", "Matcher", "PointMatches"]
+
+_FINE_WINDOW = 8  # side of the searched square of fine pixels, as in training
+# Corners closer than this to the border have no full window for the refinement.
+_CORNER_MARGIN = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """One encoded network image.
+
+    Attributes:
+        image: uint8 [H, W], the network image.
+        encoded: what the backend made of it.
+        coarse_stride: px per coarse cell.
+    """
+
+    image: NDArray[np.uint8]
+    encoded: EncodedImage
+    coarse_stride: int
+
+    @cached_property
+    def corners(self) -> NDArray[np.float32]:
+        """The most textured pixel of each coarse cell, float32 [L, 2], (x, y).
+
+        A cell's own centre may lie on a blank wall; its strongest corner (Shi and Tomasi, CVPR
+        1994) is where sub-pixel alignment works best. Needed for references only.
+        """
+        stride = self.coarse_stride
+        height, width = self.image.shape
+        strength = cv2.cornerMinEigenVal(self.image, 5, ksize=3)
+        strength[:_CORNER_MARGIN] = strength[-_CORNER_MARGIN:] = -1.0
+        strength[:, :_CORNER_MARGIN] = strength[:, -_CORNER_MARGIN:] = -1.0
+        rows, columns = height // stride, width // stride
+        cells = strength.reshape(rows, stride, columns, stride).transpose(0, 2, 1, 3)
+        best = cells.reshape(rows * columns, stride * stride).argmax(axis=1)
+        cell = np.arange(rows * columns)
+        x = (cell % columns) * stride + best % stride
+        y = (cell // columns) * stride + best // stride
+        return np.stack([x, y], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class PointMatches:
+    """Matches of two network images.
+
+    Attributes:
+        reference: float32 [N, 2], px of the reference network image.
+        current: float32 [N, 2], px of the current network image.
+        confidence: float32 [N] in [0, 1].
+        cell: int64 [N], the reference's coarse cell; at most one match per cell.
+    """
+
+    reference: NDArray[np.float32]
+    current: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    cell: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.confidence)
+
+    def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> PointMatches:
+        """A part of the matches, by mask or index."""
+        return PointMatches(
+            self.reference[which], self.current[which], self.confidence[which], self.cell[which]
+        )
+
+
+class Matcher:
+    """Encodes network images and matches them in pairs.
+
+    Args:
+        model: the exported model.
+        backend: a runtime that has loaded it for one network size.
+    """
+
+    def __init__(self, model: ModelFiles, backend: Backend) -> None:
+        self.model = model
+        self.backend = backend
+        self._columns = backend.size.width // model.coarse_stride
+        self._input = np.empty((1, 1, backend.size.height, backend.size.width), np.float32)
+
+    def encode(self, image: NDArray[np.uint8]) -> Features:
+        """Features of a network image uint8 [H, W] of exactly the backend's size.
+
+        Raises:
+            ValueError: when it has another size.
+        """
+        if image.shape != self._input.shape[2:]:
+            raise ValueError(
+                f"network image is {image.shape[1]}x{image.shape[0]}; "
+                f"the backend is built for {self.backend.size}"
+            )
+        np.multiply(image, np.float32(1 / 255), out=self._input[0, 0])
+        encoded = self.backend.encode(self._input)
+        return Features(image, encoded, self.model.coarse_stride)
+
+    def match(
+        self, reference: Features, current: Features, threshold: float, limit: int
+    ) -> PointMatches:
+        """Mutual best matches, placed to about a pixel by the fine features.
+
+        Args:
+            reference: encoded by this matcher.
+            current: encoded by this matcher.
+            threshold: least confidence of a match, in [0, 1].
+            limit: most matches; the most confident are kept.
+        """
+        coarse = self.backend.match(reference.encoded, current.encoded)
+        cell, current_cell, confidence = _mutual(coarse, threshold, limit)
+        return self._place(reference, current, cell, current_cell, confidence)
+
+    def _place(
+        self,
+        reference: Features,
+        current: Features,
+        cell: NDArray[np.int64],
+        current_cell: NDArray[np.int64],
+        confidence: NDArray[np.float32],
+    ) -> PointMatches:
+        """Find each reference cell's corner around the centre of its matched cell.
+
+        The corner's fine feature is correlated with an 8x8 window of the current image's; the
+        expectation over the 3x3 bins around the maximum is the position (LoFTR's soft argmax,
+        made local so that a second maximum does not pull it).
+        """
+        stride, fine_stride = self.model.coarse_stride, self.model.fine_stride
+        point = reference.corners[cell]
+        half = np.float32((stride - 1) / 2)
+        to_fine = np.float32((fine_stride - 1) / 2)
+        offset = point - (self._origin(cell) + half)
+        centre = self._origin(current_cell) + half + offset
+        start = np.rint((centre - to_fine) / fine_stride - (_FINE_WINDOW - 1) / 2)
+        start = start.astype(np.int64)
+
+        descriptor = _sample(reference.encoded.fine, (point - to_fine) / fine_stride)
+        window = _windows(current.encoded.fine, start)
+        logits = np.einsum("nc,ncyx->nyx", descriptor, window, optimize=True)
+        logits *= np.float32(self.model.fine_scale)
+        at = _local_expectation(logits.reshape(len(cell), -1))
+        position = (start + at) * fine_stride + to_fine
+        return PointMatches(point, position.astype(np.float32), confidence, cell)
+
+    def _origin(self, cell: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Top-left pixel of coarse cells, float32 [N, 2]."""
+        x, y = cell % self._columns, cell // self._columns
+        return (np.stack([x, y], axis=1) * self.model.coarse_stride).astype(np.float32)
+
+
+def _mutual(
+    coarse: CoarseMatches, threshold: float, limit: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Cells that are each other's best, as reference cell, current cell, confidence.
+
+    The runtime has reduced rows and columns already, so only promising rows are searched.
+    """
+    cell = np.flatnonzero(coarse.reference_best >= threshold)
+    confidence = coarse.reference_best[cell]
+    current_cell = coarse.confidence[cell].argmax(axis=1)
+    mutual = coarse.current_best[current_cell] == confidence
+    cell, current_cell, confidence = cell[mutual], current_cell[mutual], confidence[mutual]
+    if len(cell) > limit:
+        # A stable sort, then back to cell order: ties break the same way on every run.
+        kept = np.sort(np.argsort(-confidence, kind="stable")[:limit])
+        cell, current_cell, confidence = cell[kept], current_cell[kept], confidence[kept]
+    return cell, current_cell, confidence
+
+
+def _sample(features: NDArray[np.float32], at: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bilinear samples [N, C] of features [C, H, W] at (x, y) [N, 2], of unit length."""
+    _, height, width = features.shape
+    limit = np.array([width - 1, height - 1], np.float32)
+    at = np.clip(at, 0, limit)
+    low = np.minimum(np.floor(at), limit - 1)
+    fx, fy = (at - low).T
+    x, y = low.astype(np.int64).T
+    total = (1 - fy) * (1 - fx) * features[:, y, x]
+    total += (1 - fy) * fx * features[:, y, x + 1]
+    total += fy * (1 - fx) * features[:, y + 1, x]
+    total += fy * fx * features[:, y + 1, x + 1]
+    total /= np.maximum(np.sqrt(np.sum(total**2, axis=0)), 1e-4)
+    return total.T
+
+
+def _windows(features: NDArray[np.float32], start: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Squares [N, C, 8, 8] of features [C, H, W] from (x, y) [N, 2]; zero outside the map."""
+    pad = 2 * _FINE_WINDOW
+    padded = np.pad(features, ((0, 0), (pad, pad), (pad, pad)))
+    views = np.lib.stride_tricks.sliding_window_view(
+        padded, (_FINE_WINDOW, _FINE_WINDOW), axis=(1, 2)
+    )
+    x = np.clip(start[:, 0] + pad, 0, views.shape[2] - 1)
+    y = np.clip(start[:, 1] + pad, 0, views.shape[1] - 1)
+    return views[:, y, x].transpose(1, 0, 2, 3)
+
+
+def _local_expectation(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean position (x, y) [N, 2] over the 3x3 bins around each maximum of [N, 64]."""
+    best = logits.argmax(axis=1)
+    row = np.clip(best // _FINE_WINDOW, 1, _FINE_WINDOW - 2)
+    column = np.clip(best % _FINE_WINDOW, 1, _FINE_WINDOW - 2)
+    dy, dx = np.divmod(np.arange(9), 3)
+    y = row[:, None] + dy - 1
+    x = column[:, None] + dx - 1
+    number = np.arange(len(logits))[:, None]
+    weight = np.exp(logits[number, y * _FINE_WINDOW + x] - logits[number, best[:, None]])
+    weight /= weight.sum(axis=1, keepdims=True)
+    return np.stack([(weight * x).sum(axis=1), (weight * y).sum(axis=1)], axis=1)

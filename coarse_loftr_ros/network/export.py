@@ -1,0 +1,117 @@
+"""ONNX export of the project's network as two graphs: encode one image, match two feature sets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from coarse_loftr_ros.network.matcher_net import (
+    COARSE_STRIDE,
+    FINE_STRIDE,
+    SIZE_MULTIPLE,
+    MatcherNet,
+)
+
+__all__ = ["export_model"]
+
+_OPSET = 17
+
+
+class _Encode(nn.Module):
+    def __init__(self, net: MatcherNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        return self.net.encode(image)
+
+
+class _Match(nn.Module):
+    def __init__(self, net: MatcherNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, reference: Tensor, current: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.net.match(reference, current)
+
+
+def export_model(
+    net: MatcherNet, folder: Path, name: str, size: tuple[int, int] | None = None
+) -> None:
+    """Write ``encode.onnx``, ``match.onnx`` and ``model.json`` into ``folder``.
+
+    Graph contract (batch is always 1, all float32):
+        encode: ``image`` [1, 1, H, W] in [0, 1] -> ``tokens`` [1, H/16 * W/16, C],
+        ``fine`` [1, F, H/4, W/4].
+        match: ``reference_tokens``, ``current_tokens`` [1, L, C] -> ``confidence`` [1, L, L],
+        ``reference_best`` [1, L] and ``current_best`` [1, L], the maxima of its rows and columns.
+
+    Args:
+        net: trained network.
+        folder: made when it does not exist; files of the same names are replaced.
+        name: of the model, for logs and messages.
+        size: (width, height) to fix in the graphs, multiples of 32. ``None`` leaves the named
+            dimensions ``height``, ``width`` and ``cells`` open; the runtime then fixes them when
+            it loads the graphs, so they are static in either case.
+
+    Raises:
+        ValueError: when ``size`` is not made of multiples of 32.
+    """
+    if size is not None and any(side < SIZE_MULTIPLE or side % SIZE_MULTIPLE for side in size):
+        raise ValueError(f"size is {size[0]}x{size[1]}; both must be multiples of {SIZE_MULTIPLE}")
+    net = net.eval()
+    folder.mkdir(parents=True, exist_ok=True)
+    width, height = size or (640, 480)
+    image = torch.rand(1, 1, height, width)
+    with torch.no_grad():
+        tokens, _ = net.encode(image)
+    encode_axes = {
+        "image": {2: "height", 3: "width"},
+        "tokens": {1: "cells"},
+        "fine": {2: "fine_height", 3: "fine_width"},
+    }
+    match_axes = {
+        "reference_tokens": {1: "cells"},
+        "current_tokens": {1: "cells"},
+        "confidence": {1: "cells", 2: "cells"},
+        "reference_best": {1: "cells"},
+        "current_best": {1: "cells"},
+    }
+    torch.onnx.export(
+        _Encode(net),
+        (image,),
+        folder / "encode.onnx",
+        input_names=["image"],
+        output_names=["tokens", "fine"],
+        dynamic_axes=None if size else encode_axes,
+        opset_version=_OPSET,
+        dynamo=False,
+    )
+    torch.onnx.export(
+        _Match(net),
+        (tokens, tokens.clone()),
+        folder / "match.onnx",
+        input_names=["reference_tokens", "current_tokens"],
+        output_names=["confidence", "reference_best", "current_best"],
+        dynamic_axes=None if size else match_axes,
+        opset_version=_OPSET,
+        dynamo=False,
+    )
+    facts = {
+        "format": 1,
+        "name": name,
+        "size": list(size) if size else None,
+        "size_multiple": SIZE_MULTIPLE,
+        "coarse_stride": COARSE_STRIDE,
+        "fine_stride": FINE_STRIDE,
+        "fine_scale": round(float(net.fine_scale().detach()), 6),
+        "sha256": {
+            file: hashlib.sha256((folder / file).read_bytes()).hexdigest()
+            for file in ("encode.onnx", "match.onnx")
+        },
+    }
+    (folder / "model.json").write_text(json.dumps(facts, indent=2) + "\n")

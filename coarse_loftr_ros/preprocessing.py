@@ -1,0 +1,84 @@
+"""From the image as received to the image that the network sees, and back.
+
+This is the only place where points are scaled. Both sides use the convention that the centre of
+the top-left pixel is (0, 0), so a resize by ``s`` maps ``x`` to ``(x + 0.5) * s - 0.5``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ImageMap", "NetworkSize", "network_size"]
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """Width and height in pixels of the image that the network sees."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+def network_size(width: int, height: int, long_side: int, multiple: int) -> NetworkSize:
+    """The size at which the network sees an image.
+
+    The longer side becomes ``long_side`` (smaller images are not enlarged), the shape is kept,
+    and both sides are rounded to the nearest multiple.
+
+    Args:
+        width: of the image, px.
+        height: of the image, px.
+        long_side: of the result, px.
+        multiple: that both sides of the result must have.
+    """
+    scale = min(1.0, long_side / max(width, height))
+
+    def rounded(side: int) -> int:
+        return max(multiple, int(side * scale / multiple + 0.5) * multiple)
+
+    return NetworkSize(rounded(width), rounded(height))
+
+
+@dataclass(frozen=True)
+class ImageMap:
+    """The resize between an image as received and its network image.
+
+    Attributes:
+        width: of the image as received, px.
+        height: of the image as received, px.
+        network: size of the network image.
+    """
+
+    width: int
+    height: int
+    network: NetworkSize
+
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """Network pixels per image pixel, float64 [2] in x and y."""
+        return np.array([self.network.width / self.width, self.network.height / self.height])
+
+    def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Resize a grey image uint8 [height, width] to the network size; no copy when equal."""
+        if (self.width, self.height) == (self.network.width, self.network.height):
+            return image
+        shrinking = self.network.width <= self.width and self.network.height <= self.height
+        interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+        return cv2.resize(
+            image, (self.network.width, self.network.height), interpolation=interpolation
+        )
+
+    def to_network(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Points [N, 2] of the image as received in network pixels, same dtype."""
+        return ((points + 0.5) * self.scale - 0.5).astype(points.dtype, copy=False)
+
+    def to_image(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Network points [N, 2] in pixels of the image as received, same dtype."""
+        return ((points + 0.5) / self.scale - 0.5).astype(points.dtype, copy=False)

@@ -1,0 +1,145 @@
+"""Sub-pixel alignment of point matches on the images themselves.
+
+Pyramidal Lucas-Kanade (Bouguet, 2000) started at the network's positions. Where a first
+homography explains most of the view, the current image is first warped towards the reference, so
+that both patches look alike under zoom, rotation and slant; a match that does not follow the
+homography keeps its own start and is aligned just as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.homography import fit_homography, transfer
+from coarse_loftr_ros.matcher import PointMatches
+
+__all__ = ["RefinementSettings", "refine"]
+
+
+@dataclass(frozen=True)
+class RefinementSettings:
+    """How points are aligned; all lengths in px of the network image.
+
+    Attributes:
+        enabled: without it the network's positions are the result.
+        window: side of the aligned patch.
+        levels: pyramid levels above the image itself.
+        max_shift: an alignment that moves a point farther is refused.
+        max_round_trip: largest distance between a point and its image aligned back.
+        warp_inlier_ratio: share of the matches that the first homography must explain before the
+            current image is warped by it.
+        homography_threshold: inlier threshold of the first homography.
+        enough: with at least this many aligned points the others are dropped, else they are kept
+            at the network's positions.
+    """
+
+    enabled: bool = True
+    window: int = 15
+    levels: int = 1
+    max_shift: float = 6.0
+    max_round_trip: float = 0.7
+    warp_inlier_ratio: float = 0.3
+    homography_threshold: float = 4.0
+    enough: int = 100
+
+    def __post_init__(self) -> None:
+        if self.window < 5 or self.window % 2 == 0:
+            raise ValueError(f"window is {self.window}; it must be odd and at least 5")
+
+
+def refine(
+    matches: PointMatches,
+    reference: NDArray[np.uint8],
+    current: NDArray[np.uint8],
+    settings: RefinementSettings,
+) -> PointMatches:
+    """Align matches of two network images to a fraction of a pixel.
+
+    Args:
+        matches: the network's, in px of the network images.
+        reference: uint8 [H, W].
+        current: uint8 [H, W].
+        settings: of the alignment.
+
+    Returns:
+        Aligned matches in the given order; those that cannot be aligned are dropped, unless too
+        few are left.
+    """
+    if not settings.enabled or len(matches) == 0:
+        return matches
+    warp = _warp(matches, settings)
+    if warp is None:
+        target, start = current, matches.current
+    else:
+        inverse = np.linalg.inv(warp)
+        start = transfer(inverse, matches.current).astype(np.float32)
+        height, width = reference.shape
+        target = cv2.warpPerspective(
+            current,
+            warp,
+            (width, height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    target = _equalise(reference, target)
+    aligned, good = _align(reference, target, matches.reference, start, settings)
+    if warp is not None:
+        aligned = transfer(warp, aligned).astype(np.float32)
+    good &= np.isfinite(aligned).all(axis=1)
+    position = np.where(good[:, None], aligned, matches.current)
+    refined = PointMatches(matches.reference, position, matches.confidence, matches.cell)
+    if np.count_nonzero(good) < settings.enough:
+        return refined
+    return refined.select(good)
+
+
+def _warp(matches: PointMatches, settings: RefinementSettings) -> NDArray[np.float64] | None:
+    """The first homography where it explains enough of the view."""
+    if len(matches) < 20:
+        return None
+    estimate = fit_homography(matches.reference, matches.current, settings.homography_threshold)
+    if estimate.matrix is None or abs(np.linalg.det(estimate.matrix)) < 1e-9:
+        return None
+    if np.count_nonzero(estimate.inlier) < settings.warp_inlier_ratio * len(matches):
+        return None
+    return estimate.matrix
+
+
+def _equalise(reference: NDArray[np.uint8], target: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give the target the reference's mean and contrast: Lucas-Kanade assumes equal brightness."""
+    mean_r, deviation_r = (float(v[0, 0]) for v in cv2.meanStdDev(reference))
+    mean_t, deviation_t = (float(v[0, 0]) for v in cv2.meanStdDev(target))
+    gain = (deviation_r + 1.0) / (deviation_t + 1.0)
+    levels = (np.arange(256) - mean_t) * gain + mean_r
+    return cv2.LUT(target, np.clip(levels + 0.5, 0, 255).astype(np.uint8))
+
+
+def _align(
+    reference: NDArray[np.uint8],
+    target: NDArray[np.uint8],
+    points: NDArray[np.float32],
+    start: NDArray[np.float32],
+    settings: RefinementSettings,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Lucas-Kanade there and back: aligned points [N, 2] and which of them to trust."""
+    options = {
+        "winSize": (settings.window, settings.window),
+        "maxLevel": settings.levels,
+        "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01),
+        "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
+    }
+    source = np.ascontiguousarray(points[:, None])
+    # OpenCV aborts on coordinates beyond its integer range: far starts are refused, not tried.
+    near = np.isfinite(start).all(axis=1) & (np.abs(start) < 1e5).all(axis=1)
+    first = np.ascontiguousarray(np.where(near[:, None], start, points)[:, None])
+    there, found, _ = cv2.calcOpticalFlowPyrLK(reference, target, source, first.copy(), **options)
+    back, returned, _ = cv2.calcOpticalFlowPyrLK(target, reference, there, source.copy(), **options)
+    shift = np.linalg.norm(there[:, 0] - first[:, 0], axis=1)
+    round_trip = np.linalg.norm(back[:, 0] - points, axis=1)
+    good = near & (found[:, 0] > 0) & (returned[:, 0] > 0)
+    good &= (shift <= settings.max_shift) & (round_trip <= settings.max_round_trip)
+    return there[:, 0], good
