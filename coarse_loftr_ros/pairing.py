@@ -131,19 +131,16 @@ class StereoPairing:
     def _pair(self) -> tuple[Frame, Frame] | None:
         while self._left and self._right:
             left, right = self._left[0], self._right[0]
-            difference = right.stamp - left.stamp
-            if abs(difference) <= self.tolerance_ns:
+            gap = right.stamp - left.stamp
+            if abs(gap) <= self.tolerance_ns:
                 # A neighbour in either queue may be closer still.
-                if len(self._left) > 1 and abs(right.stamp - self._left[1].stamp) < abs(difference):
+                if len(self._left) > 1 and abs(right.stamp - self._left[1].stamp) < abs(gap):
                     self._drop_left()
-                    continue
-                if len(self._right) > 1 and abs(self._right[1].stamp - left.stamp) < abs(
-                    difference
-                ):
+                elif len(self._right) > 1 and abs(self._right[1].stamp - left.stamp) < abs(gap):
                     self._drop_right()
-                    continue
-                return self._left.popleft(), self._right.popleft()
-            if difference > 0:
+                else:
+                    return self._left.popleft(), self._right.popleft()
+            elif gap > 0:
                 self._drop_left()
             else:
                 self._drop_right()
