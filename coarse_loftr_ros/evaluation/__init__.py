@@ -1,0 +1,1 @@
+"""Measuring: metrics, data layouts, baselines."""

@@ -1,0 +1,1 @@
+"""PyTorch networks, their checkpoints and their ONNX export; needs the ``train`` extra."""
