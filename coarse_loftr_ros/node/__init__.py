@@ -1,0 +1,1 @@
+"""The ROS 2 node: parameters, messages, worker and diagnostics around the pipeline."""

@@ -1,0 +1,1 @@
+"""The command line `coarse-loftr`, one file per command."""

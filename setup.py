@@ -1,0 +1,92 @@
+"""Installs coarse_loftr_ros, by colcon as an ament_python package or by pip with extras."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "coarse_loftr_ros"
+HERE = Path(__file__).resolve().parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / NAME / "__init__.py").read_text())[1]
+
+
+def files(folder: str, pattern: str) -> list[str]:
+    """Files of a folder relative to this one, as ``data_files`` wants them."""
+    return sorted(str(path.relative_to(HERE)) for path in (HERE / folder).glob(pattern))
+
+
+# ROS 2 Kilted as Python wheels, for machines without a ROS installation. They exist for x86-64
+# Linux only and come from several release trains: the pins keep them binary compatible.
+# The message package of this repository is no wheel of theirs: pip install ./coarse_loftr_msgs
+ROS = [
+    "ros-rclpy[fastrtps]==9.1.2",
+    "ros-builtin-interfaces==2.3.0",
+    "ros-lifecycle-msgs==2.3.0",
+    "ros-rcl-interfaces==2.3.0",
+    "ros-rosgraph-msgs==2.3.0",
+    "ros-ament-index-python==1.11.0",
+    "ros-kilted-diagnostic-msgs==5.5.1",
+    "ros-kilted-geometry-msgs==5.5.1",
+    "ros-kilted-sensor-msgs==5.5.1",
+    "ros-kilted-std-msgs==5.5.1",
+    "ros-kilted-std-srvs==5.5.1",
+]
+
+# What `colcon build` needs beside the ROS wheels: the generators of message code, and those of
+# their dependencies that they forget to declare (the list of coarse_loftr_msgs/pyproject.toml).
+COLCON = [
+    "colcon-common-extensions==0.3.0",
+    "setuptools<80",  # 80 took away the commands that colcon calls
+    "catkin-pkg",
+    "ros-kilted-rosidl-default-generators==1.7.1",
+    "ros-kilted-ament-package==0.17.2",
+    "ros-ament-cmake==2.7.3",
+    "ros-ament-cmake-include-directories==2.7.3",
+    "ros-ament-cmake-python==2.7.3",
+    "ros-ament-cmake-ros-core==0.14.5",
+    "ros-rosidl-core-generators==0.3.1",
+    "ros-rosidl-generator-py==0.24.2",
+]
+
+setup(
+    name=NAME,
+    version=VERSION,
+    description="Detector-free image matching for ROS 2",
+    license="Apache-2.0",
+    maintainer="coarse_loftr_ros maintainers",
+    maintainer_email="maintainers@coarse-loftr-ros.example",
+    python_requires=">=3.10",
+    packages=find_packages(include=[NAME, NAME + ".*"]),
+    package_data={NAME: ["models/*.onnx", "models/*.md", "models/*.json"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+        (f"share/{NAME}/launch", files("launch", "*.launch.py")),
+        (f"share/{NAME}/config", files("config", "*.yaml")),
+    ],
+    zip_safe=False,
+    # Headless: nothing here opens a window, and opencv-python does not import on a machine
+    # without libGL and X11 (servers, containers, most robots). Both fill the same cv2 folder,
+    # so an environment takes one of them. On ROS, OpenCV is apt's python3-opencv, which is
+    # what cv_bridge links to; colcon does not install these requirements, so it stays that.
+    install_requires=[
+        "numpy>=1.26",
+        "opencv-python-headless>=4.8",
+        "rosbags>=0.10",  # bags are read and written without ROS
+        "tqdm",
+    ],
+    extras_require={
+        "ros": ROS,
+        "cpu": ["openvino>=2024.4", "onnxruntime>=1.18"],
+        "tensorrt": ["tensorrt>=10.3", "pycuda>=2024.1"],
+        "train": ["torch>=2.4", "onnx>=1.16", "onnxruntime>=1.18"],
+        "test": ["pytest>=8", "pytest-timeout", "hypothesis", "PyYAML"],
+        "colcon": COLCON,
+    },
+    entry_points={
+        "console_scripts": [
+            "matcher_node = coarse_loftr_ros.node.matcher_node:main",
+            "coarse-loftr = coarse_loftr_ros.tools.cli:main",
+        ]
+    },
+)
