@@ -123,18 +123,21 @@ def estimate_homography(
         threshold_px: inlier threshold in the points' own pixels; ``None`` takes the settings'.
 
     Returns:
-        The homography and the inliers, bool [N].
+        The homography and the inliers, bool [N]; none while LOST.
     """
     estimate = fit_homography(reference, current, threshold_px or settings.threshold_px)
     matrix, inlier = estimate.matrix, estimate.inlier
-    if matrix is None:
-        return _lost(len(reference), f"no homography fits {len(reference)} matches"), inlier
     count = int(np.count_nonzero(inlier))
-    if count < settings.min_inliers:
-        return _lost(len(reference), f"{count} inliers, fewer than {settings.min_inliers}"), inlier
-    implausible = _implausible(matrix, width, height)
-    if implausible:
-        return _lost(len(reference), implausible), np.zeros_like(inlier)
+    failure = ""
+    if matrix is None:
+        failure = f"no homography fits {len(reference)} matches"
+    elif count < settings.min_inliers:
+        failure = f"{count} inliers, fewer than {settings.min_inliers}"
+    else:
+        failure = _implausible(matrix, width, height)
+    if matrix is None or failure:
+        lost = Homography(np.eye(3), len(reference), 0, float("inf"), 0.0, Status.LOST, failure)
+        return lost, np.zeros_like(inlier)
     errors = transfer(matrix, reference[inlier]) - current[inlier]
     rms = float(np.sqrt(np.mean(np.sum(errors**2, axis=1))))
     covered = coverage(reference[inlier], width, height)
@@ -149,10 +152,6 @@ def estimate_homography(
     status = Status.DEGRADED if reasons else Status.OK
     homography = Homography(matrix, len(reference), count, rms, covered, status, "; ".join(reasons))
     return homography, inlier
-
-
-def _lost(matches: int, reason: str) -> Homography:
-    return Homography(np.eye(3), matches, 0, float("inf"), 0.0, Status.LOST, reason)
 
 
 def _implausible(matrix: NDArray[np.float64], width: int, height: int) -> str:
