@@ -146,7 +146,7 @@ def _align(
     options = {
         "winSize": (settings.window, settings.window),
         "maxLevel": settings.levels,
-        "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01),
+        "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03),
         "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
         "minEigThreshold": settings.min_texture,
     }
