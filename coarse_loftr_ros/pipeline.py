@@ -185,18 +185,17 @@ class Pipeline:
         )
 
     def process_pair(self, reference: Frame, current: Frame) -> MatchResult:
-        """Match two frames of the same size, such as both eyes of a stereo pair; keeps nothing.
+        """Match two frames, such as both eyes of a stereo pair; keeps nothing.
 
-        Raises:
-            ValueError: when the frames differ in size.
+        The frames may differ in size: each is reduced by itself, and both are padded to the
+        smallest network size that holds them.
         """
-        if reference.image.shape != current.image.shape:
-            raise ValueError(
-                f"frames of a pair differ in size: {reference.width}x{reference.height} and "
-                f"{current.width}x{current.height}; they must be equal"
-            )
+        sizes = [self._network_size(frame.width, frame.height) for frame in (reference, current)]
+        canvas = NetworkSize(max(s.width for s in sizes), max(s.height for s in sizes))
+        # Compiling is no part of encoding's time.
+        self._prepare_for(canvas)
         start = time.perf_counter()
-        encoded = self._encode(reference), self._encode(current)
+        encoded = self._encode(reference, canvas), self._encode(current, canvas)
         encode_ms = (time.perf_counter() - start) * 1e3
         return self._match(*encoded, 0, encode_ms)
 
@@ -211,11 +210,12 @@ class Pipeline:
         cells = self.settings.model.cells(encoded.map.network)
         self._track_base = (self._track_base + cells) % 2**32
 
-    def _encode(self, frame: Frame) -> _Encoded:
+    def _encode(self, frame: Frame, canvas: NetworkSize | None = None) -> _Encoded:
+        """Features of a frame, padded to ``canvas`` where one is given."""
         size = self._network_size(frame.width, frame.height)
-        if size != self._matcher.backend.size:
-            self._matcher = self._compile(size)
-        image_map = ImageMap(frame.width, frame.height, size)
+        canvas = canvas or size
+        self._prepare_for(canvas)
+        image_map = ImageMap(frame.width, frame.height, canvas, size)
         return _Encoded(frame, image_map, self._matcher.encode(image_map.prepare(frame.image)))
 
     def _match(
@@ -271,6 +271,10 @@ class Pipeline:
         if model.size is not None:
             return model.size
         return network_size(width, height, self.settings.long_side, model.size_multiple)
+
+    def _prepare_for(self, size: NetworkSize) -> None:
+        if size != self._matcher.backend.size:
+            self._matcher = self._compile(size)
 
     def _compile(self, size: NetworkSize) -> Matcher:
         start = time.perf_counter()
