@@ -74,6 +74,8 @@ class BagReader:
             raise BagError(f"{path} does not exist")
         if path.is_dir() and not (path / "metadata.yaml").is_file():
             raise BagError(f"{path} is no recording: it has no metadata.yaml")
+        if path.suffix == ".bag":
+            raise BagError(f"{path} is a ROS 1 recording; rosbags-convert makes a ROS 2 one of it")
         # A recording describes its own types, unless it is a sqlite3 file older than ROS Iron.
         self._reader = AnyReader([path], default_typestore=typestore())
         with _readable(self.path):

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     with as_user_error(BackendError):
         result = pipeline.process_pair(reference, current)
     if args.overlay:
-        from coarse_loftr_ros.overlay import draw_pair
+        from coarse_loftr_ros.tools.pair_picture import draw_pair
 
         write_image(args.overlay, draw_pair(result))
     report = {

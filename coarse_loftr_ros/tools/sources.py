@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from coarse_loftr_ros.bags.reader import BagReader, ImageTopic
 from coarse_loftr_ros.bags.types import BagError
@@ -19,9 +21,9 @@ from coarse_loftr_ros.image_decoding import ImageError, decode_compressed, decod
 from coarse_loftr_ros.tools.errors import UserError
 from coarse_loftr_ros.tools.images import read_grey
 
-__all__ = ["Source", "SourceImage", "open_source"]
+__all__ = ["Source", "SourceImage", "decode", "open_source"]
 
-_BAG_FILES = (".mcap", ".db3", ".bag")
+_BAG_FILES = (".mcap", ".db3")
 _IMAGE_FILES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm")
 
 
@@ -84,6 +86,15 @@ def open_source(path: Path, streams: Sequence[str | None], rate: float) -> Itera
         yield _Video(path, rate)
 
 
+def decode(message: Any, compressed: bool) -> NDArray[np.uint8]:
+    """Grey levels uint8 [H, W] of a ``sensor_msgs/CompressedImage`` or ``sensor_msgs/Image``.
+
+    Raises:
+        ImageError: when it cannot be used.
+    """
+    return decode_compressed(message) if compressed else decode_image(message)
+
+
 class _Bag:
     def __init__(self, reader: BagReader, topics: Sequence[ImageTopic]) -> None:
         self._reader = reader
@@ -97,13 +108,14 @@ class _Bag:
         compressed = {topic.name: topic.compressed for topic in self._topics}
         for recorded in self._reader.messages(self._topics):
             message = recorded.message
-            decode = decode_compressed if compressed[recorded.topic] else decode_image
+            packed = compressed[recorded.topic]
             try:
-                decoded = decode(message)
+                image = decode(message, packed)
             except ImageError as error:
                 self.rejected[str(error)] += 1
                 continue
-            frame = Frame(decoded, recorded.stamp, message.header.frame_id)
+            encoding = message.format if packed else message.encoding
+            frame = Frame(image, recorded.stamp, message.header.frame_id, encoding)
             yield SourceImage(stream[recorded.topic], recorded.recorded, frame)
 
 
