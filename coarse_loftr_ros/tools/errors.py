@@ -9,7 +9,10 @@ __all__ = ["UserError", "as_user_error"]
 
 
 class UserError(Exception):
-    """Something that the user can put right, as one sentence."""
+    """Something that the user can put right, as one sentence on one line."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(" ".join(sentence.split()))
 
 
 @contextmanager
@@ -22,4 +25,4 @@ def as_user_error(*kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        raise UserError(" ".join(str(error).split())) from error
+        raise UserError(str(error)) from error
