@@ -112,6 +112,7 @@ class Pipeline:
         self.policy = policy
         self._on_compile = on_compile or (lambda sentence: None)
         self._reference: _Encoded | None = None
+        self._latest: _Encoded | None = None
         self._age = 0
         self._track_base = 0
         self._last_stamp: int | None = None
@@ -130,6 +131,7 @@ class Pipeline:
     def reset(self) -> None:
         """Forget the reference: the next frame becomes it."""
         self._reference = None
+        self._latest = None
         self._last_stamp = None
 
     def discontinuity(self, frame: Frame) -> str:
@@ -167,6 +169,7 @@ class Pipeline:
         current = self._encode(frame)
         encode_ms = (time.perf_counter() - start) * 1e3
         self._last_stamp = frame.stamp
+        self._latest = current
         if self._reference is None:
             self._take_reference(current)
             return None
@@ -199,10 +202,21 @@ class Pipeline:
         encode_ms = (time.perf_counter() - start) * 1e3
         return self._match(*encoded, 0, encode_ms)
 
-    def set_keyframe(self, encoded_frame: Frame) -> None:
-        """Make a frame the reference whatever the policy says."""
-        self._take_reference(self._encode(encoded_frame))
-        self._last_stamp = encoded_frame.stamp
+    def set_keyframe(self, frame: Frame | None = None) -> Frame | None:
+        """Make a frame the reference whatever the policy says.
+
+        Args:
+            frame: to encode and take; ``None`` means the newest one processed.
+
+        Returns:
+            The reference, or ``None`` when no frame was processed since the last reset.
+        """
+        if frame is not None:
+            self._latest = self._encode(frame)
+            self._last_stamp = frame.stamp
+        if self._latest is not None and self._latest is not self._reference:
+            self._take_reference(self._latest)
+        return self.reference
 
     def _take_reference(self, encoded: _Encoded) -> None:
         self._reference = encoded
