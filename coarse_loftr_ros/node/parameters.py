@@ -12,7 +12,7 @@ from pathlib import Path
 from coarse_loftr_ros.backends.base import ModelFiles
 from coarse_loftr_ros.backends.registry import BACKEND_NAMES
 from coarse_loftr_ros.homography import HomographySettings
-from coarse_loftr_ros.node.image_decoding import DEPTH16_SCALINGS
+from coarse_loftr_ros.image_decoding import DEPTH16_SCALINGS
 from coarse_loftr_ros.pairing import Consecutive, Keyframe, KeyframeRule, ReferencePolicy
 from coarse_loftr_ros.pipeline import MatchSettings, PipelineSettings
 from coarse_loftr_ros.refinement import RefinementSettings
