@@ -137,6 +137,7 @@ class BagReader:
                 stamp = int(time.sec) * 1_000_000_000 + int(time.nanosec)
                 yield RecordedMessage(connection.topic, recorded, stamp, message, bytes(raw))
 
+
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     """Say which recording is meant when the library cannot read it."""

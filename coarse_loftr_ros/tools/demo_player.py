@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any
 
 import rclpy
-from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
+from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
 from coarse_loftr_ros.bags.reader import RecordedMessage
 from coarse_loftr_ros.tools.errors import UserError
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.tools.errors import UserError
 
-__all__ = ["read_grey", "write_image"]
+__all__ = ["check_image_name", "read_grey", "write_image"]
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
@@ -21,10 +21,21 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist or is not a file")
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE) if _size(path) else None
+    content = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if content.size else None
     if image is None:
         raise UserError(f"{path} is not an image that OpenCV can read")
     return image
+
+
+def check_image_name(path: Path) -> None:
+    """Refuse a name from which OpenCV cannot tell the format, before any work is done for it.
+
+    Raises:
+        UserError: naming the file.
+    """
+    if not path.suffix or not cv2.haveImageWriter(path.name):
+        raise UserError(f"{path}: '{path.suffix}' is no image format; end the name with .png")
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:
@@ -33,14 +44,9 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
     Raises:
         UserError: when OpenCV does not know the format or the file cannot be written.
     """
-    if not path.suffix or not cv2.haveImageWriter(path.name):
-        raise UserError(f"{path}: '{path.suffix}' is no image format; end the name with .png")
+    check_image_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size

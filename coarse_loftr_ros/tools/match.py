@@ -42,8 +42,10 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.backends.base import BackendError
     from coarse_loftr_ros.frame import Frame
     from coarse_loftr_ros.pairing import Consecutive
-    from coarse_loftr_ros.tools.images import read_grey, write_image
+    from coarse_loftr_ros.tools.images import check_image_name, read_grey, write_image
 
+    if args.overlay:
+        check_image_name(args.overlay)
     reference, current = Frame(read_grey(args.reference)), Frame(read_grey(args.current))
     pipeline = make_pipeline(args, Consecutive(), (reference.width, reference.height))
     with as_user_error(BackendError):

@@ -13,7 +13,6 @@ from coarse_loftr_ros.tools.options import add_pipeline_options, make_pipeline
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from coarse_loftr_ros.bags.writer import BagWriter
     from coarse_loftr_ros.result import MatchResult
     from coarse_loftr_ros.tools.sources import Source
 
@@ -87,7 +86,10 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--rate is {args.rate}; it must be positive")
     streams = [args.left, args.right] if stereo else [args.topic]
     tally = _Tally()
-    with as_user_error(BackendError, BagError), open_source(args.source, streams, args.rate) as source:
+    with (
+        as_user_error(BackendError, BagError),
+        open_source(args.source, streams, args.rate) as source,
+    ):
         start = time.perf_counter()
         results = _stereo(args, source, tally) if stereo else _mono(args, source, tally)
         if args.output is None:
@@ -175,8 +177,7 @@ def _say(sentence: str) -> None:
 def _why(source: Source) -> str:
     if not source.rejected:
         return ""
-    reason, count = source.rejected.most_common(1)[0]
-    return f": {count} x {reason}"
+    return ": " + "; ".join(f"{r.count} x {r.example}" for r in source.rejected.values())
 
 
 class _Tally:
@@ -210,7 +211,10 @@ class _Tally:
         rows = [("images", str(self.frames)), ("matched", str(len(status)))]
         if self.unpaired:
             rows.append(("without a partner", str(self.unpaired)))
-        rows += [(f"rejected: {why}", str(count)) for why, count in source.rejected.most_common()]
+        rows += [
+            (f"rejected ({kind})", f"{rejected.count}, such as: {rejected.example}")
+            for kind, rejected in source.rejected.items()
+        ]
         if status:
             rows += [(name, str(status.count(name))) for name in ("OK", "DEGRADED", "LOST")]
             rows += [

@@ -76,14 +76,14 @@ def _fields(width: int, height: int, rng: np.random.Generator) -> NDArray[np.flo
     return canvas
 
 
-def _curve(
-    width: int, height: int, rng: np.random.Generator, across: bool
-) -> NDArray[np.float64]:
+def _curve(width: int, height: int, rng: np.random.Generator, across: bool) -> NDArray[np.float64]:
     """A winding line [N, 2] from one border to the opposite one."""
     along = np.linspace(-0.1, 1.1, 240)
-    sideways = rng.uniform(0.2, 0.8) + 0.13 * np.sin(
-        along * rng.uniform(3, 7) + rng.uniform(0, 6)
-    ) + 0.05 * np.sin(along * rng.uniform(9, 16) + rng.uniform(0, 6))
+    sideways = (
+        rng.uniform(0.2, 0.8)
+        + 0.13 * np.sin(along * rng.uniform(3, 7) + rng.uniform(0, 6))
+        + 0.05 * np.sin(along * rng.uniform(9, 16) + rng.uniform(0, 6))
+    )
     points = np.stack([along, sideways] if across else [sideways, along], axis=1)
     return points * (width, height)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -42,6 +41,13 @@ class SourceImage:
     frame: Frame
 
 
+class Rejected(NamedTuple):
+    """How many images were rejected for one cause, and the first of them in words."""
+
+    count: int
+    example: str
+
+
 class Source(Protocol):
     """Frames in the order in which they were taken."""
 
@@ -49,8 +55,8 @@ class Source(Protocol):
     """What is read, for the user."""
     count: int | None
     """Images in all streams together, where that is known."""
-    rejected: Counter[str]
-    """Images that could not be used, by reason; filled while ``images`` is consumed."""
+    rejected: dict[str, Rejected]
+    """Images that could not be used, by kind of cause; filled while ``images`` is consumed."""
 
     def images(self) -> Iterator[SourceImage]:
         """The images of all streams."""
@@ -101,7 +107,7 @@ class _Bag:
         self._topics = list(topics)
         self.description = f"{reader.path} " + ", ".join(topic.name for topic in topics)
         self.count = sum(topic.count for topic in topics)
-        self.rejected: Counter[str] = Counter()
+        self.rejected: dict[str, Rejected] = {}
 
     def images(self) -> Iterator[SourceImage]:
         stream = {topic.name: number for number, topic in enumerate(self._topics)}
@@ -112,7 +118,8 @@ class _Bag:
             try:
                 image = decode(message, packed)
             except ImageError as error:
-                self.rejected[str(error)] += 1
+                before = self.rejected.get(error.kind, Rejected(0, str(error)))
+                self.rejected[error.kind] = Rejected(before.count + 1, before.example)
                 continue
             encoding = message.format if packed else message.encoding
             frame = Frame(image, recorded.stamp, message.header.frame_id, encoding)
@@ -127,7 +134,7 @@ class _Folders:
         self._period = 1e9 / rate
         self.description = ", ".join(str(folder) for folder in folders)
         self.count = sum(len(files) for files in self._files)
-        self.rejected: Counter[str] = Counter()
+        self.rejected: dict[str, Rejected] = {}
 
     def images(self) -> Iterator[SourceImage]:
         for number in range(max(len(files) for files in self._files)):
@@ -151,7 +158,7 @@ class _Video:
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.count = count if count > 0 else None
         self.description = str(path)
-        self.rejected: Counter[str] = Counter()
+        self.rejected: dict[str, Rejected] = {}
 
     def images(self) -> Iterator[SourceImage]:
         number = 0

@@ -86,9 +86,10 @@ def test_results_come_back_field_by_field(name: str, tmp_path: Path) -> None:
 
 def test_ros_reads_the_written_messages() -> None:
     pytest.importorskip("rclpy", reason="no ROS in this environment")
+    from rclpy.serialization import deserialize_message
+
     from coarse_loftr_msgs.msg import Correspondences as RosCorrespondences
     from coarse_loftr_msgs.msg import HomographyStamped
-    from rclpy.serialization import deserialize_message
 
     given = result()
     raw = typestore().serialize_cdr(correspondences_message(given), CORRESPONDENCES)
