@@ -66,9 +66,9 @@ class HomographyEstimate:
 def transfer(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Move points [N, 2] by a homography [3, 3]; infinite where they leave the view's front."""
     points = np.asarray(points, np.float64)
-    homogeneous = points @ matrix[:, :2].T + matrix[:, 2]
-    depth = homogeneous[:, 2:]
     with np.errstate(divide="ignore", invalid="ignore"):
+        homogeneous = points @ matrix[:, :2].T + matrix[:, 2]
+        depth = homogeneous[:, 2:]
         return np.where(depth > 1e-9, homogeneous[:, :2] / depth, np.inf)
 
 
@@ -155,14 +155,12 @@ def estimate_homography(
 
 
 def _implausible(matrix: NDArray[np.float64], width: int, height: int) -> str:
-    """Why no camera could see the image's outline so; empty when one could."""
+    """Why no camera could see the image's outline so; empty when one could.
+
+    OpenCV's estimator refuses mirrored views itself; a view collapsed to a point it does not.
+    """
     outline = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], float)
     depth = outline @ matrix[2, :2] + matrix[2, 2]
-    centre = np.array([(width - 1) / 2, (height - 1) / 2])
-    if centre @ matrix[2, :2] + matrix[2, 2] <= 0:
-        return "implausible homography: it turns the image's centre behind the camera"
-    if np.linalg.det(matrix) <= 0:
-        return "implausible homography: it mirrors the image"
     if (depth <= 0).any():
         # The horizon crosses the view: possible for a ground plane, and no area to compare.
         return ""

@@ -154,7 +154,7 @@ class Matcher:
         window = _windows(current.encoded.fine, start)
         logits = np.einsum("nc,ncyx->nyx", descriptor, window, optimize=True)
         logits *= np.float32(self.model.fine_scale)
-        at = _local_expectation(logits.reshape(len(cell), -1))
+        at = _local_expectation(logits.reshape(len(cell), _FINE_WINDOW**2))
         position = (start + at) * fine_stride + to_fine
         return PointMatches(point, position.astype(np.float32), confidence, cell)
 

@@ -28,6 +28,8 @@ class RefinementSettings:
         enabled: without it the network's positions are the result.
         window: side of the aligned patch.
         levels: pyramid levels above the image itself.
+        min_texture: least smaller eigenvalue of a patch's gradient matrix, as OpenCV's
+            ``minEigThreshold`` counts it; flat patches and plain edges slide.
         max_shift: an alignment that moves a point farther is refused.
         max_round_trip: largest distance between a point and its image aligned back.
         warp_inlier_ratio: share of the matches that the first homography must explain before the
@@ -40,6 +42,7 @@ class RefinementSettings:
     enabled: bool = True
     window: int = 15
     levels: int = 1
+    min_texture: float = 4e-3
     max_shift: float = 6.0
     max_round_trip: float = 0.7
     warp_inlier_ratio: float = 0.3
@@ -72,9 +75,8 @@ def refine(
     if not settings.enabled or len(matches) == 0:
         return matches
     warp = _warp(matches, settings)
-    if warp is None:
-        target, start = current, matches.current
-    else:
+    target, start, overlap = current, matches.current, None
+    if warp is not None:
         inverse = np.linalg.inv(warp)
         start = transfer(inverse, matches.current).astype(np.float32)
         height, width = reference.shape
@@ -85,7 +87,8 @@ def refine(
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-    target = _equalise(reference, target)
+        overlap = _overlap(inverse, width, height)
+    target = _equalise(reference, target, overlap)
     aligned, good = _align(reference, target, matches.reference, start, settings)
     if warp is not None:
         aligned = transfer(warp, aligned).astype(np.float32)
@@ -109,10 +112,23 @@ def _warp(matches: PointMatches, settings: RefinementSettings) -> NDArray[np.flo
     return estimate.matrix
 
 
-def _equalise(reference: NDArray[np.uint8], target: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _overlap(inverse: NDArray[np.float64], width: int, height: int) -> NDArray[np.uint8] | None:
+    """Where the warped current image shows the scene, uint8 [H, W]; ``None`` when hard to say."""
+    outline = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], float)
+    moved = transfer(inverse, outline)
+    if not (np.abs(moved) < 1e4).all():
+        return None
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillConvexPoly(mask, np.rint(moved).astype(np.int32), 255)
+    return mask
+
+
+def _equalise(
+    reference: NDArray[np.uint8], target: NDArray[np.uint8], overlap: NDArray[np.uint8] | None
+) -> NDArray[np.uint8]:
     """Give the target the reference's mean and contrast: Lucas-Kanade assumes equal brightness."""
-    mean_r, deviation_r = (float(v[0, 0]) for v in cv2.meanStdDev(reference))
-    mean_t, deviation_t = (float(v[0, 0]) for v in cv2.meanStdDev(target))
+    mean_r, deviation_r = (float(v[0, 0]) for v in cv2.meanStdDev(reference, mask=overlap))
+    mean_t, deviation_t = (float(v[0, 0]) for v in cv2.meanStdDev(target, mask=overlap))
     gain = (deviation_r + 1.0) / (deviation_t + 1.0)
     levels = (np.arange(256) - mean_t) * gain + mean_r
     return cv2.LUT(target, np.clip(levels + 0.5, 0, 255).astype(np.uint8))
@@ -131,6 +147,7 @@ def _align(
         "maxLevel": settings.levels,
         "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01),
         "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
+        "minEigThreshold": settings.min_texture,
     }
     source = np.ascontiguousarray(points[:, None])
     # OpenCV aborts on coordinates beyond its integer range: far starts are refused, not tried.

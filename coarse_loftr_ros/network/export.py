@@ -82,7 +82,7 @@ def export_model(
         "current_best": {1: "cells"},
     }
     torch.onnx.export(
-        _Encode(net),
+        _Encode(net).eval(),  # or the exporter would put the network back into training mode
         (image,),
         folder / "encode.onnx",
         input_names=["image"],
@@ -92,7 +92,7 @@ def export_model(
         dynamo=False,
     )
     torch.onnx.export(
-        _Match(net),
+        _Match(net).eval(),
         (tokens, tokens.clone()),
         folder / "match.onnx",
         input_names=["reference_tokens", "current_tokens"],

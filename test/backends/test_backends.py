@@ -1,0 +1,147 @@
+"""Both runtimes load the shipped model, agree, and refuse what they cannot run."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from scenes import motion, texture, view
+
+from coarse_loftr_ros.backends.base import BackendError, ModelFiles
+from coarse_loftr_ros.backends.registry import choose_backend, create_backend
+from coarse_loftr_ros.preprocessing import NetworkSize
+
+NAMES = ("openvino", "onnxruntime")
+SIZE = NetworkSize(320, 224)
+
+
+def network_image(homography):
+    grey = view(texture(), homography, SIZE.width, SIZE.height)
+    return grey[None, None].astype(np.float32) / 255
+
+
+@pytest.fixture(scope="module")
+def backends():
+    model = ModelFiles.load()
+    return {name: create_backend(name, model, SIZE, threads=1) for name in NAMES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shapes_and_dtypes_are_those_of_the_protocol(backends, name):
+    backend = backends[name]
+    encoded = backend.encode(network_image(np.eye(3)))
+    assert encoded.fine.shape[1:] == (SIZE.height // 4, SIZE.width // 4)
+    assert encoded.fine.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(encoded.fine, axis=0), 1, atol=1e-3)
+    matches = backend.match(encoded, encoded)
+    cells = (SIZE.height // 16) * (SIZE.width // 16)
+    assert matches.confidence.shape == (cells, cells)
+    assert (matches.confidence >= 0).all() and (matches.confidence <= 1 + 1e-5).all()
+    np.testing.assert_array_equal(matches.reference_best, matches.confidence.max(axis=1))
+    np.testing.assert_array_equal(matches.current_best, matches.confidence.max(axis=0))
+
+
+def test_the_runtimes_agree(backends):
+    confidence = {}
+    for name, backend in backends.items():
+        a, b = (backend.encode(network_image(m)) for m in (np.eye(3), motion(9, 4, 5)))
+        confidence[name] = backend.match(a, b).confidence.copy()
+    np.testing.assert_allclose(confidence["openvino"], confidence["onnxruntime"], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_kept_features_are_not_overwritten_by_the_next_image(backends, name):
+    backend = backends[name]
+    first = backend.encode(network_image(np.eye(3)))
+    tokens, fine = np.array(first.tokens), first.fine.copy()
+    backend.encode(network_image(motion(50, 20, 60)))
+    np.testing.assert_array_equal(first.tokens, tokens)
+    np.testing.assert_array_equal(first.fine, fine)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_image_matches_itself_cell_by_cell(backends, name):
+    backend = backends[name]
+    encoded = backend.encode(network_image(np.eye(3)))
+    confidence = backend.match(encoded, encoded).confidence
+    assert (confidence.argmax(axis=1) == np.arange(len(confidence))).mean() > 0.95
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_brightness_and_contrast_do_not_matter(backends, name):
+    backend = backends[name]
+    image = network_image(np.eye(3))
+    bright, dim = backend.encode(image), backend.encode(0.25 * image + 0.3)
+    assert np.abs(bright.fine - dim.fine).max() < 0.02
+    assert np.abs(bright.tokens - dim.tokens).max() < 0.1
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [NetworkSize(640, 470), NetworkSize(100, 96)])
+def test_a_size_that_does_not_fit_is_refused(name, size):
+    with pytest.raises(BackendError, match=rf"network size {size}.*multiples of 32"):
+        create_backend(name, ModelFiles.load(), size)
+
+
+def test_auto_prefers_openvino_and_says_why():
+    choice = choose_backend("auto")
+    assert choice.name == "openvino" and "auto" in choice.reason
+
+
+def test_tensorrt_is_refused_with_the_way_out():
+    with pytest.raises(BackendError, match="not available in this version; use 'openvino'"):
+        choose_backend("tensorrt")
+
+
+def test_an_unknown_backend_is_refused_with_the_choices():
+    with pytest.raises(BackendError, match="backend is 'cuda'; it must be one of auto, openvino"):
+        choose_backend("cuda")
+
+
+@pytest.fixture
+def copied_model(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(ModelFiles.load().encode.parent, folder)
+    return folder
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(BackendError, match=r"has no model\.json"):
+        ModelFiles.load(tmp_path)
+
+
+def test_a_damaged_graph_is_refused(copied_model):
+    graph = copied_model / "encode.onnx"
+    content = bytearray(graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    graph.write_bytes(content)
+    with pytest.raises(BackendError, match=r"encode.onnx is damaged"):
+        ModelFiles.load(copied_model)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"sha256": {}}'])
+def test_a_broken_description_is_refused(copied_model, text):
+    (copied_model / "model.json").write_text(text)
+    with pytest.raises(BackendError, match=r"model\.json cannot be used"):
+        ModelFiles.load(copied_model)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_graph_that_is_no_onnx_is_refused(copied_model, name):
+    import hashlib
+
+    (copied_model / "encode.onnx").write_bytes(b"not a graph")
+    facts = json.loads((copied_model / "model.json").read_text())
+    facts["sha256"]["encode.onnx"] = hashlib.sha256(b"not a graph").hexdigest()
+    (copied_model / "model.json").write_text(json.dumps(facts))
+    with pytest.raises(BackendError, match="cannot load model"):
+        create_backend(name, ModelFiles.load(copied_model), SIZE)
+
+
+def test_a_model_of_fixed_size_takes_only_that_size(copied_model):
+    facts = json.loads((copied_model / "model.json").read_text())
+    facts["size"] = [640, 480]
+    (copied_model / "model.json").write_text(json.dumps(facts))
+    model = ModelFiles.load(copied_model)
+    with pytest.raises(BackendError, match="is fixed to 640x480, not 320x224"):
+        model.check_size(SIZE)
