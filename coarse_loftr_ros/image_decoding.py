@@ -240,7 +240,8 @@ def _check_end(data: NDArray[np.uint8], form: str) -> None:
         return
     if not complete:
         raise ImageError(
-            "compressed", f"compressed image ({form!r}, {data.size} bytes) is cut off before its end"
+            "compressed",
+            f"compressed image ({form!r}, {data.size} bytes) is cut off before its end",
         )
 
 

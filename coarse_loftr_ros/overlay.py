@@ -63,7 +63,8 @@ def draw_overlay(result: MatchResult, max_lines: int = 300) -> NDArray[np.uint8]
 def _colours(motion_px: NDArray[np.float32]) -> list[tuple[int, int, int]]:
     """Colours of motions, spread over the range in view."""
     low, high = np.percentile(motion_px, (2, 98))
-    level = np.clip((motion_px - low) / max(high - low, 1.0), 0, 1) * 255
+    # The lowest colours are too dark to see on a picture.
+    level = 30 + 225 * np.clip((motion_px - low) / max(high - low, 1.0), 0, 1)
     table = cv2.applyColorMap(level.astype(np.uint8)[:, None], cv2.COLORMAP_TURBO)
     return [tuple(int(v) for v in row) for row in table.reshape(-1, 3)]
 
@@ -101,7 +102,7 @@ def _banner(result: MatchResult, colour: tuple) -> NDArray[np.uint8]:
     height = max(20, round(max(result.current.height, width * 0.75) * _BANNER_SHARE))
     strip = np.full((height, width, 3), 24, np.uint8)
     homography = result.homography
-    scale = height / 36
+    scale = height / 44
     thickness = max(1, round(scale))
     base = round(height * 0.68)
     font = cv2.FONT_HERSHEY_SIMPLEX

@@ -6,11 +6,11 @@ import array
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
 from coarse_loftr_ros.frame import Frame, Intrinsics
 from coarse_loftr_ros.result import MatchResult
 

@@ -119,7 +119,7 @@ class Matching:
         stages = {
             "wait": (start - received) * 1e3,
             "decode": (decoded - start) * 1e3,
-            **{stage: ms for stage, ms in result.timings_ms.items() if stage != "total"},
+            **{"pipeline" if k == "total" else k: ms for k, ms in result.timings_ms.items()},
             "publish": (done - matched) * 1e3,
             "received to published": (done - received) * 1e3,
         }

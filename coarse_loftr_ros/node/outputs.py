@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
+from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
 from coarse_loftr_ros.node.conversion import (
     correspondences_message,
     header_of,

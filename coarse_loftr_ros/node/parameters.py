@@ -87,9 +87,7 @@ class Parameter:
                 f"parameter '{self.name}' is '{value}'; allowed are {', '.join(self.choices)}"
             )
         if self.low is not None and not self.low <= value <= self.high:
-            raise ParameterError(
-                f"parameter '{self.name}' is {value}; allowed is {self.allowed}"
-            )
+            raise ParameterError(f"parameter '{self.name}' is {value}; allowed is {self.allowed}")
 
 
 _MATCH = MatchSettings()
@@ -236,6 +234,14 @@ _ROWS = (
         choices=DEPTH16_SCALINGS,
     ),
     Parameter(
+        "image_timeout",
+        2.0,
+        "Diagnostics warn when no image came for longer than this.",
+        unit="s",
+        low=0.1,
+        high=3600.0,
+    ),
+    Parameter(
         "refinement.enabled",
         _MATCH.refinement.enabled,
         "Align matches on the images to a fraction of a pixel; without it they are good to about "
@@ -330,14 +336,6 @@ _ROWS = (
         low=0.1,
         high=1000.0,
     ),
-    Parameter(
-        "image_timeout",
-        2.0,
-        "Diagnostics warn when no image came for longer than this.",
-        unit="s",
-        low=0.1,
-        high=3600.0,
-    ),
 )
 
 PARAMETERS: Mapping[str, Parameter] = {row.name: row for row in _ROWS}
@@ -403,6 +401,4 @@ def pipeline_settings(values: Mapping[str, Value]) -> PipelineSettings:
 def _group(values: Mapping[str, Value], group: str) -> dict[str, Value]:
     """Values of a group by the name after the dot."""
     prefix = group + "."
-    return {
-        name[len(prefix) :]: value for name, value in values.items() if name.startswith(prefix)
-    }
+    return {name[len(prefix) :]: value for name, value in values.items() if name.startswith(prefix)}

@@ -15,11 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import rclpy
-from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -29,6 +28,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
 from coarse_loftr_ros.node.conversion import image_message, time_message
 
 DOMAIN = random.randint(1, 100)
@@ -41,7 +41,7 @@ class NodeProcess:
 
     def __init__(self, namespace: str, *parameters: str, remap: Sequence[str] = ()) -> None:
         self.namespace = namespace
-        self._log = tempfile.TemporaryFile("w+")
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
         arguments = ["--ros-args", "-r", f"__ns:={namespace}"]
         for rule in remap:
             arguments += ["-r", rule]
@@ -144,9 +144,11 @@ class Client:
         """Wait until images would reach the node and its answers would come back."""
         publishers = [*self.images, self.compressed]
         self.until(
-            lambda: any(p.get_subscription_count() for p in publishers)
-            and self.node.count_publishers("matcher/correspondences")
-            and self.node.count_publishers("matcher/homography"),
+            lambda: (
+                any(p.get_subscription_count() for p in publishers)
+                and self.node.count_publishers("matcher/correspondences")
+                and self.node.count_publishers("matcher/homography")
+            ),
             "the node's topics",
         )
         self.spin(0.3)
