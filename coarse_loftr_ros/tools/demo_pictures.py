@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,7 +40,7 @@ def write_pictures(folder: Path, bag: Path, topic: ImageTopic, answers: Answers)
         for result in _results(bag, topic, answers):
             picture = draw_overlay(result)
             if result.current.stamp == best:
-                chosen.append(picture)
+                chosen.append(draw_overlay(_enlarged(result), max_lines=500))
             # Encoders want even sides.
             yield picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
 
@@ -85,6 +87,28 @@ def _results(bag: Path, topic: ImageTopic, answers: Answers) -> Iterator[MatchRe
             if stamp in references:
                 # A reference is never older than the one before it.
                 kept = {**dict(list(kept.items())[-1:]), stamp: frame}
+
+
+def _enlarged(result: MatchResult) -> MatchResult:
+    """The result as of images of twice the size: thin lines and sharp letters for a still."""
+    resize = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]])  # of pixel centres
+    points, homography = result.correspondences, result.homography
+    return replace(
+        result,
+        reference=_enlarged_frame(result.reference),
+        current=_enlarged_frame(result.current),
+        correspondences=replace(
+            points,
+            reference_points=points.reference_points * 2 + np.float32(0.5),
+            current_points=points.current_points * 2 + np.float32(0.5),
+        ),
+        homography=replace(homography, matrix=resize @ homography.matrix @ np.linalg.inv(resize)),
+    )
+
+
+def _enlarged_frame(frame: Frame) -> Frame:
+    size = (2 * frame.width, 2 * frame.height)
+    return replace(frame, image=cv2.resize(frame.image, size, interpolation=cv2.INTER_CUBIC))
 
 
 def _worth(answers: Answers, stamp: int) -> float:

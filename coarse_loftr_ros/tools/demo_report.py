@@ -18,7 +18,7 @@ __all__ = ["DemoReport", "match_result", "summarise"]
 
 # A result is bad beyond these. They are for finding what is broken: a slow machine may skip
 # frames, and is not broken.
-_LEAST_ANSWERED = 0.25
+_LEAST_ANSWERED = 0.15
 _MOST_LOST = 0.2
 _MOST_LOST_OWN_BAG = 0.5
 _MOST_ERROR_PX = 2.0

@@ -50,7 +50,7 @@ def _fields(width: int, height: int, rng: np.random.Generator) -> NDArray[np.flo
     sites = np.full((height, width), 255, np.uint8)
     for top in range(0, height, pitch):
         for left in range(0, width, pitch):
-            y, x = rng.integers(0, pitch, 2) + (top, left)
+            y, x = rng.integers(0, pitch, 2) + np.array([top, left])
             if y < height and x < width:
                 sites[y, x] = 0
     _, label = cv2.distanceTransformWithLabels(
