@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
-from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.result import Homography, Status
 
 __all__ = ["Consecutive", "Keyframe", "KeyframeRule", "ReferencePolicy", "StereoPairing"]
@@ -90,7 +89,19 @@ class Keyframe:
         return ""
 
 
-class StereoPairing:
+class Stamped(Protocol):
+    """Anything with a time: a frame, or a message that is not decoded yet."""
+
+    @property
+    def stamp(self) -> int:
+        """Capture time, integer nanoseconds."""
+        ...
+
+
+Item = TypeVar("Item", bound=Stamped)
+
+
+class StereoPairing(Generic[Item]):
     """Brings left and right frames together by stamp.
 
     Both streams must rise in time by themselves. The earliest pair within the tolerance wins;
@@ -110,15 +121,15 @@ class StereoPairing:
         self.queue = queue
         self.unpaired_left = 0
         self.unpaired_right = 0
-        self._left: deque[Frame] = deque()
-        self._right: deque[Frame] = deque()
+        self._left: deque[Item] = deque()
+        self._right: deque[Item] = deque()
 
-    def add_left(self, frame: Frame) -> tuple[Frame, Frame] | None:
+    def add_left(self, frame: Item) -> tuple[Item, Item] | None:
         """Take a left frame; the pair (left, right) that it completes, if any."""
         self._left.append(frame)
         return self._pair()
 
-    def add_right(self, frame: Frame) -> tuple[Frame, Frame] | None:
+    def add_right(self, frame: Item) -> tuple[Item, Item] | None:
         """Take a right frame; the pair (left, right) that it completes, if any."""
         self._right.append(frame)
         return self._pair()
@@ -128,7 +139,7 @@ class StereoPairing:
         self._left.clear()
         self._right.clear()
 
-    def _pair(self) -> tuple[Frame, Frame] | None:
+    def _pair(self) -> tuple[Item, Item] | None:
         while self._left and self._right:
             left, right = self._left[0], self._right[0]
             gap = right.stamp - left.stamp

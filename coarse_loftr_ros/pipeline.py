@@ -112,6 +112,7 @@ class Pipeline:
         self.policy = policy
         self._on_compile = on_compile or (lambda sentence: None)
         self._reference: _Encoded | None = None
+        self._latest: _Encoded | None = None
         self._age = 0
         self._track_base = 0
         self._last_stamp: int | None = None
@@ -130,6 +131,7 @@ class Pipeline:
     def reset(self) -> None:
         """Forget the reference: the next frame becomes it."""
         self._reference = None
+        self._latest = None
         self._last_stamp = None
 
     def discontinuity(self, frame: Frame) -> str:
@@ -167,6 +169,7 @@ class Pipeline:
         current = self._encode(frame)
         encode_ms = (time.perf_counter() - start) * 1e3
         self._last_stamp = frame.stamp
+        self._latest = current
         if self._reference is None:
             self._take_reference(current)
             return None
@@ -185,25 +188,35 @@ class Pipeline:
         )
 
     def process_pair(self, reference: Frame, current: Frame) -> MatchResult:
-        """Match two frames of the same size, such as both eyes of a stereo pair; keeps nothing.
+        """Match two frames, such as both eyes of a stereo pair; keeps nothing.
 
-        Raises:
-            ValueError: when the frames differ in size.
+        The frames may differ in size: each is reduced by itself, and both are padded to the
+        smallest network size that holds them.
         """
-        if reference.image.shape != current.image.shape:
-            raise ValueError(
-                f"frames of a pair differ in size: {reference.width}x{reference.height} and "
-                f"{current.width}x{current.height}; they must be equal"
-            )
+        sizes = [self._network_size(frame.width, frame.height) for frame in (reference, current)]
+        canvas = NetworkSize(max(s.width for s in sizes), max(s.height for s in sizes))
+        # Compiling is no part of encoding's time.
+        self._prepare_for(canvas)
         start = time.perf_counter()
-        encoded = self._encode(reference), self._encode(current)
+        encoded = self._encode(reference, canvas), self._encode(current, canvas)
         encode_ms = (time.perf_counter() - start) * 1e3
         return self._match(*encoded, 0, encode_ms)
 
-    def set_keyframe(self, encoded_frame: Frame) -> None:
-        """Make a frame the reference whatever the policy says."""
-        self._take_reference(self._encode(encoded_frame))
-        self._last_stamp = encoded_frame.stamp
+    def set_keyframe(self, frame: Frame | None = None) -> Frame | None:
+        """Make a frame the reference whatever the policy says.
+
+        Args:
+            frame: to encode and take; ``None`` means the newest one processed.
+
+        Returns:
+            The reference, or ``None`` when no frame was processed since the last reset.
+        """
+        if frame is not None:
+            self._latest = self._encode(frame)
+            self._last_stamp = frame.stamp
+        if self._latest is not None and self._latest is not self._reference:
+            self._take_reference(self._latest)
+        return self.reference
 
     def _take_reference(self, encoded: _Encoded) -> None:
         self._reference = encoded
@@ -211,11 +224,12 @@ class Pipeline:
         cells = self.settings.model.cells(encoded.map.network)
         self._track_base = (self._track_base + cells) % 2**32
 
-    def _encode(self, frame: Frame) -> _Encoded:
+    def _encode(self, frame: Frame, canvas: NetworkSize | None = None) -> _Encoded:
+        """Features of a frame, padded to ``canvas`` where one is given."""
         size = self._network_size(frame.width, frame.height)
-        if size != self._matcher.backend.size:
-            self._matcher = self._compile(size)
-        image_map = ImageMap(frame.width, frame.height, size)
+        canvas = canvas or size
+        self._prepare_for(canvas)
+        image_map = ImageMap(frame.width, frame.height, canvas, size)
         return _Encoded(frame, image_map, self._matcher.encode(image_map.prepare(frame.image)))
 
     def _match(
@@ -271,6 +285,10 @@ class Pipeline:
         if model.size is not None:
             return model.size
         return network_size(width, height, self.settings.long_side, model.size_multiple)
+
+    def _prepare_for(self, size: NetworkSize) -> None:
+        if size != self._matcher.backend.size:
+            self._matcher = self._compile(size)
 
     def _compile(self, size: NetworkSize) -> Matcher:
         start = time.perf_counter()

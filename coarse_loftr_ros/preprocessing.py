@@ -54,26 +54,33 @@ class ImageMap:
         width: of the image as received, px.
         height: of the image as received, px.
         network: size of the network image.
+        content: the part of the network image, from its top-left corner, that the image fills;
+            ``None`` means all of it. The rest repeats the image's border.
     """
 
     width: int
     height: int
     network: NetworkSize
+    content: NetworkSize | None = None
 
     @property
     def scale(self) -> NDArray[np.float64]:
         """Network pixels per image pixel, float64 [2] in x and y."""
-        return np.array([self.network.width / self.width, self.network.height / self.height])
+        content = self.content or self.network
+        return np.array([content.width / self.width, content.height / self.height])
 
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Resize a grey image uint8 [height, width] to the network size; no copy when equal."""
-        if (self.width, self.height) == (self.network.width, self.network.height):
+        """Bring a grey image uint8 [height, width] to the network size; no copy when equal."""
+        content = self.content or self.network
+        if (self.width, self.height) != (content.width, content.height):
+            shrinking = content.width <= self.width and content.height <= self.height
+            interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+            size = (content.width, content.height)
+            image = cv2.resize(image, size, interpolation=interpolation)
+        if content == self.network:
             return image
-        shrinking = self.network.width <= self.width and self.network.height <= self.height
-        interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-        return cv2.resize(
-            image, (self.network.width, self.network.height), interpolation=interpolation
-        )
+        below, right = self.network.height - content.height, self.network.width - content.width
+        return cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE)
 
     def to_network(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
         """Points [N, 2] of the image as received in network pixels, same dtype."""

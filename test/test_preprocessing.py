@@ -83,3 +83,18 @@ def test_points_keep_their_dtype():
     image_map = ImageMap(1000, 800, NetworkSize(640, 512))
     assert image_map.to_network(np.zeros((1, 2), np.float32)).dtype == np.float32
     assert image_map.to_image(np.zeros((1, 2), np.float64)).dtype == np.float64
+
+
+@given(st.integers(40, 400), st.integers(40, 400), st.integers(1, 12), st.integers(1, 12))
+def test_a_padded_image_fills_its_part_and_its_points_land_there(width, height, right, below):
+    content = network_size(width, height, 320, 32)
+    canvas = NetworkSize(content.width + 32 * right, content.height + 32 * below)
+    padded = ImageMap(width, height, canvas, content)
+    alone = ImageMap(width, height, content)
+    image = np.random.default_rng(width).integers(0, 256, (height, width), np.uint8)
+    prepared = padded.prepare(image)
+    assert prepared.shape == (canvas.height, canvas.width)
+    np.testing.assert_array_equal(prepared[: content.height, : content.width], alone.prepare(image))
+    corners = np.array([[0.0, 0.0], [width - 1, height - 1]])
+    np.testing.assert_array_equal(padded.to_network(corners), alone.to_network(corners))
+    np.testing.assert_allclose(padded.to_image(padded.to_network(corners)), corners, atol=1e-9)

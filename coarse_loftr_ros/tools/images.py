@@ -1,0 +1,52 @@
+"""Image files in and out, with errors as sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.tools.errors import UserError
+
+__all__ = ["check_image_name", "read_grey", "write_image"]
+
+
+def read_grey(path: Path) -> NDArray[np.uint8]:
+    """Grey levels uint8 [H, W] of an image file.
+
+    Raises:
+        UserError: when there is no such file or it is no image.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist or is not a file")
+    content = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if content.size else None
+    if image is None:
+        raise UserError(f"{path} is not an image that OpenCV can read")
+    return image
+
+
+def check_image_name(path: Path) -> None:
+    """Refuse a name from which OpenCV cannot tell the format, before any work is done for it.
+
+    Raises:
+        UserError: naming the file.
+    """
+    if not path.suffix or not cv2.haveImageWriter(path.name):
+        raise UserError(f"{path}: '{path.suffix}' is no image format; end the name with .png")
+
+
+def write_image(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write an image in the format that the name ends with; missing folders are made.
+
+    Raises:
+        UserError: when OpenCV does not know the format or the file cannot be written.
+    """
+    check_image_name(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,100 @@
+"""``coarse-loftr match``: two image files, their correspondences as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coarse_loftr_ros.tools.errors import UserError, as_user_error
+from coarse_loftr_ros.tools.options import add_pipeline_options, make_pipeline
+
+if TYPE_CHECKING:
+    from coarse_loftr_ros.result import MatchResult
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "match",
+        help="match two image files",
+        description="Match two image files, of the same size or not, and write points, "
+        "confidences, the homography A -> B and its status as JSON. Points are (x, y) in pixels "
+        "of each file, the centre of the top-left pixel being (0, 0).",
+    )
+    parser.add_argument("reference", type=Path, metavar="A", help="reference image")
+    parser.add_argument("current", type=Path, metavar="B", help="current image")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write the JSON here, not to stdout"
+    )
+    parser.add_argument("--overlay", type=Path, metavar="PNG", help="draw the matches into a file")
+    add_pipeline_options(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Match and write."""
+    import json
+
+    from coarse_loftr_ros.backends.base import BackendError
+    from coarse_loftr_ros.frame import Frame
+    from coarse_loftr_ros.pairing import Consecutive
+    from coarse_loftr_ros.tools.images import check_image_name, read_grey, write_image
+
+    if args.overlay:
+        check_image_name(args.overlay)
+    reference, current = Frame(read_grey(args.reference)), Frame(read_grey(args.current))
+    pipeline = make_pipeline(args, Consecutive(), (reference.width, reference.height))
+    with as_user_error(BackendError):
+        result = pipeline.process_pair(reference, current)
+    if args.overlay:
+        from coarse_loftr_ros.tools.pair_picture import draw_pair
+
+        write_image(args.overlay, draw_pair(result))
+    report = {
+        "reference": str(args.reference),
+        "current": str(args.current),
+        "backend": pipeline.backend.description,
+        **_as_json(result),
+    }
+    text = json.dumps(report) + "\n"
+    if args.output is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(text)
+    except OSError as error:
+        raise UserError(f"{args.output} cannot be written: {error.strerror}") from error
+    return 0
+
+
+def _as_json(result: MatchResult) -> dict[str, Any]:
+    """A match result in plain values; JSON has no infinity, so an absent rms is ``None``."""
+    homography, matches = result.homography, result.correspondences
+    lost = homography.status.name == "LOST"
+    return {
+        "reference_size": [result.reference.width, result.reference.height],
+        "current_size": [result.current.width, result.current.height],
+        "status": homography.status.name,
+        "reason": homography.reason,
+        "homography": None if lost else homography.matrix.tolist(),
+        "match_count": homography.match_count,
+        "inlier_count": homography.inlier_count,
+        "inlier_ratio": round(homography.inlier_ratio, 4),
+        "rms_px": None if lost else round(homography.rms_px, 4),
+        "coverage": round(homography.coverage, 4),
+        "reference_points": _rounded(matches.reference_points, 3),
+        "current_points": _rounded(matches.current_points, 3),
+        "confidence": _rounded(matches.confidence, 4),
+        "inlier": matches.inlier.tolist(),
+        "timings_ms": {name: round(value, 3) for name, value in result.timings_ms.items()},
+    }
+
+
+def _rounded(values: Any, digits: int) -> list[Any]:
+    """Lists of floats without the tail that float32 has when it is printed as float64."""
+    return values.astype("float64").round(digits).tolist()

@@ -1,0 +1,90 @@
+"""Options that several commands share, and the pipeline that they describe."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coarse_loftr_ros.tools.errors import as_user_error
+
+if TYPE_CHECKING:
+    from coarse_loftr_ros.pairing import ReferencePolicy
+    from coarse_loftr_ros.pipeline import Pipeline
+
+__all__ = ["add_pipeline_options", "make_pipeline", "size"]
+
+
+def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that decide how images are matched."""
+    group = parser.add_argument_group("matching")
+    group.add_argument(
+        "--backend",
+        default="auto",
+        help="runtime: auto, openvino, onnxruntime or tensorrt (default: %(default)s)",
+    )
+    group.add_argument(
+        "--threads", type=int, default=0, help="CPU threads of the runtime; 0: it chooses"
+    )
+    group.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="folder that 'coarse-loftr export' wrote (default: the model of the package)",
+    )
+    group.add_argument(
+        "--long-side",
+        type=int,
+        default=640,
+        metavar="PX",
+        help="larger images are reduced to this for the network (default: %(default)s)",
+    )
+    group.add_argument(
+        "--threshold",
+        type=float,
+        default=0.1,
+        help="least confidence of a match, 0 to 1 (default: %(default)s)",
+    )
+    group.add_argument(
+        "--max-matches", type=int, default=1000, help="most matches per pair (default: %(default)s)"
+    )
+
+
+def make_pipeline(
+    args: argparse.Namespace,
+    policy: ReferencePolicy,
+    expected_size: tuple[int, int],
+    on_compile: Callable[[str], None] | None = None,
+) -> Pipeline:
+    """The pipeline that the options describe.
+
+    Args:
+        args: with the options of ``add_pipeline_options``.
+        policy: which frame becomes the next reference.
+        expected_size: (width, height) of the images to come.
+        on_compile: see ``Pipeline``.
+
+    Raises:
+        UserError: when an option has a bad value or the runtime or model cannot be used.
+    """
+    from coarse_loftr_ros.backends.base import BackendError, ModelFiles
+    from coarse_loftr_ros.pipeline import MatchSettings, Pipeline, PipelineSettings
+
+    with as_user_error(ValueError, BackendError):
+        settings = PipelineSettings(
+            args.backend, ModelFiles.load(args.model), args.long_side, args.threads
+        )
+        match = MatchSettings(args.threshold, args.max_matches)
+        return Pipeline(settings, match, policy, expected_size, on_compile)
+
+
+def size(text: str) -> tuple[int, int]:
+    """Parse ``WxH`` for argparse."""
+    try:
+        width, height = (int(side) for side in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no size; write it as 640x480") from None
+    if width < 1 or height < 1:
+        raise argparse.ArgumentTypeError(f"'{text}': both sides must be positive")
+    return width, height

@@ -1,0 +1,105 @@
+"""Start the matcher node: ``ros2 launch coarse_loftr_ros matcher.launch.py image:=/camera/image_raw``.
+
+``ros2 launch coarse_loftr_ros matcher.launch.py --show-args`` lists the arguments.
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode
+
+# Arguments that are parameters of the node. Empty leaves what the parameter file says.
+PARAMETER_ARGUMENTS = {
+    "mode": "One camera (mono) or a stereo camera (stereo).",
+    "pairing": "Mono: match with the previous image (consecutive) or with a keyframe (keyframe).",
+    "image_transport": "raw (sensor_msgs/Image) or compressed (<image>/compressed).",
+    "image_reliability": "Reliability asked of image publishers: best_effort or reliable.",
+    "freshness": "latest skips images that came while matching; all matches each in order.",
+    "backend": "Runtime of the network: auto, openvino, onnxruntime or tensorrt.",
+    "model": "Folder of an exported model.",
+    "use_mask": "true subscribes to the topic mask: matches lie only where it is not zero.",
+    "autostart": "false waits for lifecycle transitions instead of starting at once.",
+}
+
+# Topics of the node that can be given another name.
+TOPIC_ARGUMENTS = {
+    "image": ("image", "Mono: topic of the images."),
+    "left_image": ("left/image", "Stereo: topic of the left images."),
+    "right_image": ("right/image", "Stereo: topic of the right images."),
+    "mask": ("mask", "Topic of the mask."),
+}
+
+
+def _typed(name: str, text: str) -> bool | str:
+    """An argument's text as the parameter's value."""
+    if name not in ("use_mask", "autostart"):
+        return text
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"argument '{name}' is '{text}'; it must be true or false")
+    return text.lower() == "true"
+
+
+def _start(context: LaunchContext) -> list[LifecycleNode]:
+    given = {
+        name: context.launch_configurations[name]
+        for name in (*PARAMETER_ARGUMENTS, "params_file", "use_sim_time")
+    }
+    params_file = given.pop("params_file")
+    if not params_file:
+        file = "stereo.yaml" if given["mode"] == "stereo" else "mono.yaml"
+        params_file = str(Path(get_package_share_directory("coarse_loftr_ros")) / "config" / file)
+    use_sim_time = given.pop("use_sim_time").lower() == "true"
+    overrides = {name: _typed(name, text) for name, text in given.items() if text}
+    return [
+        LifecycleNode(
+            package="coarse_loftr_ros",
+            executable="matcher_node",
+            name=LaunchConfiguration("name"),
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[params_file, {**overrides, "use_sim_time": use_sim_time}],
+            remappings=[
+                (topic, LaunchConfiguration(argument))
+                for argument, (topic, _) in TOPIC_ARGUMENTS.items()
+            ],
+            ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+            output="screen",
+        )
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments and start the node."""
+    arguments = [
+        DeclareLaunchArgument(name, default_value="", description=description)
+        for name, description in PARAMETER_ARGUMENTS.items()
+    ]
+    arguments += [
+        DeclareLaunchArgument(name, default_value=topic, description=description)
+        for name, (topic, description) in TOPIC_ARGUMENTS.items()
+    ]
+    arguments += [
+        DeclareLaunchArgument("name", default_value="matcher", description="Name of the node."),
+        DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
+        DeclareLaunchArgument(
+            "params_file",
+            default_value="",
+            description="YAML file of parameters; empty takes config/mono.yaml or "
+            "config/stereo.yaml of this package, as mode says.",
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="false",
+            choices=["true", "false"],
+            description="Take the time from /clock (simulation, bags).",
+        ),
+        DeclareLaunchArgument(
+            "log_level",
+            default_value="info",
+            choices=["debug", "info", "warn", "error", "fatal"],
+            description="Least severity of logged messages.",
+        ),
+    ]
+    return LaunchDescription([*arguments, OpaqueFunction(function=_start)])

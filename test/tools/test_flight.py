@@ -1,0 +1,62 @@
+"""The truth of the flight is true, or a demonstration would prove nothing."""
+
+import cv2
+import numpy as np
+import pytest
+
+from coarse_loftr_ros.homography import transfer
+from coarse_loftr_ros.tools.flight import Flight
+from coarse_loftr_ros.tools.scene import draw_landscape
+
+
+def test_the_true_homography_carries_one_frame_onto_another(flight: Flight) -> None:
+    frames = list(flight.frames())
+    reference, current = frames[0], frames[6]
+    truth = flight.between(reference.stamp, current.stamp)
+    size = (current.width, current.height)
+    warped = cv2.warpPerspective(reference.image, truth, size)
+    seen = cv2.warpPerspective(np.full_like(reference.image, 255), truth, size) == 255
+    # Moved by the truth the images agree; as they are, they do not.
+    correlation = np.corrcoef(warped[seen], current.image[seen])[0, 1]
+    unmoved = np.corrcoef(reference.image[seen], current.image[seen])[0, 1]
+    assert seen.mean() > 0.4
+    assert correlation > 0.95 > 0.6 > unmoved
+
+
+def test_the_truth_is_exact_to_a_small_part_of_a_pixel(flight: Flight) -> None:
+    """Dense alignment (ECC) started at the truth stays there."""
+    frames = list(flight.frames())
+    reference, current = frames[2], frames[4]
+    truth = flight.between(reference.stamp, current.stamp)
+    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-7)
+    _, aligned = cv2.findTransformECC(
+        reference.image,
+        current.image,
+        truth.astype(np.float32),
+        cv2.MOTION_HOMOGRAPHY,
+        stop,
+        None,
+        5,
+    )
+    corners = np.array([[0, 0], [319, 0], [319, 255], [0, 255]], float)
+    shift = transfer(aligned.astype(float), corners) - transfer(truth, corners)
+    assert np.linalg.norm(shift, axis=1).mean() < 0.15
+
+
+def test_truths_chain(flight: Flight) -> None:
+    a, b, c = flight.stamps[0], flight.stamps[4], flight.stamps[9]
+    chained = flight.between(b, c) @ flight.between(a, b)
+    np.testing.assert_allclose(chained / chained[2, 2], flight.between(a, c), atol=1e-9)
+
+
+def test_the_same_seed_draws_the_same_and_another_does_not() -> None:
+    first = draw_landscape(400, 300, seed=1)
+    np.testing.assert_array_equal(first, draw_landscape(400, 300, seed=1))
+    assert (first != draw_landscape(400, 300, seed=2)).mean() > 0.5
+
+
+def test_frames_are_evenly_spaced_and_textured(flight: Flight) -> None:
+    frames = list(flight.frames())
+    assert len(frames) == len(flight) == 10
+    assert np.diff([frame.stamp for frame in frames]) == pytest.approx(1e8)
+    assert all(frame.image.std() > 20 for frame in frames)

@@ -1,0 +1,213 @@
+"""`coarse-loftr replay`: every frame, in order, the same on every run."""
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rosbags.highlevel import AnyReader
+
+from coarse_loftr_ros.bags.messages import image_message
+from coarse_loftr_ros.bags.types import CORRESPONDENCES, HOMOGRAPHY, typestore
+from coarse_loftr_ros.bags.writer import BagWriter
+from coarse_loftr_ros.frame import Frame
+from coarse_loftr_ros.homography import transfer
+from coarse_loftr_ros.tools.flight import Flight
+
+
+def recorded(path: Path) -> list[tuple[str, int, bytes]]:
+    """Everything in a recording, as bytes."""
+    with AnyReader([path]) as reader:
+        return [(c.topic, time, bytes(raw)) for c, time, raw in reader.messages()]
+
+
+def messages(path: Path, topic: str) -> list:
+    with AnyReader([path]) as reader:
+        connections = [c for c in reader.connections if c.topic == topic]
+        return [reader.deserialize(raw, c.msgtype) for c, _, raw in reader.messages(connections)]
+
+
+def stamp(header) -> int:
+    return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
+
+
+def row(done, name: str) -> str:
+    """A value of the printed table."""
+    (value,) = re.findall(rf"^  {re.escape(name)} {{3,}}(.*)$", done.stdout, re.MULTILINE)
+    return value
+
+
+@pytest.fixture(scope="module")
+def replayed(run_tool, flight_bag: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("replayed") / "out.mcap"
+    done = run_tool("replay", flight_bag, "-o", output)
+    assert done.returncode == 0, done.stderr
+    assert row(done, "images") == "10"
+    assert row(done, "matched") == "9"
+    return output
+
+
+def test_two_runs_write_the_same_bytes(
+    run_tool, flight_bag: Path, replayed: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "out.mcap"
+    assert run_tool("replay", flight_bag, "-o", again).returncode == 0
+    first = recorded(replayed)
+    assert len(first) == 18
+    assert recorded(again) == first
+    assert again.read_bytes() == replayed.read_bytes()
+
+
+def test_every_frame_is_answered_in_order_under_the_node_s_topics(
+    replayed: Path, flight: Flight
+) -> None:
+    for topic, msgtype in (
+        ("/matcher/correspondences", CORRESPONDENCES),
+        ("/matcher/homography", HOMOGRAPHY),
+    ):
+        answers = messages(replayed, topic)
+        assert [stamp(m.header) for m in answers] == flight.stamps[1:]
+        assert [stamp(m.reference_header) for m in answers] == flight.stamps[:-1]
+        assert {m.__msgtype__ for m in answers} == {msgtype}
+    times = [time for topic, time, _ in recorded(replayed) if topic == "/matcher/homography"]
+    assert times == [each + 1_000_000 for each in flight.stamps[1:]]
+
+
+def test_the_homographies_are_near_the_truth(replayed: Path, flight: Flight) -> None:
+    corners = np.array([[0, 0], [319, 0], [319, 255], [0, 255]], float)
+    errors = []
+    for message in messages(replayed, "/matcher/homography"):
+        truth = flight.between(stamp(message.reference_header), stamp(message.header))
+        shift = transfer(message.matrix.reshape(3, 3), corners) - transfer(truth, corners)
+        errors.append(np.linalg.norm(shift, axis=1).mean())
+    assert np.median(errors) < 1.0
+
+
+def test_sqlite3_gives_what_mcap_gives(
+    run_tool, flight: Flight, replayed: Path, tmp_path: Path
+) -> None:
+    with BagWriter(tmp_path / "flight", storage="sqlite3") as writer:
+        for frame in flight.frames():
+            writer.write("/image", frame.stamp + 1_000_000, image_message(frame))
+    assert (tmp_path / "flight" / "flight.db3").is_file()
+    done = run_tool("replay", tmp_path / "flight", "-o", tmp_path / "out.db3")
+    assert done.returncode == 0, done.stderr
+    assert recorded(tmp_path / "out.db3") == recorded(replayed)
+
+
+def test_a_keyframe_serves_many_frames(run_tool, flight_bag: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mcap"
+    done = run_tool("replay", flight_bag, "-o", output, "--pairing", "keyframe")
+    assert done.returncode == 0, done.stderr
+    answers = messages(output, "/matcher/correspondences")
+    references = [stamp(m.reference_header) for m in answers]
+    assert len(set(references)) < len(references) == 9
+    assert row(done, "references") == str(len(set(references)))
+    # The same id is the same point for as long as the reference stays.
+    first, second = answers[0], answers[1]
+    assert references[0] == references[1]
+    points = [
+        dict(zip(m.track_id, m.reference_points.reshape(-1, 2), strict=True))
+        for m in (first, second)
+    ]
+    common = points[0].keys() & points[1].keys()
+    assert len(common) > 20
+    assert all((points[0][k] == points[1][k]).all() for k in common)
+
+
+def test_stereo_matches_left_with_right(run_tool, flight: Flight, tmp_path: Path) -> None:
+    frames = list(flight.frames())
+    with BagWriter(tmp_path / "stereo.mcap") as writer:
+        for k in range(3):
+            left, right = frames[k], frames[k + 1]
+            late = Frame(right.image, left.stamp + 2_000_000, "right")
+            writer.write("/left/image_raw", left.stamp, image_message(left))
+            if k != 1:
+                writer.write("/right/image_raw", late.stamp, image_message(late))
+    output = tmp_path / "out.mcap"
+    eyes = ("--left", "/left/image_raw", "--right", "/right/image_raw")
+    done = run_tool("replay", tmp_path / "stereo.mcap", "-o", output, *eyes)
+    assert done.returncode == 0, done.stderr
+    answers = messages(output, "/matcher/homography")
+    assert [stamp(m.reference_header) for m in answers] == [frames[0].stamp, frames[2].stamp]
+    assert [stamp(m.header) - stamp(m.reference_header) for m in answers] == [2_000_000] * 2
+    assert {m.header.frame_id for m in answers} == {"right"}
+    assert row(done, "without a partner") == "1"
+
+
+def test_two_image_topics_are_listed(run_tool, flight: Flight, tmp_path: Path) -> None:
+    frame = next(flight.frames())
+    with BagWriter(tmp_path / "two.mcap") as writer:
+        for topic in ("/b", "/a"):
+            writer.write(topic, 1, image_message(frame))
+    done = run_tool("replay", tmp_path / "two.mcap")
+    assert done.returncode == 2
+    assert "choose one: /a (1), /b (1)" in done.stderr
+
+
+def test_compressed_images_are_replayed_and_broken_ones_counted(
+    run_tool, flight: Flight, tmp_path: Path
+) -> None:
+    types = typestore().types
+    with BagWriter(tmp_path / "jpeg.mcap") as writer:
+        for k, frame in enumerate(flight.frames()):
+            data = cv2.imencode(".jpg", frame.image)[1].reshape(-1)
+            message = types["sensor_msgs/msg/CompressedImage"](
+                header=image_message(frame).header,
+                format="mono8; jpeg compressed ",
+                data=data[: len(data) // 2] if k == 4 else data,
+            )
+            writer.write("/image/compressed", frame.stamp, message)
+    done = run_tool("replay", tmp_path / "jpeg.mcap")
+    assert done.returncode == 0, done.stderr
+    assert (row(done, "images"), row(done, "matched")) == ("9", "8")
+    assert row(done, "rejected (compressed)").startswith("1, such as: compressed image")
+
+
+def test_a_recording_of_broken_images_is_refused(run_tool, flight: Flight, tmp_path: Path) -> None:
+    message = image_message(next(flight.frames()))
+    message.encoding = "32FC7"
+    with BagWriter(tmp_path / "odd.mcap") as writer:
+        writer.write("/image", 1, message)
+    done = run_tool("replay", tmp_path / "odd.mcap")
+    assert done.returncode == 2
+    assert "32FC7" in done.stderr and done.stdout == ""
+
+
+@pytest.fixture(scope="module")
+def pictures(flight: Flight, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The flight's frames as files 1.png ... 10.png in a folder `left`."""
+    folder = tmp_path_factory.mktemp("pictures") / "left"
+    folder.mkdir()
+    for k, frame in enumerate(flight.frames()):
+        cv2.imwrite(str(folder / f"{k + 1}.png"), frame.image)
+    return folder
+
+
+def test_a_folder_is_replayed_in_the_order_people_expect(
+    run_tool, pictures: Path, replayed: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.mcap"
+    done = run_tool("replay", pictures, "-o", output, "--rate", "10")
+    assert done.returncode == 0, done.stderr
+    answers = messages(output, "/matcher/homography")
+    assert [stamp(m.header) for m in answers] == [k * 100_000_000 for k in range(1, 10)]
+    # 10.png came last: the same images in the same order give the same matrices.
+    expected = messages(replayed, "/matcher/homography")
+    for ours, theirs in zip(answers, expected, strict=True):
+        np.testing.assert_array_equal(ours.matrix, theirs.matrix)
+
+
+def test_a_video_is_replayed(run_tool, flight: Flight, tmp_path: Path) -> None:
+    size = (flight.width, flight.height)
+    path = tmp_path / "flight.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, size)
+    for frame in flight.frames():
+        writer.write(cv2.cvtColor(frame.image, cv2.COLOR_GRAY2BGR))
+    writer.release()
+    done = run_tool("replay", path, "-o", tmp_path / "out.mcap")
+    assert done.returncode == 0, done.stderr
+    answers = messages(tmp_path / "out.mcap", "/matcher/homography")
+    assert [stamp(m.header) for m in answers] == [k * 100_000_000 for k in range(1, 10)]
+    assert row(done, "OK") == "9"
