@@ -36,7 +36,7 @@ ROS = [
 # their dependencies that they forget to declare (the list of coarse_loftr_msgs/pyproject.toml).
 COLCON = [
     "colcon-common-extensions==0.3.0",
-    "setuptools<80",  # 80 took away the commands that colcon calls
+    "setuptools>=70.1,<80",  # 70.1 builds wheels alone, 80 took away commands that colcon calls
     "catkin-pkg",
     "ros-kilted-rosidl-default-generators==1.7.1",
     "ros-kilted-ament-package==0.17.2",
