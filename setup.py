@@ -57,7 +57,8 @@ setup(
     maintainer_email="maintainers@coarse-loftr-ros.example",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, NAME + ".*"]),
-    package_data={NAME: ["models/*.onnx", "models/*.md", "models/*.json"]},
+    # No "**": the setuptools of ROS 2 Humble does not know it.
+    package_data={NAME: ["models/*.md", "models/*/*.onnx", "models/*/*.json", "models/*/*.md"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

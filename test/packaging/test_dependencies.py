@@ -25,8 +25,14 @@ ROS = ROS_DISTRIBUTION_ONLY | {"rclpy", "ament_index_python", "builtin_interface
 # Installed from this repository, not from an index.
 NOT_ON_PYPI = ROS_DISTRIBUTION_ONLY | {"coarse_loftr_msgs"}
 
-# Rooms that need more than the base install as soon as they are imported.
-ROOM_EXTRAS = {"node": {"ros"}, "network": {"train"}, "training": {"train"}}
+# What needs more than the base install as soon as it is imported. The file of a runtime is
+# imported by name, once it is known to be there, so the rest of backends/ is not in this list.
+EXTRAS = {
+    "node/**/*.py": {"ros"},
+    "network/**/*.py": {"train"},
+    "training/**/*.py": {"train"},
+    "backends/*_backend.py": {"cpu", "tensorrt"},
+}
 
 
 @dataclass(frozen=True)
@@ -117,12 +123,13 @@ def test_every_import_is_declared_to_pip(name):
 def test_importing_a_room_needs_only_what_it_is_said_to_need():
     """The base install imports everything but ROS and training; heavier packages come late."""
     declared = pip_requirements()
+    extras = {file: names for glob, names in EXTRAS.items() for file in PACKAGE.glob(glob)}
     undeclared = []
     for found in IMPORTS:
-        room = found.file.relative_to(PACKAGE).parts[0]
-        allowed = set.union(*(declared[extra] for extra in {"", *ROOM_EXTRAS.get(room, set())}))
-        if found.name == "coarse_loftr_msgs" and room == "node":
-            continue
+        own = extras.get(found.file, set())
+        allowed = set.union(*(declared[extra] for extra in {"", *own}))
+        if "ros" in own:
+            allowed.add("coarse-loftr-msgs")
         if found.at_once and not pip_names(found.name) & allowed:
             undeclared.append(f"{found.file.relative_to(REPOSITORY)} imports {found.name}")
     assert undeclared == []

@@ -37,7 +37,7 @@ def test_every_module_is_in_the_wheel(contents, repository):
 def test_the_models_and_their_cards_are_in_the_wheel(contents, repository):
     models = {
         str(path.relative_to(repository))
-        for path in (repository / "coarse_loftr_ros").glob("models/*")
+        for path in (repository / "coarse_loftr_ros").glob("models/**/*")
         if path.suffix in {".onnx", ".md", ".json"}
     }
     assert any(name.endswith(".onnx") for name in models)
