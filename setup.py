@@ -80,7 +80,7 @@ setup(
         "ros": ROS,
         "cpu": ["openvino>=2024.4", "onnxruntime>=1.18"],
         "tensorrt": ["tensorrt>=10.3", "pycuda>=2024.1"],
-        "train": ["torch>=2.4", "onnx>=1.16", "onnxruntime>=1.18"],
+        "train": ["torch>=2.5", "onnx>=1.16", "onnxruntime>=1.18"],
         "test": ["pytest>=8", "pytest-timeout", "hypothesis", "PyYAML"],
         "colcon": COLCON,
     },

@@ -25,11 +25,11 @@ def source_tree(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="session")
 def build_environment() -> dict[str, str]:
     """Variables for processes that build: this virtual environment is their ROS installation."""
+    other_builds = {"PYTHONPATH", "COLCON_PREFIX_PATH", "CMAKE_PREFIX_PATH"}
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if name not in {"PYTHONPATH", "COLCON_PREFIX_PATH", "CMAKE_PREFIX_PATH"}
-        and not name.startswith(("ROS_", "_ROS_"))
+        if name not in other_builds and not name.startswith(("ROS_", "_ROS_", "MAKE"))
     }
     return {
         **inherited,
