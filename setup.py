@@ -63,7 +63,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/launch", files("launch", "*.launch.py")),
-        (f"share/{NAME}/config", files("config", "*.yaml")),
+        (f"share/{NAME}/config", files("config", "*.yaml") + files("config", "*.xml")),
     ],
     zip_safe=False,
     # Headless: nothing here opens a window, and opencv-python does not import on a machine

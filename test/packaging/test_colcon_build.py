@@ -97,13 +97,12 @@ def test_the_ament_index_names_each_package(install, package):
     assert (prefix / "share" / package / "package.xml").is_file()
 
 
-@pytest.mark.parametrize(("folder", "pattern"), [("launch", "*.launch.py"), ("config", "*.yaml")])
+@pytest.mark.parametrize(("folder", "pattern"), [("launch", "*.launch.py"), ("config", "*.*")])
 def test_every_launch_and_config_file_is_installed(install, repository, folder, pattern):
-    expected = {path.name for path in (repository / folder).glob(pattern)}
     share = install / "coarse_loftr_ros/share/coarse_loftr_ros"
-    installed = {path.name for path in (share / folder).iterdir()}
+    expected = {path.name: path.read_text() for path in (repository / folder).glob(pattern)}
     assert expected, f"the repository has no {folder}/{pattern}"
-    assert installed == expected
+    assert {path.name: path.read_text() for path in (share / folder).iterdir()} == expected
 
 
 def test_the_package_itself_is_installed_whole(install, repository):
