@@ -97,9 +97,10 @@ def _lucas_kanade(
     """Track the reference points from where they were matched; the lost ones are left out."""
     if len(matches) == 0:
         return matches
+    height, width = np.maximum(reference.shape, current.shape)
     refined, found, _ = cv2.calcOpticalFlowPyrLK(
-        reference,
-        current,
+        _extended(reference, height, width),
+        _extended(current, height, width),
         matches.reference_points.reshape(-1, 1, 2),
         matches.current_points.reshape(-1, 1, 2).copy(),
         winSize=(21, 21),
@@ -110,3 +111,11 @@ def _lucas_kanade(
     moved = np.linalg.norm(refined - matches.current_points, axis=1)
     kept = (found.ravel() == 1) & (moved < FARTHEST_REFINEMENT_PX)
     return PointMatches(matches.reference_points[kept], refined[kept], matches.confidence[kept])
+
+
+def _extended(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Repeat the last row and column up to a size: OpenCV tracks between equal sizes only."""
+    missing = height - image.shape[0], width - image.shape[1]
+    if missing == (0, 0):
+        return image
+    return cv2.copyMakeBorder(image, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE)

@@ -23,7 +23,11 @@ class Sift:
     def __init__(self, features: int = 2048, ratio: float = 0.85) -> None:
         self.name = f"SIFT {features}"
         self._ratio = ratio
-        self._detector = cv2.SIFT_create(nfeatures=features)
+        try:
+            # Otherwise every point is 0.25 px off, which a change of scale turns into an error.
+            self._detector = cv2.SIFT_create(nfeatures=features, enable_precise_upscale=True)
+        except cv2.error:  # unknown before OpenCV 4.8
+            self._detector = cv2.SIFT_create(nfeatures=features)
 
     def describe(self, image: NDArray[np.uint8]) -> DescribedKeypoints:
         """Keypoints and their 128-element descriptors."""
