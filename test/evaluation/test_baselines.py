@@ -95,14 +95,12 @@ def test_finds_nothing_in_grey_and_says_so_without_failing(method):
 
 # Largest mean offset in px of the right matches from the true place: ORB's and XFeat's points lie
 # on whole pixels (of a pyramid level, of the image), SIFT's in between; the student sees the same
-# 640x480 image twice. None of them would pass with a map that lacks its half pixels: that is off
-# by 0.3 px in one image and by 0.8 px in the other.
+# 640x480 image twice.
 @pytest.mark.parametrize(
     ("name", "tolerance"), [("ORB", 0.45), ("SIFT", 0.06), ("XFeat", 0.3), ("student", 1e-3)]
 )
 def test_points_are_where_pixel_centres_go(shared_dir, pair, name, tolerance):
     matcher = METHODS[name](shared_dir)
-    # Neither size is a multiple of 32, so that XFeat resizes both; factors 1.6 and 1.6.
     small = pair.reference[:390, :500]
     large = cv2.resize(small, (800, 624), interpolation=cv2.INTER_LINEAR)
     matches = run(matcher, small, large)
@@ -112,18 +110,32 @@ def test_points_are_where_pixel_centres_go(shared_dir, pair, name, tolerance):
     assert np.abs(offset[right].mean(axis=0)).max() < tolerance
 
 
+def test_xfeat_points_come_back_by_pixel_centres(shared_dir, pair):
+    xfeat = METHODS["XFeat"](shared_dir)
+    received = pair.reference[:, 200:295]
+    # The network sees 64 columns of these 95.
+    seen = xfeat.describe(cv2.resize(received, (64, 480), interpolation=cv2.INTER_LINEAR))
+    keypoints = xfeat.describe(received)
+    assert len(keypoints.points) > 100
+    assert np.allclose(keypoints.points[:, 0], (seen.points[:, 0] + 0.5) * 95 / 64 - 0.5, atol=1e-3)
+    assert np.allclose(keypoints.points[:, 1], seen.points[:, 1], atol=1e-3)
+
+
 @pytest.mark.parametrize(
-    ("name", "tolerance"), [("SIFT", 0.1), ("XFeat", 0.4), ("student + LK", 0.1), ("own", 0.1)]
+    ("name", "tolerance", "spread"),
+    [("SIFT", 0.1, 0.3), ("XFeat", 0.4, 1.2), ("student + LK", 0.1, 0.3), ("own", 0.1, 0.3)],
 )
-def test_a_shift_by_a_part_of_a_pixel_is_seen(shared_dir, pair, name, tolerance):
+def test_a_shift_by_a_part_of_a_pixel_is_seen(shared_dir, pair, name, tolerance, spread):
     matcher = METHODS[name](shared_dir)
     shift = np.array([7.25, -4.5])
     matrix = np.column_stack([np.eye(2), shift])
     current = cv2.warpAffine(pair.reference, matrix, (640, 480), flags=cv2.INTER_CUBIC)
     matches = run(matcher, pair.reference, current)
     moved = matches.current_points - matches.reference_points
-    right = np.linalg.norm(moved - shift, axis=1) < 3
+    distance = np.linalg.norm(moved - shift, axis=1)
+    right = distance < 3
     assert right.sum() > 15
+    assert np.median(distance) < spread
     assert np.allclose(moved[right].mean(axis=0), shift, atol=tolerance)
 
 
@@ -134,6 +146,23 @@ def test_images_of_different_sizes_can_be_matched(method, pair):
     # The crop keeps the origin, so the truth stays.
     bound = 60.0 if name == "student" else 4.0
     assert mean_corner_error(estimate.matrix, pair.homography, 640, 480) < bound
+
+
+def test_a_cell_of_the_student_stands_for_its_top_left_pixel(shared_dir):
+    matcher = METHODS["student"](shared_dir)
+    # About the image's centre by a quarter: points that stood for the cells' centres would be off
+    # by a quarter of half a cell, 1.9 px.
+    larger = np.array([[1.25, 0, -0.25 * 319.5], [0, 1.25, -0.25 * 239.5], [0, 0, 1]])
+    offsets = []
+    for pair in RandomHomographies(shared_dir / "data/train", 10, MILD):
+        current = cv2.warpPerspective(pair.reference, larger, (640, 480))
+        matches = run(matcher, pair.reference, current)
+        truth = cv2.perspectiveTransform(matches.reference_points[:, None], larger)[:, 0]
+        offsets.append(matches.current_points - truth)
+    offset = np.concatenate(offsets)
+    right = np.linalg.norm(offset, axis=1) < 16
+    assert right.sum() > 500
+    assert np.abs(offset[right].mean(axis=0)).max() < 0.95
 
 
 def test_refinement_takes_the_student_from_cells_to_pixels(shared_dir, pair):
