@@ -56,17 +56,9 @@ def test_odometry_of_a_camera_that_moves_sideways(run_tool, tmp_path):
         poses.append([1, 0, 0, 0.1 * step, 0, 1, 0, 0, 0, 0, 1, 0])
     np.savetxt(tmp_path / "poses.txt", poses)
     np.savetxt(tmp_path / "calib.txt", [[500, 0, 319.5, 0, 0, 500, 239.5, 0, 0, 0, 1, 0]])
-    done = run_tool(
-        "evaluate",
-        "odometry",
-        tmp_path,
-        "--gaps",
-        1,
-        2,
-        "--only-own",
-        "--json",
-        tmp_path / "o.json",
-    )
+    output = tmp_path / "figures.json"
+    options = ("--gaps", 1, 2, "--only-own", "--json", output)
+    done = run_tool("evaluate", "odometry", tmp_path, *options)
     assert done.returncode == 0, done.stderr
     for summary in json.loads(output.read_text())["report"]["summaries"]:
         assert summary["failures"] == 0
