@@ -7,6 +7,7 @@ PYTEST_ARGS ?=
 VENV := .venv
 VENV_TRAIN := .venv-train
 VENV_LINT := .venv-lint
+READY := $(VENV)/.base $(VENV)/.msgs
 PIP := bin/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -27,11 +28,11 @@ unexport PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_P
 endif
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' || true
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.msgs ## make .venv: ROS wheels, this package, its messages
+setup: $(READY) ## make .venv: ROS wheels, this package, its messages
 
-demo: $(VENV)/.msgs ## run the node on a bag it makes itself, over DDS, and show the results
+demo: $(READY) ## run the node on a bag it makes itself, over DDS, and show the results
 	$(VENV)/bin/coarse-loftr demo
 
 test: $(VENV)/.test ## run every test that needs no PyTorch
@@ -48,7 +49,7 @@ format: $(VENV_LINT)/.ruff ## format the code and repair what ruff can
 	$(VENV_LINT)/bin/ruff check --fix .
 	$(VENV_LINT)/bin/ruff format .
 
-bench: $(VENV)/.msgs ## measure time per stage beside the baselines
+bench: $(READY) ## measure time per stage beside the baselines
 	$(VENV)/bin/coarse-loftr benchmark
 
 clean: ## remove the environments and everything built
@@ -79,12 +80,12 @@ $(VENV)/.base: $(PACKAGE) | $(VENV)/bin/python
 	$(VENV)/$(PIP) install --editable '.[ros,cpu]'
 	@touch $@
 
-$(VENV)/.msgs: $(MESSAGES) $(VENV)/.base
+$(VENV)/.msgs: $(MESSAGES) | $(VENV)/.base
 	@echo "Building coarse_loftr_msgs (a minute, once) ..."
 	$(VENV)/$(PIP) install --force-reinstall --no-deps ./coarse_loftr_msgs
 	@touch $@
 
-$(VENV)/.test: setup.py $(VENV)/.msgs
+$(VENV)/.test: $(READY)
 	@echo "Installing test tools and colcon into $(VENV) ..."
 	$(VENV)/$(PIP) install --editable '.[test,colcon]'
 	@touch $@

@@ -36,7 +36,7 @@ ROS = [
 # their dependencies that they forget to declare (the list of coarse_loftr_msgs/pyproject.toml).
 COLCON = [
     "colcon-common-extensions==0.3.0",
-    "setuptools<80",  # 80 took away the commands that colcon calls
+    "setuptools>=70.1,<80",  # 70.1 builds wheels alone, 80 took away commands that colcon calls
     "catkin-pkg",
     "ros-kilted-rosidl-default-generators==1.7.1",
     "ros-kilted-ament-package==0.17.2",
@@ -57,7 +57,8 @@ setup(
     maintainer_email="maintainers@coarse-loftr-ros.example",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, NAME + ".*"]),
-    package_data={NAME: ["models/*.onnx", "models/*.md", "models/*.json"]},
+    # No "**": the setuptools of ROS 2 Humble does not know it.
+    package_data={NAME: ["models/*.md", "models/*/*.onnx", "models/*/*.json", "models/*/*.md"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
@@ -79,7 +80,7 @@ setup(
         "ros": ROS,
         "cpu": ["openvino>=2024.4", "onnxruntime>=1.18"],
         "tensorrt": ["tensorrt>=10.3", "pycuda>=2024.1"],
-        "train": ["torch>=2.4", "onnx>=1.16", "onnxruntime>=1.18"],
+        "train": ["torch>=2.5", "onnx>=1.16", "onnxruntime>=1.18"],
         "test": ["pytest>=8", "pytest-timeout", "hypothesis", "PyYAML"],
         "colcon": COLCON,
     },

@@ -151,10 +151,8 @@ class Matcher:
         start = start.astype(np.int64)
 
         descriptor = _sample(reference.encoded.fine, (point - to_fine) / fine_stride)
-        window = _windows(current.encoded.fine, start)
-        logits = np.einsum("nc,ncyx->nyx", descriptor, window, optimize=True)
-        logits *= np.float32(self.model.fine_scale)
-        at = _local_expectation(logits.reshape(len(cell), _FINE_WINDOW**2))
+        descriptor *= np.float32(self.model.fine_scale)
+        at = _local_expectation(_correlate(current.encoded.fine, start, descriptor))
         position = (start + at) * fine_stride + to_fine
         return PointMatches(point, position.astype(np.float32), confidence, cell)
 
@@ -184,31 +182,38 @@ def _mutual(
 
 
 def _sample(features: NDArray[np.float32], at: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bilinear samples [N, C] of features [C, H, W] at (x, y) [N, 2], of unit length."""
-    _, height, width = features.shape
+    """Bilinear samples [N, F] of features [H, W, F] at (x, y) [N, 2], of unit length."""
+    height, width, _ = features.shape
     limit = np.array([width - 1, height - 1], np.float32)
     at = np.clip(at, 0, limit)
     low = np.minimum(np.floor(at), limit - 1)
-    fx, fy = (at - low).T
+    fx, fy = (at - low)[..., None].transpose(1, 0, 2)
     x, y = low.astype(np.int64).T
-    total = (1 - fy) * (1 - fx) * features[:, y, x]
-    total += (1 - fy) * fx * features[:, y, x + 1]
-    total += fy * (1 - fx) * features[:, y + 1, x]
-    total += fy * fx * features[:, y + 1, x + 1]
-    total /= np.maximum(np.sqrt(np.sum(total**2, axis=0)), 1e-4)
-    return total.T
+    total = (1 - fy) * (1 - fx) * features[y, x]
+    total += (1 - fy) * fx * features[y, x + 1]
+    total += fy * (1 - fx) * features[y + 1, x]
+    total += fy * fx * features[y + 1, x + 1]
+    total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-4)
+    return total
 
 
-def _windows(features: NDArray[np.float32], start: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Squares [N, C, 8, 8] of features [C, H, W] from (x, y) [N, 2]; zero outside the map."""
-    pad = 2 * _FINE_WINDOW
-    padded = np.pad(features, ((0, 0), (pad, pad), (pad, pad)))
-    views = np.lib.stride_tricks.sliding_window_view(
-        padded, (_FINE_WINDOW, _FINE_WINDOW), axis=(1, 2)
-    )
-    x = np.clip(start[:, 0] + pad, 0, views.shape[2] - 1)
-    y = np.clip(start[:, 1] + pad, 0, views.shape[1] - 1)
-    return views[:, y, x].transpose(1, 0, 2, 3)
+def _correlate(
+    features: NDArray[np.float32], start: NDArray[np.int64], descriptor: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Products [N, 64] of descriptors [N, F] with 8x8 squares of features [H, W, F].
+
+    The squares begin at ``start`` (x, y) [N, 2]; outside the map, products are zero as in
+    training.
+    """
+    height, width, channels = features.shape
+    step = np.arange(_FINE_WINDOW)
+    x, y = start[:, :1] + step, start[:, 1:] + step
+    outside = ((x < 0) | (x >= width))[:, None, :] | ((y < 0) | (y >= height))[:, :, None]
+    index = np.clip(y, 0, height - 1)[:, :, None] * width + np.clip(x, 0, width - 1)[:, None, :]
+    window = features.reshape(-1, channels).take(index.reshape(len(start), _FINE_WINDOW**2), axis=0)
+    products = np.matmul(window, descriptor[:, :, None])[:, :, 0]
+    products[outside.reshape(products.shape)] = 0.0
+    return products
 
 
 def _local_expectation(logits: NDArray[np.float32]) -> NDArray[np.float32]:

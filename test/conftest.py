@@ -24,3 +24,10 @@ def shared_dir() -> Path:
 def repository() -> Path:
     """The root of the checkout."""
     return REPOSITORY
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that need PyTorch: all of test/network and test/training."""
+    for item in items:
+        if item.path.relative_to(REPOSITORY).parts[1] in {"network", "training"}:
+            item.add_marker(pytest.mark.train)

@@ -27,7 +27,7 @@ class EncodedImage:
     Attributes:
         tokens: the runtime's own handle of the coarse tokens; only the backend that made it
             reads it.
-        fine: float32 [F, H / fine_stride, W / fine_stride], unit length per pixel.
+        fine: float32 [H / fine_stride, W / fine_stride, F], unit length per pixel.
     """
 
     tokens: Any

@@ -27,7 +27,9 @@ class _Encode(nn.Module):
         self.net = net
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        return self.net.encode(image)
+        tokens, fine = self.net.encode(image)
+        # Channels last, so that the runtime's readers of windows find each pixel in one place.
+        return tokens, fine.permute(0, 2, 3, 1)
 
 
 class _Match(nn.Module):
@@ -46,7 +48,7 @@ def export_model(
 
     Graph contract (batch is always 1, all float32):
         encode: ``image`` [1, 1, H, W] in [0, 1] -> ``tokens`` [1, H/16 * W/16, C],
-        ``fine`` [1, F, H/4, W/4].
+        ``fine`` [1, H/4, W/4, F].
         match: ``reference_tokens``, ``current_tokens`` [1, L, C] -> ``confidence`` [1, L, L],
         ``reference_best`` [1, L] and ``current_best`` [1, L], the maxima of its rows and columns.
 
@@ -72,7 +74,7 @@ def export_model(
     encode_axes = {
         "image": {2: "height", 3: "width"},
         "tokens": {1: "cells"},
-        "fine": {2: "fine_height", 3: "fine_width"},
+        "fine": {1: "fine_height", 2: "fine_width"},
     }
     match_axes = {
         "reference_tokens": {1: "cells"},

@@ -51,12 +51,12 @@ class HomographyRange:
     """
 
     rotation: float = 15.0
-    wide_rotation: float = 60.0
+    wide_rotation: float = 75.0
     scale: float = 1.35
     wide_scale: float = 2.0
     shift: float = 0.22
     perspective: float = 0.13
-    wide_share: float = 0.3
+    wide_share: float = 0.4
 
 
 def random_homography(

@@ -1,0 +1,164 @@
+"""The table of parameters, and the files that must agree with it."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+
+from coarse_loftr_ros.homography import HomographySettings
+from coarse_loftr_ros.node.parameters import (
+    PARAMETERS,
+    ParameterError,
+    check,
+    match_settings,
+    reference_policy,
+)
+from coarse_loftr_ros.pairing import Consecutive, Keyframe, KeyframeRule
+from coarse_loftr_ros.pipeline import MatchSettings
+
+DEFAULTS = {name: row.default for name, row in PARAMETERS.items()}
+
+
+def flat(tree: dict, prefix: str = "") -> dict:
+    leaves = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            leaves |= flat(value, f"{prefix}{name}.")
+        else:
+            leaves[prefix + name] = value
+    return leaves
+
+
+def test_defaults_are_allowed_and_are_those_of_the_core():
+    check(DEFAULTS)
+    assert match_settings(DEFAULTS) == MatchSettings()
+    assert isinstance(reference_policy(DEFAULTS), Consecutive)
+    keyframe = reference_policy(DEFAULTS | {"pairing": "keyframe"})
+    assert isinstance(keyframe, Keyframe)
+    assert keyframe.rule == KeyframeRule()
+
+
+@pytest.mark.parametrize(
+    ("group", "settings"), [("homography", HomographySettings), ("keyframe", KeyframeRule)]
+)
+def test_groups_are_complete(group, settings):
+    fields = {f"{group}.{field.name}" for field in dataclasses.fields(settings)}
+    assert fields == {name for name in PARAMETERS if name.startswith(group + ".")}
+
+
+def test_every_row_is_described_and_every_number_has_a_range():
+    for row in PARAMETERS.values():
+        assert row.description.endswith("."), row.name
+        if type(row.default) in (int, float):
+            assert row.low is not None, row.name
+            assert row.high is not None, row.name
+            assert type(row.low) is type(row.high) is type(row.default), row.name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("mode", "three", "parameter 'mode' is 'three'; allowed are mono, stereo"),
+        ("threads", -1, "parameter 'threads' is -1; allowed is 0 to 256"),
+        ("long_side", 10, "parameter 'long_side' is 10; allowed is 64 to 4096 px"),
+        ("confidence_threshold", 1, "parameter 'confidence_threshold' is 1; it must be a number"),
+        ("confidence_threshold", float("nan"), "parameter 'confidence_threshold' is nan"),
+        ("use_mask", 1, "parameter 'use_mask' is 1; it must be true or false"),
+        ("max_matches", True, "parameter 'max_matches' is True; it must be a whole number"),
+    ],
+)
+def test_bad_values_are_refused_in_words(name, value, sentence):
+    with pytest.raises(ParameterError) as refusal:
+        check(DEFAULTS | {name: value})
+    assert str(refusal.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("mode", ["mono", "stereo"])
+def test_configuration_file_names_every_parameter_with_its_default(repository, mode):
+    text = (repository / "config" / f"{mode}.yaml").read_text()
+    tree = yaml.safe_load(text)
+    assert list(tree) == ["/**"], "the wildcard makes the file work in any namespace"
+    values = flat(tree["/**"]["ros__parameters"])
+    check(values)
+    assert values == DEFAULTS | {"mode": mode}
+    # Each value stands under a comment with what is allowed; the order is the table's.
+    lines = [line.strip() for line in text.splitlines()]
+    comments = [above for above, line in pairwise(lines) if _is_value(line)]
+    assert comments == [f"# Allowed: {row.allowed}" for row in PARAMETERS.values()]
+
+
+def _is_value(line: str) -> bool:
+    return not line.startswith("#") and bool(re.fullmatch(r"\w+: .+", line))
+
+
+# --- the launch file, read without ROS ----------------------------------------------------------
+
+
+def launch_tree(repository: Path) -> ast.Module:
+    return ast.parse((repository / "launch" / "matcher.launch.py").read_text())
+
+
+def constant(tree: ast.Module, name: str) -> dict:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == name:
+            return ast.literal_eval(node.value)
+    raise AssertionError(f"{name} is not assigned in the launch file")
+
+
+def declared(tree: ast.Module) -> dict[str, str]:
+    """Names and descriptions of arguments that are declared one by one."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DeclareLaunchArgument":
+            if not isinstance(node.args[0], ast.Constant):
+                continue
+            keywords = {k.arg: k.value for k in node.keywords}
+            found[node.args[0].value] = ast.literal_eval(keywords["description"])
+    return found
+
+
+def test_launch_arguments_are_parameters_of_the_node(repository):
+    arguments = constant(launch_tree(repository), "PARAMETER_ARGUMENTS")
+    assert set(arguments) <= set(PARAMETERS)
+    for name, description in arguments.items():
+        for choice in PARAMETERS[name].choices:
+            assert choice in description, f"{name} does not say {choice}"
+        # What the launch file hands over as text must be text to the node.
+        assert isinstance(PARAMETERS[name].default, str | bool)
+
+
+def test_launch_file_converts_all_truth_values(repository):
+    tree = launch_tree(repository)
+    names = {n for n in constant(tree, "PARAMETER_ARGUMENTS") if PARAMETERS[n].default in (0, 1)}
+    typed = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "_typed")
+    converted = next(n for n in ast.walk(typed) if isinstance(n, ast.Tuple))
+    assert set(ast.literal_eval(converted)) == names
+
+
+def test_launch_file_has_the_arguments_of_the_documentation(repository):
+    tree = launch_tree(repository)
+    arguments = {
+        **constant(tree, "PARAMETER_ARGUMENTS"),
+        **{name: text for name, (_, text) in constant(tree, "TOPIC_ARGUMENTS").items()},
+        **declared(tree),
+    }
+    assert {
+        "mode",
+        "image",
+        "left_image",
+        "right_image",
+        "image_transport",
+        "backend",
+        "namespace",
+        "params_file",
+        "use_sim_time",
+        "log_level",
+        "autostart",
+    } <= set(arguments)
+    assert all(description.endswith(".") for description in arguments.values())

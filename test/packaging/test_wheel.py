@@ -1,0 +1,54 @@
+"""`pip wheel` of the package holds all of it."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def contents(source_tree: Path, build_environment, tmp_path_factory) -> set[str]:
+    """Names of the files in the wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet",
+         "--wheel-dir", folder, source_tree],
+        env=build_environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert build.returncode == 0, build.stdout + build.stderr
+    (wheel,) = folder.glob("coarse_loftr_ros-*-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def test_every_module_is_in_the_wheel(contents, repository):
+    modules = {
+        str(path.relative_to(repository))
+        for path in (repository / "coarse_loftr_ros").rglob("*.py")
+    }
+    assert modules - contents == set()
+
+
+def test_the_models_and_their_cards_are_in_the_wheel(contents, repository):
+    models = {
+        str(path.relative_to(repository))
+        for path in (repository / "coarse_loftr_ros").glob("models/**/*")
+        if path.suffix in {".onnx", ".md", ".json"}
+    }
+    assert any(name.endswith(".onnx") for name in models)
+    assert models - contents == set()
+
+
+def test_tests_and_messages_are_not_in_the_wheel(contents):
+    folders = {name.split("/")[0] for name in contents}
+    assert {folder for folder in folders if not folder.startswith("coarse_loftr_ros")} == set()
+
+
+def test_pip_will_not_put_scripts_where_ros2_run_wants_them(contents):
+    """Setup.cfg's script folder is for colcon; with pip the commands belong in bin."""
+    assert not any("/lib/coarse_loftr_ros/" in name or ".data/scripts" in name for name in contents)
