@@ -1,0 +1,39 @@
+"""ORB (Rublee et al. 2011) with mutual nearest neighbours, from OpenCV."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.evaluation.baselines.ratio_matching import DescribedKeypoints, match_ratio
+from coarse_loftr_ros.evaluation.pair_matcher import PointMatches
+
+__all__ = ["Orb"]
+
+
+class Orb:
+    """ORB keypoints, Hamming distance, mutual nearest neighbours.
+
+    The defaults are the best of those tried on 80 moderate random homographies (AUC@1/@3/@5 px in
+    per cent): with 2000 features 44/71/79, 45/72/80, 45/72/80, 44/72/80 and 45/73/82 at ratios
+    0.8, 0.85, 0.9, 0.95 and 1; with 1000 features 37/69/79 at best.
+
+    Args:
+        features: at most this many keypoints per image.
+        ratio: a match is kept when it is this much nearer than the second nearest; 1 keeps all.
+    """
+
+    def __init__(self, features: int = 2000, ratio: float = 1.0) -> None:
+        self.name = f"ORB {features}"
+        self._ratio = ratio
+        self._detector = cv2.ORB_create(nfeatures=features)
+
+    def describe(self, image: NDArray[np.uint8]) -> DescribedKeypoints:
+        """Keypoints and their 256-bit descriptors."""
+        keypoints, descriptors = self._detector.detectAndCompute(image, None)
+        return DescribedKeypoints.of(keypoints, descriptors)
+
+    def match(self, reference: DescribedKeypoints, current: DescribedKeypoints) -> PointMatches:
+        """Mutual nearest neighbours that pass the ratio test."""
+        return match_ratio(reference, current, cv2.NORM_HAMMING, self._ratio)

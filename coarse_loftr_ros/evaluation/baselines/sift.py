@@ -1,0 +1,39 @@
+"""SIFT (Lowe 2004) with mutual nearest neighbours and ratio test, from OpenCV."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.evaluation.baselines.ratio_matching import DescribedKeypoints, match_ratio
+from coarse_loftr_ros.evaluation.pair_matcher import PointMatches
+
+__all__ = ["Sift"]
+
+
+class Sift:
+    """SIFT keypoints, L2 distance, mutual nearest neighbours with Lowe's ratio.
+
+    Args:
+        features: at most this many keypoints per image.
+        ratio: a match is kept when it is this much nearer than the second nearest; 1 keeps all.
+    """
+
+    def __init__(self, features: int = 2048, ratio: float = 0.85) -> None:
+        self.name = f"SIFT {features}"
+        self._ratio = ratio
+        try:
+            # Otherwise every point is 0.25 px off, which a change of scale turns into an error.
+            self._detector = cv2.SIFT_create(nfeatures=features, enable_precise_upscale=True)
+        except cv2.error:  # unknown before OpenCV 4.8
+            self._detector = cv2.SIFT_create(nfeatures=features)
+
+    def describe(self, image: NDArray[np.uint8]) -> DescribedKeypoints:
+        """Keypoints and their 128-element descriptors."""
+        keypoints, descriptors = self._detector.detectAndCompute(image, None)
+        return DescribedKeypoints.of(keypoints, descriptors)
+
+    def match(self, reference: DescribedKeypoints, current: DescribedKeypoints) -> PointMatches:
+        """Mutual nearest neighbours that pass the ratio test."""
+        return match_ratio(reference, current, cv2.NORM_L2, self._ratio)

@@ -1,0 +1,65 @@
+"""Two images of a plane, or from one place, and the homography between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["HomographyPair", "read_grey", "resize_shorter_side"]
+
+
+@dataclass(frozen=True, eq=False)
+class HomographyPair:
+    """Two images with the true homography.
+
+    Attributes:
+        name: says which pair it is, in reports.
+        reference: grey, uint8 [H, W].
+        current: grey, uint8 [H', W'].
+        homography: float64 [3, 3], reference pixels to current pixels; pixel centres at integers.
+    """
+
+    name: str
+    reference: NDArray[np.uint8]
+    current: NDArray[np.uint8]
+    homography: NDArray[np.float64]
+
+
+def read_grey(path: Path) -> NDArray[np.uint8]:
+    """Read an image file as grey, uint8 [H, W].
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        ValueError: when the file is not an image that OpenCV can decode.
+    """
+    # Bytes first: OpenCV's own reading cannot tell a missing file from a broken one.
+    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise ValueError(f"{path} is not an image that can be decoded")
+    return image
+
+
+def resize_shorter_side(
+    image: NDArray[np.uint8], length: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Resize an image, keeping its proportions as far as whole pixels allow.
+
+    Args:
+        image: grey, uint8 [H, W].
+        length: the shorter side's new length, px.
+
+    Returns:
+        The resized image, and the map from pixels of the given image to pixels of the resized
+        one, float64 [3, 3]: pixel centres are at integers in both.
+    """
+    height, width = image.shape
+    scale = length / min(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    x, y = size[0] / width, size[1] / height
+    to_resized = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
+    return cv2.resize(image, size, interpolation=method), to_resized

@@ -1,0 +1,153 @@
+"""How wrong an estimate is, and what many errors say together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "area_under_curve",
+    "bootstrap_interval",
+    "mean_corner_error",
+    "rotation_error",
+    "translation_direction_error",
+]
+
+
+def mean_corner_error(
+    estimate: NDArray[np.float64], truth: NDArray[np.float64], width: int, height: int
+) -> float:
+    """Mean distance between where two homographies send the corners of the reference image.
+
+    The corners are the centres of the four corner pixels. This is the homography error of
+    SuperPoint (DeTone et al. 2018) and LoFTR (Sun et al. 2021), without resizing the images.
+
+    Args:
+        estimate: float64 [3, 3], reference pixels to current pixels.
+        truth: float64 [3, 3], likewise.
+        width: columns of the reference image.
+        height: rows of the reference image.
+
+    Returns:
+        The error in px of the current image; infinite where one homography sends a corner to
+        infinity or behind the camera.
+    """
+    right, bottom = width - 1.0, height - 1.0
+    corners = np.array([[0, 0, 1], [right, 0, 1], [right, bottom, 1], [0, bottom, 1]], np.float64)
+    placed = []
+    for homography in (estimate, truth):
+        homogeneous = corners @ (homography / homography[2, 2]).T
+        if not np.all(homogeneous[:, 2] > 1e-9):
+            return float("inf")
+        placed.append(homogeneous[:, :2] / homogeneous[:, 2:])
+    return float(np.linalg.norm(placed[0] - placed[1], axis=1).mean())
+
+
+def area_under_curve(errors: ArrayLike, threshold: float) -> float:
+    """Area under the recall curve up to a threshold, as a share of the best possible.
+
+    The cumulative trapezoid of SuperGlue (Sarlin et al. 2020) and LoFTR: recall rises by 1/n at
+    each sorted error, linearly in between, and stays level from the last error below the
+    threshold on.
+
+    Args:
+        errors: [N] errors, infinite for failures.
+        threshold: upper limit, in the unit of the errors; greater than zero.
+
+    Returns:
+        The area in [0, 1]; NaN when there are no errors.
+
+    Raises:
+        ValueError: when the threshold is not positive or an error is negative or NaN.
+    """
+    ordered = np.sort(np.asarray(errors, np.float64))
+    if not threshold > 0:
+        raise ValueError(f"AUC threshold is {threshold}; it must be greater than 0")
+    if len(ordered) == 0:
+        return float("nan")
+    if np.isnan(ordered[-1]) or ordered[0] < 0:
+        raise ValueError("errors must be 0 or greater, infinite for failures; one is NaN or less")
+    below = ordered[ordered < threshold]
+    recall = np.arange(len(below) + 1) / len(ordered)
+    at = np.concatenate([[0.0], below, [threshold]])
+    recall = np.append(recall, recall[-1])
+    return float(np.sum(np.diff(at) * (recall[1:] + recall[:-1]) / 2) / threshold)
+
+
+def rotation_error(estimate: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
+    """Angle of the rotation between two rotations.
+
+    Args:
+        estimate: float64 [3, 3] rotation.
+        truth: float64 [3, 3] rotation.
+
+    Returns:
+        Degrees in [0, 180].
+    """
+    difference = estimate.T @ truth
+    # The sine keeps small angles exact, where the arc cosine of the trace loses half the digits.
+    sine = np.linalg.norm(
+        [
+            difference[2, 1] - difference[1, 2],
+            difference[0, 2] - difference[2, 0],
+            difference[1, 0] - difference[0, 1],
+        ]
+    )
+    return float(np.degrees(np.arctan2(sine, np.trace(difference) - 1.0)))
+
+
+def translation_direction_error(estimate: ArrayLike, truth: ArrayLike) -> float:
+    """Angle between the lines along two translations.
+
+    An essential matrix leaves the sign of the translation open, so a direction and its opposite
+    count as the same, as in the relative pose figures of SuperGlue and LoFTR.
+
+    Args:
+        estimate: [3] translation of any length but zero.
+        truth: [3] likewise.
+
+    Returns:
+        Degrees in [0, 90].
+
+    Raises:
+        ValueError: when a translation has no direction.
+    """
+    first, second = np.asarray(estimate, np.float64), np.asarray(truth, np.float64)
+    for name, vector in (("estimated", first), ("true", second)):
+        if not np.linalg.norm(vector) > 0:
+            raise ValueError(f"the {name} translation is {vector}; it must not be zero")
+    angle = np.degrees(np.arctan2(np.linalg.norm(np.cross(first, second)), first @ second))
+    return float(min(angle, 180.0 - angle))
+
+
+def bootstrap_interval(
+    values: Sequence[float],
+    statistic: Callable[[NDArray[np.float64]], float],
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile bootstrap confidence interval (Efron 1979).
+
+    Args:
+        values: the sample.
+        statistic: function of a sample of the same size, for example a median.
+        level: share of resamples inside the interval, in (0, 1).
+        resamples: how many times the sample is drawn anew, with replacement.
+        seed: the same seed gives the same interval.
+
+    Returns:
+        Lower and upper end; NaN both when there are no values.
+    """
+    sample = np.asarray(values, np.float64)
+    if len(sample) == 0:
+        return float("nan"), float("nan")
+    drawn = np.random.default_rng(seed).integers(len(sample), size=(resamples, len(sample)))
+    results = np.sort([statistic(sample[indices]) for indices in drawn])
+    # Order statistics, not interpolation: an interpolation between infinities would be NaN.
+    outside = (1.0 - level) / 2.0
+    low = int(np.floor(outside * (resamples - 1)))
+    high = int(np.ceil((1.0 - outside) * (resamples - 1)))
+    return float(results[low]), float(results[high])
