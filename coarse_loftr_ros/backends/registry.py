@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from coarse_loftr_ros.backends.base import Backend, BackendError, ModelFiles
 from coarse_loftr_ros.preprocessing import NetworkSize
 
-__all__ = ["BACKEND_NAMES", "BackendChoice", "choose_backend", "create_backend"]
+__all__ = [
+    "BACKEND_NAMES",
+    "BackendChoice",
+    "choose_backend",
+    "create_backend",
+    "installed_backends",
+]
 
 BACKEND_NAMES = ("auto", "openvino", "onnxruntime", "tensorrt")
 
@@ -22,6 +28,11 @@ class BackendChoice:
 
     name: str
     reason: str
+
+
+def installed_backends() -> list[str]:
+    """Runtimes that could be loaded here, in order of preference."""
+    return [name for name, module in _CPU_MODULES.items() if importlib.util.find_spec(module)]
 
 
 def choose_backend(name: str) -> BackendChoice:
@@ -40,7 +51,7 @@ def choose_backend(name: str) -> BackendChoice:
             "backend 'tensorrt' is not available in this version; use 'openvino' or "
             "'onnxruntime' on the CPU, or 'auto'"
         )
-    installed = [key for key, module in _CPU_MODULES.items() if importlib.util.find_spec(module)]
+    installed = installed_backends()
     if name == "auto":
         if not installed:
             raise BackendError(

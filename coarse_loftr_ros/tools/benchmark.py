@@ -1,0 +1,158 @@
+"""``coarse-loftr benchmark``: time per frame and per stage, beside the baselines."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coarse_loftr_ros.tools.errors import UserError, as_user_error
+from coarse_loftr_ros.tools.measuring import (
+    add_report_options,
+    baseline_weights,
+    environment,
+    progress_bar,
+    write_report,
+)
+from coarse_loftr_ros.tools.options import add_pipeline_options, make_pipeline, size
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from coarse_loftr_ros.evaluation.methods import BaselineWeights
+    from coarse_loftr_ros.evaluation.timing import MethodTimes, Subject
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "benchmark",
+        help="measure time per frame and stage beside the baselines",
+        description="Milliseconds per frame in the steady state (what can be kept of the frame "
+        "before is kept), medians with their 10 to 90 %% range. All methods take turns in one "
+        "process, and the last column is each one's time over ours, round by round.",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="consecutive frames of a camera, in order of their names (default: a drawn flight)",
+    )
+    parser.add_argument(
+        "--size", type=size, default=(640, 480), metavar="WxH", help="default: 640x480"
+    )
+    parser.add_argument("--rounds", type=int, default=60, help="default: %(default)s")
+    parser.add_argument("--only-own", action="store_true", help="leave the baselines out")
+    add_report_options(parser)
+    add_pipeline_options(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print the table, write the JSON."""
+    import cv2
+
+    from coarse_loftr_ros.evaluation.report import to_json
+    from coarse_loftr_ros.evaluation.timing import time_methods
+
+    if args.threads:
+        cv2.setNumThreads(args.threads)
+    frames = _frames(args)
+    subjects = _own(args)
+    if not args.only_own:
+        subjects += _baselines(baseline_weights(args), args.threads)
+    with as_user_error(ValueError):
+        times = time_methods(subjects, frames, args.rounds, progress=progress_bar("benchmark"))
+    print(_table(times))
+    facts = {"kind": "benchmark", "rounds": args.rounds, **environment(args.threads)}
+    facts["size"] = list(args.size)
+    write_report(args.json, {**facts, "methods": [_row(row, to_json) for row in times]})
+    return 0
+
+
+def _frames(args: argparse.Namespace) -> list[NDArray[np.uint8]]:
+    import cv2
+
+    from coarse_loftr_ros.tools.images import read_grey
+
+    if args.images is None:
+        from coarse_loftr_ros.tools.flight import Flight
+        from coarse_loftr_ros.tools.scene import draw_landscape
+
+        width, height = args.size
+        flight = Flight(draw_landscape(), seconds=2.0, width=width, height=height)
+        return [frame.image for frame in flight.frames()]
+    if not args.images.is_dir():
+        raise UserError(f"--images: there is no folder {args.images}")
+    files = sorted(path for path in args.images.iterdir() if path.is_file())[:30]
+    if len(files) < 2:
+        raise UserError(f"--images: {args.images} holds {len(files)} files; at least 2 are needed")
+    return [cv2.resize(read_grey(path), args.size, interpolation=cv2.INTER_AREA) for path in files]
+
+
+def _own(args: argparse.Namespace) -> list[Subject]:
+    """Our pipeline with the chosen backend first, then with the other one where installed."""
+    from coarse_loftr_ros.backends.registry import installed_backends
+    from coarse_loftr_ros.evaluation.timing import own_subject
+    from coarse_loftr_ros.pairing import Consecutive
+
+    def subject() -> Subject:
+        pipeline = make_pipeline(args, Consecutive(), args.size)
+        name = f"{pipeline.settings.model.name}, {pipeline.backend.name}"
+        return own_subject(name, pipeline)
+
+    first = subject()
+    others = []
+    if args.backend == "auto":
+        for args.backend in installed_backends()[1:]:
+            others.append(subject())
+        args.backend = "auto"
+    return [first, *others]
+
+
+def _baselines(weights: BaselineWeights, threads: int) -> list[Subject]:
+    from coarse_loftr_ros.backends.registry import installed_backends
+    from coarse_loftr_ros.evaluation.baselines.published_student import PublishedStudent
+    from coarse_loftr_ros.evaluation.methods import baselines
+    from coarse_loftr_ros.evaluation.timing import pair_subject
+
+    others = [
+        pair_subject(method.name, method)
+        for method in baselines(weights, threads)
+        if not isinstance(method, PublishedStudent)
+    ]
+    if weights.student is None:
+        return others
+    students = [
+        pair_subject(
+            f"published pair graph, {runtime}",
+            PublishedStudent(weights.student, runtime=runtime, threads=threads),
+        )
+        for runtime in reversed(installed_backends())
+    ]
+    return [*students, *others]
+
+
+def _table(times: list[MethodTimes]) -> str:
+    from coarse_loftr_ros.evaluation.report import text_table
+
+    stages = ("encode", "match", "refine", "homography", "total")
+    rows = []
+    for method in times:
+        cells = [method.name]
+        for stage in stages:
+            spread = method.stages.get(stage)
+            cells.append(f"{spread.median:.1f}" if spread else "-")
+        total, ratio = method.stages["total"], method.ratio
+        cells.append(f"{total.low:.1f} - {total.high:.1f}")
+        cells.append(f"{ratio.median:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]")
+        rows.append(cells)
+    return text_table(["ms per frame", *stages, "10-90 %", "x ours"], rows)
+
+
+def _row(times: MethodTimes, to_json: Any) -> dict[str, Any]:
+    stages = {name: to_json(spread) for name, spread in times.stages.items()}
+    return {"method": times.name, "stages_ms": stages, "ratio": to_json(times.ratio)}
