@@ -73,7 +73,7 @@ setup(
     install_requires=[
         "numpy>=1.26",
         "opencv-python-headless>=4.8",
-        "rosbags>=0.10",  # bags are read and written without ROS
+        "rosbags>=0.11.9",  # bags are read and written without ROS
         "tqdm",
     ],
     extras_require={

@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     args = _parser().parse_args(arguments)
     try:
-        return args.run(args)
+        code = args.run(args)
+        sys.stdout.flush()  # here a reader that has left can still be dealt with
+        return code
     except UserError as error:
         print(f"coarse-loftr {args.command}: {error}", file=sys.stderr)
         return EXIT_USER_ERROR

@@ -68,7 +68,9 @@ def run(args: argparse.Namespace) -> int:
         ("rclpy", "source a ROS 2 installation, or pip install 'coarse_loftr_ros[ros]'"),
         ("coarse_loftr_msgs", "build it with colcon, or pip install ./coarse_loftr_msgs"),
     ):
-        if find_spec(module) is None:
+        found = find_spec(module)
+        # The folder of the message package's source is found as a module without a file.
+        if found is None or found.origin is None:
             raise UserError(f"the Python module {module} is not installed: {remedy}")
     if args.seconds is not None and not args.seconds > 0:
         raise UserError(f"--seconds is {args.seconds}; it must be positive")

@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{args.checkpoint} does not exist or is not a file")
     try:
         net = load_network(args.checkpoint)
-    except (ValueError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
+    except (ValueError, KeyError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(f"{args.checkpoint} is no checkpoint of this project: {reason}") from error
     with as_user_error(ValueError, OSError):
         export_model(net, args.folder, args.name or args.folder.resolve().name, args.size)

@@ -46,7 +46,7 @@ def _noise(
 
 def _fields(width: int, height: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Polygons of different crops, with furrows along each field's own direction."""
-    pitch = 260
+    pitch = min(260, width // 2, height // 2)
     sites = np.full((height, width), 255, np.uint8)
     for top in range(0, height, pitch):
         for left in range(0, width, pitch):
@@ -195,6 +195,8 @@ def _trees(
 ) -> None:
     """Round crowns, lit from the north-west."""
     rows, columns = np.nonzero(where[::4, ::4])
+    if len(rows) == 0:
+        return
     for index in rng.integers(0, len(rows), count):
         centre = np.array([columns[index], rows[index]]) * 4 + rng.uniform(0, 4, 2)
         radius = rng.uniform(5, 13)

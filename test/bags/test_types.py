@@ -23,6 +23,8 @@ def test_every_message_of_the_package_is_embedded(repository: Path) -> None:
 @pytest.mark.parametrize("name", [CORRESPONDENCES, HOMOGRAPHY])
 def test_type_hashes_equal_those_of_the_built_messages(name: str) -> None:
     built = pytest.importorskip("coarse_loftr_msgs", reason="messages are not built here")
+    if built.__file__ is None:
+        pytest.skip("only the source folder of the messages is here")
     file = f"share/coarse_loftr_msgs/msg/{name.rsplit('/', 1)[1]}.json"
     (path,) = (p / file for p in Path(built.__file__).parents if (p / file).is_file())
     description = json.loads(path.read_text())

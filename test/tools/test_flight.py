@@ -49,6 +49,11 @@ def test_truths_chain(flight: Flight) -> None:
     np.testing.assert_allclose(chained / chained[2, 2], flight.between(a, c), atol=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_small_landscape_is_drawn_too(seed: int) -> None:
+    assert draw_landscape(100, 130, seed).shape == (130, 100)
+
+
 def test_the_same_seed_draws_the_same_and_another_does_not() -> None:
     first = draw_landscape(400, 300, seed=1)
     np.testing.assert_array_equal(first, draw_landscape(400, 300, seed=1))
