@@ -39,7 +39,9 @@ finite = st.floats(-1e4, 1e4, width=32)
 def results(draw) -> MatchResult:
     count = draw(st.integers(0, 20))
     frames = [
-        Frame(np.zeros(draw(st.tuples(st.integers(1, 9), st.integers(1, 9))), np.uint8), stamp, name)
+        Frame(
+            np.zeros(draw(st.tuples(st.integers(1, 9), st.integers(1, 9))), np.uint8), stamp, name
+        )
         for stamp, name in draw(st.lists(st.tuples(stamps, words), min_size=2, max_size=2))
     ]
     points = [draw(arrays(np.float32, (count, 2), elements=finite)) for _ in range(2)]
