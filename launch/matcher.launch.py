@@ -1,5 +1,6 @@
-"""Start the matcher node: ``ros2 launch coarse_loftr_ros matcher.launch.py image:=/camera/image_raw``.
+"""Start the matcher node.
 
+``ros2 launch coarse_loftr_ros matcher.launch.py image:=/camera/image_raw`` matches a camera;
 ``ros2 launch coarse_loftr_ros matcher.launch.py --show-args`` lists the arguments.
 """
 

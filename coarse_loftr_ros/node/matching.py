@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import BackendError
 from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.node.conversion import intrinsics_of
 from coarse_loftr_ros.image_decoding import ImageError, decode_compressed, decode_image
+from coarse_loftr_ros.node.conversion import intrinsics_of
 from coarse_loftr_ros.node.inputs import Arrival
 from coarse_loftr_ros.node.outputs import Outputs
 from coarse_loftr_ros.node.statistics import Statistics

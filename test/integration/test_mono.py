@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -70,7 +72,7 @@ def test_each_image_is_matched_with_the_one_before(client):
     messages = [at(client, 4 * i, 0) for i in range(6)]
     for message in messages:
         client.send(message)
-    for before, message in zip(messages, messages[1:], strict=False):
+    for before, message in pairwise(messages):
         correspondences, homography = client.result(message.header.stamp)
         assert correspondences.reference_header == before.header
         np.testing.assert_allclose(shift_of(homography), (-4, 0), atol=0.3)
