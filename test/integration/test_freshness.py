@@ -13,7 +13,13 @@ PICTURE = scene()
 
 @pytest.fixture(scope="module")
 def client(start) -> Client:
-    return start("/latest", "use_sim_time:=true", "diagnostics_period:=0.2", "queue_depth:=100")[1]
+    return start(
+        "/latest",
+        "use_sim_time:=true",
+        "diagnostics_period:=0.2",
+        "queue_depth:=100",
+        "image_reliability:=reliable",
+    )[1]
 
 
 def test_the_newest_image_wins_and_the_others_are_counted(client):
@@ -26,7 +32,7 @@ def test_the_newest_image_wins_and_the_others_are_counted(client):
     _, _, values = client.diagnostic("input")
     _, _, matched = client.diagnostic("matching")
     skipped = int(values["skipped"]) - before
-    assert skipped > 60
+    assert skipped > 0
     used = int(matched["matched"]) + int(matched["first references"])
     assert int(values["received"]) == used + skipped
     stamps = [stamp_ns(m.header.stamp) for m in client.correspondences]

@@ -14,6 +14,7 @@ def client(start) -> Client:
     return start(
         "/keyframe",
         "freshness:=all",
+        "image_reliability:=reliable",
         "pairing:=keyframe",
         "keyframe.max_age:=5",
         "keyframe.min_inliers:=20",
