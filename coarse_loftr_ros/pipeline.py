@@ -13,13 +13,17 @@ from coarse_loftr_ros.backends.base import Backend, ModelFiles
 from coarse_loftr_ros.backends.registry import create_backend
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.homography import HomographySettings, estimate_homography
-from coarse_loftr_ros.matcher import Features, Matcher
+from coarse_loftr_ros.matcher import Features, Matcher, PointMatches
 from coarse_loftr_ros.pairing import ReferencePolicy
 from coarse_loftr_ros.preprocessing import ImageMap, NetworkSize, network_size
 from coarse_loftr_ros.refinement import RefinementSettings, refine
 from coarse_loftr_ros.result import Correspondences, MatchResult
 
 __all__ = ["MatchSettings", "Pipeline", "PipelineSettings"]
+
+# A detail image must be this much larger than the network image to be worth aligning on: below,
+# the network image's averaged noise counts for more than the finer pixels.
+_DETAIL_GAIN = 1.5
 
 
 @dataclass(frozen=True)
@@ -55,15 +59,20 @@ class PipelineSettings:
         backend: name of the runtime, or ``auto``.
         model: the exported model.
         long_side: longer side of the network image, px; larger images are reduced to it.
+        detail_side: longer side of the image on which points are aligned, px; larger images are
+            reduced to it.
         threads: CPU threads of the runtime; 0 lets it choose.
     """
 
     backend: str = "auto"
     model: ModelFiles = field(default_factory=ModelFiles.load)
     long_side: int = 640
+    detail_side: int = 1280
     threads: int = 0
 
     def __post_init__(self) -> None:
+        if self.detail_side < 64:
+            raise ValueError(f"detail_side is {self.detail_side}; it must be at least 64")
         if self.long_side < self.model.size_multiple:
             raise ValueError(
                 f"long_side is {self.long_side}; it must be at least {self.model.size_multiple}"
@@ -74,11 +83,22 @@ class PipelineSettings:
 
 @dataclass(frozen=True, eq=False)
 class _Encoded:
-    """A frame with its features and the map to its network image."""
+    """A frame with its features, and the maps to its network image and its detail image."""
 
     frame: Frame
     map: ImageMap
     features: Features
+    detail_map: ImageMap
+    detail: NDArray[np.uint8]
+
+    def to_detail(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Network points [N, 2] in pixels of the detail image."""
+        return self.detail_map.to_network(self.map.to_image(points))
+
+    @property
+    def detail_scale(self) -> float:
+        """Detail pixels per network pixel."""
+        return float((self.detail_map.scale / self.map.scale).max())
 
 
 class Pipeline:
@@ -230,7 +250,15 @@ class Pipeline:
         canvas = canvas or size
         self._prepare_for(canvas)
         image_map = ImageMap(frame.width, frame.height, canvas, size)
-        return _Encoded(frame, image_map, self._matcher.encode(image_map.prepare(frame.image)))
+        features = self._matcher.encode(image_map.prepare(frame.image))
+        detail_size = network_size(frame.width, frame.height, self.settings.detail_side, 1)
+        if detail_size.width < _DETAIL_GAIN * size.width:
+            detail_map = ImageMap(frame.width, frame.height, size)
+            detail = features.image[: size.height, : size.width]
+        else:
+            detail_map = ImageMap(frame.width, frame.height, detail_size)
+            detail = detail_map.prepare(frame.image)
+        return _Encoded(frame, image_map, features, detail_map, detail)
 
     def _match(
         self, reference: _Encoded, current: _Encoded, track_base: int, encode_ms: float
@@ -244,11 +272,17 @@ class Pipeline:
             settings.max_matches,
         )
         times.append(time.perf_counter())
-        matches = refine(
-            matches, reference.features.image, current.features.image, settings.refinement
+        matches = PointMatches(
+            reference.to_detail(matches.reference),
+            current.to_detail(matches.current),
+            matches.confidence,
+            matches.cell,
         )
-        reference_points = reference.map.to_image(matches.reference)
-        current_points = current.map.to_image(matches.current)
+        matches = refine(
+            matches, reference.detail, current.detail, settings.refinement, current.detail_scale
+        )
+        reference_points = reference.detail_map.to_image(matches.reference)
+        current_points = current.detail_map.to_image(matches.current)
         kept = _inside(reference_points, reference.frame) & _inside(current_points, current.frame)
         if not kept.all():
             matches = matches.select(kept)

@@ -8,6 +8,7 @@ homography keeps its own start and is aligned just as well.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -22,13 +23,13 @@ __all__ = ["RefinementSettings", "refine"]
 
 @dataclass(frozen=True)
 class RefinementSettings:
-    """How points are aligned; all lengths in px of the network image.
+    """How points are aligned; lengths are in px of the network image unless said otherwise.
 
     Attributes:
         enabled: without it the network's positions are the result.
-        window: side of the aligned patch; a multiple of 8, because OpenCV's vector code takes
-            rows of 8 and is four times slower with a rest.
-        levels: pyramid levels above the image itself.
+        window: side of the aligned patch, px of the images given; a multiple of 8, because
+            OpenCV's vector code takes rows of 8 and is four times slower with a rest.
+        levels: pyramid levels above the network image's resolution.
         min_texture: least smaller eigenvalue of a patch's gradient matrix, as OpenCV's
             ``minEigThreshold`` counts it; flat patches and plain edges slide.
         max_shift: an alignment that moves a point farther is refused.
@@ -60,14 +61,16 @@ def refine(
     reference: NDArray[np.uint8],
     current: NDArray[np.uint8],
     settings: RefinementSettings,
+    scale: float = 1.0,
 ) -> PointMatches:
-    """Align matches of two network images to a fraction of a pixel.
+    """Align matches of two images to a fraction of a pixel.
 
     Args:
-        matches: the network's, in px of the network images.
+        matches: the network's, in px of the images given.
         reference: uint8 [H, W].
         current: uint8 [H, W].
         settings: of the alignment.
+        scale: px of the images given per px of the network image.
 
     Returns:
         Aligned matches in the given order; those that cannot be aligned are dropped, unless too
@@ -75,7 +78,7 @@ def refine(
     """
     if not settings.enabled or len(matches) == 0:
         return matches
-    warp = _warp(matches, settings)
+    warp = _warp(matches, settings, scale)
     target, start, overlap = current, matches.current, None
     if warp is not None:
         inverse = np.linalg.inv(warp)
@@ -88,9 +91,13 @@ def refine(
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        overlap = _overlap(inverse, width, height)
+        overlap = _overlap(inverse, current.shape, reference.shape)
+    elif current.shape != reference.shape:
+        # OpenCV aligns images of one size only; padding below and right moves no point.
+        height, width = np.maximum(reference.shape, current.shape)
+        reference, target = _padded(reference, height, width), _padded(current, height, width)
     target = _equalise(reference, target, overlap)
-    aligned, good = _align(reference, target, matches.reference, start, settings)
+    aligned, good = _align(reference, target, matches.reference, start, settings, scale)
     if warp is not None:
         aligned = transfer(warp, aligned).astype(np.float32)
     good &= np.isfinite(aligned).all(axis=1)
@@ -101,11 +108,15 @@ def refine(
     return refined.select(good)
 
 
-def _warp(matches: PointMatches, settings: RefinementSettings) -> NDArray[np.float64] | None:
+def _warp(
+    matches: PointMatches, settings: RefinementSettings, scale: float
+) -> NDArray[np.float64] | None:
     """The first homography where it explains enough of the view."""
     if len(matches) < 20:
         return None
-    estimate = fit_homography(matches.reference, matches.current, settings.homography_threshold)
+    estimate = fit_homography(
+        matches.reference, matches.current, settings.homography_threshold * scale
+    )
     if estimate.matrix is None or abs(np.linalg.det(estimate.matrix)) < 1e-9:
         return None
     if np.count_nonzero(estimate.inlier) < settings.warp_inlier_ratio * len(matches):
@@ -113,13 +124,27 @@ def _warp(matches: PointMatches, settings: RefinementSettings) -> NDArray[np.flo
     return estimate.matrix
 
 
-def _overlap(inverse: NDArray[np.float64], width: int, height: int) -> NDArray[np.uint8] | None:
-    """Where the warped current image shows the scene, uint8 [H, W]; ``None`` when hard to say."""
+def _padded(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    below, right = height - image.shape[0], width - image.shape[1]
+    return cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE)
+
+
+def _overlap(
+    inverse: NDArray[np.float64], current: tuple[int, ...], reference: tuple[int, ...]
+) -> NDArray[np.uint8] | None:
+    """Where the warped current image shows the scene; ``None`` when that is hard to say.
+
+    Args:
+        inverse: homography from current to reference pixels.
+        current: (height, width) of the current image.
+        reference: (height, width) of the reference image, and of the uint8 mask returned.
+    """
+    height, width = current
     outline = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], float)
     moved = transfer(inverse, outline)
     if not (np.abs(moved) < 1e4).all():
         return None
-    mask = np.zeros((height, width), np.uint8)
+    mask = np.zeros(reference, np.uint8)
     cv2.fillConvexPoly(mask, np.rint(moved).astype(np.int32), 255)
     return mask
 
@@ -141,11 +166,12 @@ def _align(
     points: NDArray[np.float32],
     start: NDArray[np.float32],
     settings: RefinementSettings,
+    scale: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Lucas-Kanade there and back: aligned points [N, 2] and which of them to trust."""
     options = {
         "winSize": (settings.window, settings.window),
-        "maxLevel": settings.levels,
+        "maxLevel": settings.levels + max(0, round(math.log2(scale))),
         "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03),
         "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
         "minEigThreshold": settings.min_texture,
@@ -159,5 +185,5 @@ def _align(
     shift = np.linalg.norm(there[:, 0] - first[:, 0], axis=1)
     round_trip = np.linalg.norm(back[:, 0] - points, axis=1)
     good = near & (found[:, 0] > 0) & (returned[:, 0] > 0)
-    good &= (shift <= settings.max_shift) & (round_trip <= settings.max_round_trip)
+    good &= (shift <= settings.max_shift * scale) & (round_trip <= settings.max_round_trip * scale)
     return there[:, 0], good

@@ -197,7 +197,7 @@ def test_match_settings_that_make_no_sense_are_refused(bad):
         MatchSettings(**bad)
 
 
-@pytest.mark.parametrize("bad", [{"long_side": 16}, {"threads": -1}])
+@pytest.mark.parametrize("bad", [{"long_side": 16}, {"detail_side": 0}, {"threads": -1}])
 def test_pipeline_settings_that_make_no_sense_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         PipelineSettings(**bad)

@@ -134,6 +134,15 @@ _ROWS = (
         read_only=True,
     ),
     Parameter(
+        "detail_side",
+        1280,
+        "Longer side of the image on which points are aligned; larger images are reduced to it.",
+        unit="px",
+        low=64,
+        high=16384,
+        read_only=True,
+    ),
+    Parameter(
         "expected_width",
         640,
         "Width of the images to come, for which the network is prepared at configure.",
@@ -392,6 +401,7 @@ def pipeline_settings(values: Mapping[str, Value]) -> PipelineSettings:
             backend=values["backend"],
             model=model,
             long_side=values["long_side"],
+            detail_side=values["detail_side"],
             threads=values["threads"],
         )
     except ValueError as error:
