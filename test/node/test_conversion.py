@@ -26,7 +26,7 @@ from coarse_loftr_ros.node.conversion import (
     stamp_ns,
     time_message,
 )
-from coarse_loftr_ros.node.image_decoding import decode_image
+from coarse_loftr_ros.image_decoding import decode_image
 from coarse_loftr_ros.result import Correspondences, Homography, MatchResult, Status
 
 stamps = st.integers(0, (2**31 - 1) * 10**9 + 999_999_999)

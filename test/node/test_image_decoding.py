@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coarse_loftr_ros.node.image_decoding import (
+from coarse_loftr_ros.image_decoding import (
     ENCODINGS,
     ImageError,
     decode_compressed,
