@@ -50,7 +50,7 @@ format: $(VENV_LINT)/.ruff ## format the code and repair what ruff can
 	$(VENV_LINT)/bin/ruff format .
 
 bench: $(READY) ## measure time per stage beside the baselines
-	$(VENV)/bin/coarse-loftr benchmark
+	$(VENV)/bin/coarse-loftr benchmark $(if $(wildcard ../shared/weights),--weights ../shared/weights)
 
 clean: ## remove the environments and everything built
 	rm -rf $(VENV) $(VENV_TRAIN) $(VENV_LINT) build install log dist *.egg-info

@@ -40,12 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     options = parser.parse_args(arguments)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    node = subprocess.Popen(
-        [sys.executable, "-m", "coarse_loftr_ros.node.matcher_node", "--ros-args"]
-        + ["-r", f"__ns:={NAMESPACE}", "-p", f"backend:={options.backend}"]
-        + ["-p", f"threads:={options.threads}", "-p", f"expected_width:={options.width}"]
-        + ["-p", f"expected_height:={options.height}"]
-    )
+    command = [sys.executable, "-m", "coarse_loftr_ros.node.matcher_node"]
+    command += ["--ros-args", "-r", f"__ns:={NAMESPACE}"]
+    for parameter in (
+        f"backend:={options.backend}",
+        f"threads:={options.threads}",
+        f"expected_width:={options.width}",
+        f"expected_height:={options.height}",
+    ):
+        command += ["-p", parameter]
+    node = subprocess.Popen(command)
     try:
         figures = measure(node.pid, options)
     finally:

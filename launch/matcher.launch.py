@@ -1,15 +1,17 @@
-"""Start the matcher node: ``ros2 launch coarse_loftr_ros matcher.launch.py image:=/camera/image_raw``.
+"""Start the matcher node.
 
+``ros2 launch coarse_loftr_ros matcher.launch.py image:=/camera/image_raw`` matches a camera;
 ``ros2 launch coarse_loftr_ros matcher.launch.py --show-args`` lists the arguments.
 """
 
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
+
+from launch import LaunchContext, LaunchDescription
 
 # Arguments that are parameters of the node. Empty leaves what the parameter file says.
 PARAMETER_ARGUMENTS = {

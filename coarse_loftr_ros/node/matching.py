@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from time import perf_counter
 
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import BackendError
 from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.node.conversion import intrinsics_of
 from coarse_loftr_ros.image_decoding import ImageError, decode_compressed, decode_image
+from coarse_loftr_ros.node.conversion import intrinsics_of
 from coarse_loftr_ros.node.inputs import Arrival
 from coarse_loftr_ros.node.outputs import Outputs
 from coarse_loftr_ros.node.statistics import Statistics
@@ -71,9 +72,10 @@ class Matching:
             self._reject(error.kind, str(error))
         except BackendError as error:
             self._reject("backend", str(error))
-        except (RuntimeError, cv2.error) as error:
-            # The runtimes' own errors; the next image gets its chance.
-            self._reject("runtime", f"image could not be matched: {error}")
+        except (RuntimeError, ValueError, ArithmeticError, LookupError, cv2.error):
+            # What runtimes and numerics raise on an image nobody thought of: the next one gets its
+            # chance, and the traceback is for whoever repairs it.
+            self._reject("runtime", f"image could not be matched: {traceback.format_exc()}")
         else:
             if result is not None:
                 self._publish(result, arrivals, start, decoded)

@@ -61,6 +61,10 @@ class NodeProcess:
         )
 
     @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    @property
     def output(self) -> str:
         self._log.seek(0)
         return self._log.read()
@@ -90,8 +94,9 @@ class NodeProcess:
 class Client:
     """Publishes images to a node and collects what it says."""
 
-    def __init__(self, namespace: str, stereo: bool = False) -> None:
-        self.namespace = namespace
+    def __init__(self, process: NodeProcess, stereo: bool = False) -> None:
+        self.process = process
+        self.namespace = namespace = process.namespace
         self.context = Context()
         rclpy.init(context=self.context, domain_id=DOMAIN)
         self.node = Node(
@@ -132,7 +137,8 @@ class Client:
     def until(self, condition: Callable[[], object], what: str, timeout: float = 15.0) -> None:
         end = time.monotonic() + timeout
         while not condition():
-            assert time.monotonic() < end, f"waited {timeout} s for {what}"
+            assert time.monotonic() < end, f"waited {timeout} s for {what}:\n{self.process.output}"
+            assert self.process.running, f"node ended while waiting for {what}"
             self.executor.spin_once(0.02)
 
     def spin(self, seconds: float) -> None:

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built")
 
+from coarse_loftr_ros.node.image_decoding import decode_image
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -26,7 +27,6 @@ from coarse_loftr_ros.node.conversion import (
     stamp_ns,
     time_message,
 )
-from coarse_loftr_ros.image_decoding import decode_image
 from coarse_loftr_ros.result import Correspondences, Homography, MatchResult, Status
 
 stamps = st.integers(0, (2**31 - 1) * 10**9 + 999_999_999)
@@ -39,7 +39,9 @@ finite = st.floats(-1e4, 1e4, width=32)
 def results(draw) -> MatchResult:
     count = draw(st.integers(0, 20))
     frames = [
-        Frame(np.zeros(draw(st.tuples(st.integers(1, 9), st.integers(1, 9))), np.uint8), stamp, name)
+        Frame(
+            np.zeros(draw(st.tuples(st.integers(1, 9), st.integers(1, 9))), np.uint8), stamp, name
+        )
         for stamp, name in draw(st.lists(st.tuples(stamps, words), min_size=2, max_size=2))
     ]
     points = [draw(arrays(np.float32, (count, 2), elements=finite)) for _ in range(2)]

@@ -1,0 +1,60 @@
+"""Methods take turns on the same frames, and ratios are formed round by round."""
+
+import numpy as np
+import pytest
+from scenes import motion, texture, view
+
+from coarse_loftr_ros.evaluation.baselines.orb import Orb
+from coarse_loftr_ros.evaluation.methods import BaselineWeights, baselines
+from coarse_loftr_ros.evaluation.timing import Spread, Subject, pair_subject, time_methods
+
+FRAMES = [np.full((4, 4), level, np.uint8) for level in range(3)]
+
+
+def test_frames_go_forth_and_back_and_the_warm_up_is_not_counted():
+    seen = []
+
+    def step(image):
+        seen.append(int(image[0, 0]))
+        return {"total": float(len(seen))}
+
+    (times,) = time_methods([Subject("a", step)], FRAMES, rounds=4, warm_up=2)
+    assert seen == [0, 1, 2, 1, 0, 1]
+    assert times.stages["total"] == Spread.of([3.0, 4.0, 5.0, 6.0])
+
+
+def test_a_drifting_machine_does_not_bend_the_ratio():
+    clock = iter(range(1, 1000))
+    slow = Subject("slow", lambda image: {"total": 3.0 * (next(clock) // 2 + 1)})
+    own = Subject("own", lambda image: {"total": 1.0 * (next(clock) // 2 + 1)})
+    times = time_methods([own, slow], FRAMES, rounds=20, warm_up=0)
+    assert times[0].ratio == Spread(1.0, 1.0, 1.0)
+    assert times[1].ratio.median == pytest.approx(3.0, rel=0.2)
+
+
+def test_a_baseline_describes_each_frame_once():
+    described = []
+
+    class Counting(Orb):
+        def describe(self, image):
+            described.append(1)
+            return super().describe(image)
+
+    frames = [view(texture(), motion(5.0 * k), seed=k) for k in range(3)]
+    (times,) = time_methods([pair_subject("ORB", Counting())], frames, rounds=3, warm_up=1)
+    assert len(described) == 4
+    assert list(times.stages) == ["encode", "match", "homography", "total"]
+
+
+@pytest.mark.parametrize(("frames", "rounds"), [(FRAMES[:1], 3), (FRAMES, 0)])
+def test_nothing_to_measure_is_refused(frames, rounds):
+    with pytest.raises(ValueError, match="at least 2 and 1"):
+        time_methods([], frames, rounds)
+
+
+def test_networks_are_compared_only_where_their_weights_are(tmp_path):
+    assert BaselineWeights.below(tmp_path) == BaselineWeights()
+    (tmp_path / "xfeat").mkdir()
+    (tmp_path / "xfeat" / "xfeat.onnx").touch()
+    assert BaselineWeights.below(tmp_path).xfeat == tmp_path / "xfeat" / "xfeat.onnx"
+    assert [method.name for method in baselines(BaselineWeights())] == ["ORB 2000", "SIFT 2048"]

@@ -1,0 +1,80 @@
+"""What diagnostics say of given numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from coarse_loftr_ros.node.diagnostics import Occasionally, input_status, matching_status
+from coarse_loftr_ros.node.statistics import Statistics
+from coarse_loftr_ros.result import Homography, Status
+
+OK = Homography(np.eye(3), 100, 90, 0.5, 0.8, Status.OK)
+LOST = Homography(np.eye(3), 5, 0, float("inf"), 0.0, Status.LOST, "no homography fits 5 matches")
+
+
+def values(status: DiagnosticStatus) -> dict[str, str]:
+    return {pair.key: pair.value for pair in status.values}
+
+
+def test_counts_and_percentiles():
+    statistics = Statistics()
+    for ms in range(1, 101):
+        statistics.received()
+        statistics.published(OK, {"encode": float(ms)})
+    statistics.count("skipped", 2)
+    statistics.rejected("step")
+    snapshot = statistics.snapshot()
+    assert snapshot.counts == {"received": 100, "matched": 100, "OK": 100, "skipped": 2}
+    assert snapshot.rejected == {"step": 1}
+    assert snapshot.latency_ms["encode"] == pytest.approx((50.5, 95.05))
+    assert snapshot.input_hz > 0
+
+
+def test_rejections_warn_once_and_stay_counted():
+    statistics = Statistics()
+    statistics.received()
+    statistics.rejected("encoding")
+    first = statistics.snapshot()
+    status = input_status("/matcher", first, None, 2.0, "", None)
+    assert status.level == DiagnosticStatus.WARN
+    assert status.message == "unusable messages: 1 encoding"
+    later = input_status("/matcher", statistics.snapshot(), first, 2.0, "", None)
+    assert later.level == DiagnosticStatus.OK
+    assert values(later)["rejected: encoding"] == "1"
+
+
+def test_silence_warns_with_its_cause():
+    snapshot = dataclasses.replace(Statistics().snapshot(), silence_s=7.0)
+    status = input_status("/matcher", snapshot, None, 2.0, "/image has no publisher", (3, 4))
+    assert status.level == DiagnosticStatus.WARN
+    assert status.message == "no image for 7.0 s: /image has no publisher"
+    assert (values(status)["unpaired left"], values(status)["unpaired right"]) == ("3", "4")
+
+
+def test_lost_warns_even_when_it_has_passed_between_two_reports():
+    statistics = Statistics()
+    statistics.published(OK, {})
+    before = statistics.snapshot()
+    assert matching_status("/m", before, None, "b", "n").level == DiagnosticStatus.OK
+    statistics.published(LOST, {})
+    lost = matching_status("/m", statistics.snapshot(), before, "b", "n")
+    assert lost.level == DiagnosticStatus.WARN
+    assert lost.message == "LOST: no homography fits 5 matches"
+    statistics.published(OK, {})
+    passed = matching_status("/m", statistics.snapshot(), before, "b", "n")
+    assert passed.level == DiagnosticStatus.WARN
+    assert passed.message == "1 LOST since the last report, now OK"
+
+
+def test_each_kind_of_log_has_its_own_period():
+    occasionally = Occasionally(3600.0)
+    assert occasionally.now("a")
+    assert occasionally.now("b")
+    assert not occasionally.now("a")

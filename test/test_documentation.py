@@ -1,0 +1,110 @@
+"""The README says what the code does: parameters, commands, topics, services."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from coarse_loftr_ros.node.parameters import PARAMETERS
+from coarse_loftr_ros.tools.cli import COMMANDS
+
+
+@pytest.fixture(scope="module")
+def readme(repository):
+    return (repository / "README.md").read_text()
+
+
+def row_of(parameter):
+    default = parameter.default
+    if isinstance(default, bool):
+        default = str(default).lower()
+    elif default == "":
+        default = '""'
+    allowed = parameter.allowed.replace(" | ", ", ")
+    return f"| `{parameter.name}` | `{default}` | {allowed} | {parameter.description} |"
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=PARAMETERS)
+def test_every_parameter_has_its_row(readme, parameter):
+    assert row_of(parameter) in readme
+
+
+def test_parameters_are_listed_under_when_they_may_change(readme):
+    at_start, at_run_time = readme.split("Set at start", 1)[1].split("May change at run time", 1)
+    at_run_time = at_run_time.split("config/mono.yaml", 1)[0]
+    for parameter in PARAMETERS.values():
+        part = at_start if parameter.read_only else at_run_time
+        assert row_of(parameter) in part, parameter.name
+
+
+def test_no_row_is_left_of_a_parameter_that_is_gone(readme):
+    section = readme.split("### Parameters", 1)[1].split("## Consuming", 1)[0]
+    assert set(re.findall(r"^\| `([a-z0-9_.]+)`", section, re.MULTILINE)) == set(PARAMETERS)
+
+
+def test_every_command_is_named(readme):
+    for command in COMMANDS:
+        assert f"`coarse-loftr {command.__name__.rsplit('.', 1)[1]}" in readme
+
+
+def test_every_make_target_that_is_named_exists(readme, repository):
+    makefile = (repository / "Makefile").read_text()
+    for target in set(re.findall(r"`make ([a-z-]+)`", readme)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_every_file_that_is_linked_exists(readme, repository):
+    for link in re.findall(r"\]\(([^)#]+)\)", readme):
+        if not link.startswith("http"):
+            assert (repository / link).exists(), link
+
+
+def test_topics_and_services_are_those_of_the_node(readme, repository):
+    code = "".join(path.read_text() for path in (repository / "coarse_loftr_ros/node").glob("*.py"))
+    for name in set(re.findall(r'"(~/[a-z_]+)"', code)):
+        assert f"| `{name}` |" in readme
+
+
+def test_the_example_subscriber_prints_what_it_receives(readme, tmp_path):
+    """Runs the README's code as a process and publishes one message to it over DDS."""
+    rclpy = pytest.importorskip("rclpy", reason="ROS is not installed (make test has it)")
+    import os
+    import random
+    import time
+
+    from coarse_loftr_msgs.msg import Correspondences
+
+    code = readme.split("```python\n", 1)[1].split("```", 1)[0]
+    assert len(code.strip().splitlines()) <= 26
+    script = tmp_path / "listener.py"
+    script.write_text(code)
+    domain = random.randint(120, 200)
+    environment = {
+        **os.environ,
+        "ROS_DOMAIN_ID": str(domain),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    }
+    listener = subprocess.Popen(
+        [sys.executable, script], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    context = rclpy.Context()
+    try:
+        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        context.init(domain_id=domain)
+        node = rclpy.create_node("talker", context=context)
+        publisher = node.create_publisher(Correspondences, "/matcher/correspondences", 10)
+        deadline = time.monotonic() + 30
+        while publisher.get_subscription_count() == 0 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        message = Correspondences()
+        message.reference_points = [10.0, 10.0, 20.0, 20.0]
+        message.current_points = [13.0, 11.0, 90.0, 90.0]
+        message.confidence = [0.9, 0.1]
+        publisher.publish(message)
+        assert listener.stdout.readline() == "1 matches, median motion 3.0 1.0 px\n"
+        node.destroy_node()
+    finally:
+        context.try_shutdown()
+        listener.kill()
+        listener.wait()

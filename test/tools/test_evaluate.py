@@ -1,0 +1,83 @@
+"""`coarse-loftr evaluate` on small data with known truth."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from scenes import motion, texture, view
+
+PLANE = texture()
+
+
+@pytest.fixture(scope="module")
+def sequence(tmp_path_factory):
+    """A folder in HPatches layout with exact homographies."""
+    folder = tmp_path_factory.mktemp("hpatches") / "scene"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "1.png"), view(PLANE, np.eye(3)))
+    for number, truth in ((2, motion(10, 4, 3)), (3, motion(-20, 15, -6, 1.1))):
+        cv2.imwrite(str(folder / f"{number}.png"), view(PLANE, truth, seed=number))
+        np.savetxt(folder / f"H_1_{number}", truth)
+    return folder
+
+
+def test_homography_prints_a_row_per_method_and_writes_every_figure(run_tool, sequence, tmp_path):
+    output = tmp_path / "figures.json"
+    done = run_tool("evaluate", "homography", sequence, "--threads", 1, "--json", output)
+    assert done.returncode == 0, done.stderr
+    for method in ("coarse_loftr", "ORB 2000", "SIFT 2048"):
+        assert method in done.stdout
+    figures = json.loads(output.read_text())
+    assert figures["data"] == "scene" and figures["threads"] == 1
+    own = figures["report"]["summaries"][0]
+    assert own["pairs"] == 2 and own["failures"] == 0
+    assert own["median_error_px"] < 0.5
+
+
+def test_random_homographies_of_a_folder_are_the_same_every_time(run_tool, tmp_path):
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), texture(seed=number))
+    options = ("--all-images", "--pairs", 3, "--only-own", "--threads", 1)
+    runs = [run_tool("evaluate", "random", tmp_path, *options) for _ in range(2)]
+    assert runs[0].returncode == 0, runs[0].stderr
+    assert runs[0].stdout == runs[1].stdout and "0/3" in runs[0].stdout
+
+
+def test_odometry_of_a_camera_that_moves_sideways(run_tool, tmp_path):
+    """Two planes at different depths give the parallax that a direction needs."""
+    (tmp_path / "image_0").mkdir()
+    near, far = texture(seed=1), texture(seed=2)
+    poses = []
+    for step in range(3):
+        image = view(far, motion(dx=-6.0 * step), seed=step)
+        image[240:] = view(near, motion(dx=-18.0 * step), seed=step)[240:]
+        cv2.imwrite(str(tmp_path / "image_0" / f"{step:06d}.png"), image)
+        poses.append([1, 0, 0, 0.1 * step, 0, 1, 0, 0, 0, 0, 1, 0])
+    np.savetxt(tmp_path / "poses.txt", poses)
+    np.savetxt(tmp_path / "calib.txt", [[500, 0, 319.5, 0, 0, 500, 239.5, 0, 0, 0, 1, 0]])
+    output = tmp_path / "figures.json"
+    options = ("--gaps", 1, 2, "--only-own", "--json", output)
+    done = run_tool("evaluate", "odometry", tmp_path, *options)
+    assert done.returncode == 0, done.stderr
+    for summary in json.loads(output.read_text())["report"]["summaries"]:
+        assert summary["failures"] == 0
+        assert summary["median_direction_deg"] < 5 and summary["median_rotation_deg"] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("homography", "/nowhere"), "there is no folder /nowhere"),
+        (("random", "/nowhere"), "there is no folder /nowhere"),
+        (("odometry", "/nowhere"), "/nowhere"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_in_a_sentence(run_tool, arguments, sentence):
+    done = run_tool("evaluate", *arguments, "--only-own")
+    assert done.returncode == 2 and sentence in done.stderr and "Traceback" not in done.stderr
+
+
+def test_weights_that_are_not_there_are_refused(run_tool, sequence):
+    done = run_tool("evaluate", "homography", sequence, "--weights", "/nowhere")
+    assert done.returncode == 2 and "--weights: there is no folder /nowhere" in done.stderr
