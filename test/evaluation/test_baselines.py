@@ -15,6 +15,8 @@ from coarse_loftr_ros.evaluation.data.random_homographies import Distortion, Ran
 from coarse_loftr_ros.evaluation.estimators import estimate_homography
 from coarse_loftr_ros.evaluation.metrics import mean_corner_error
 from coarse_loftr_ros.evaluation.own import OwnMatcher
+from coarse_loftr_ros.pairing import Consecutive
+from coarse_loftr_ros.pipeline import MatchSettings, Pipeline, PipelineSettings
 
 MILD = Distortion(
     corner_px=20.0,
@@ -40,7 +42,9 @@ METHODS = {
     ),
     "student": lambda shared: PublishedStudent(student_weights(shared)),
     "student + LK": lambda shared: PublishedStudent(student_weights(shared), refine=True),
-    "own": lambda shared: OwnMatcher(),
+    "own": lambda shared: OwnMatcher(
+        Pipeline(PipelineSettings(), MatchSettings(), Consecutive()), "own"
+    ),
 }
 # Mean corner error in px that each must stay below on the pair. The published student gives cells
 # of 16 px, and is measured here at 18 px.

@@ -16,8 +16,8 @@ class Orb:
     """ORB keypoints, Hamming distance, mutual nearest neighbours.
 
     The defaults are the best of those tried on 80 moderate random homographies (AUC@1/@3/@5 px in
-    per cent): with 2000 features 44/71/79, 45/72/80, 45/72/80, 44/72/80 and 45/73/82 at ratios
-    0.8, 0.85, 0.9, 0.95 and 1; with 1000 features 37/69/79 at best.
+    per cent): with 2000 features 44/73/82, 45/74/82, 44/74/83, 44/74/83 and 44/75/83 at ratios
+    0.8, 0.85, 0.9, 0.95 and 1; with 1000 features 33/71/80 at best.
 
     Args:
         features: at most this many keypoints per image.

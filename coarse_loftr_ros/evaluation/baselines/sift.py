@@ -15,6 +15,10 @@ __all__ = ["Sift"]
 class Sift:
     """SIFT keypoints, L2 distance, mutual nearest neighbours with Lowe's ratio.
 
+    OpenCV's precise doubling of the image is on: without it every point is 0.25 px off, which a
+    change of scale turns into an error. Its effect on the figures is within their intervals
+    (AUC@1/@3/@5 px 59/82/88 without, 60/82/88 with it on 80 moderate random homographies).
+
     Args:
         features: at most this many keypoints per image.
         ratio: a match is kept when it is this much nearer than the second nearest; 1 keeps all.
@@ -24,7 +28,6 @@ class Sift:
         self.name = f"SIFT {features}"
         self._ratio = ratio
         try:
-            # Otherwise every point is 0.25 px off, which a change of scale turns into an error.
             self._detector = cv2.SIFT_create(nfeatures=features, enable_precise_upscale=True)
         except cv2.error:  # unknown before OpenCV 4.8
             self._detector = cv2.SIFT_create(nfeatures=features)
