@@ -93,7 +93,11 @@ def _largest_difference(net: MatcherNet, folder: Path, checked: tuple[int, int])
         answer = net.match(wanted[0][0], wanted[1][0])
     pairs = [
         *((ours.tokens, theirs[0]) for ours, theirs in zip(encoded, wanted, strict=True)),
-        *((ours.fine, theirs[1][0]) for ours, theirs in zip(encoded, wanted, strict=True)),
+        # The backend keeps fine features with the channels last.
+        *(
+            (ours.fine, theirs[1][0].permute(1, 2, 0))
+            for ours, theirs in zip(encoded, wanted, strict=True)
+        ),
         (matched.confidence, answer[0][0]),
         (matched.reference_best, answer[1][0]),
         (matched.current_best, answer[2][0]),
