@@ -35,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--height", type=int, default=480, help="px (480)")
     parser.add_argument("--backend", default="auto", help="backend of the node (auto)")
     parser.add_argument("--threads", type=int, default=0, help="threads of the node (0: runtime's)")
+    parser.add_argument(
+        "--long-side", type=int, default=640, help="of the node; small isolates ROS's part (640)"
+    )
     parser.add_argument("--image", type=Path, help="picture to fly over (made of noise if absent)")
     parser.add_argument("--max-overhead-ms", type=float, default=5.0, help="for the verdict (5)")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
@@ -47,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"threads:={options.threads}",
         f"expected_width:={options.width}",
         f"expected_height:={options.height}",
+        f"long_side:={options.long_side}",
     ):
         command += ["-p", parameter]
     node = subprocess.Popen(command)
