@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -38,6 +40,23 @@ _WAIT_S = 0.2
 # Python lets another thread in after 5 ms by default. The worker would wait about 1 ms for the
 # executor to go back to sleep after each image, and the executor as long for the worker.
 _SWITCH_INTERVAL_S = 0.0001
+
+
+Transition = Callable[["MatcherNode", LifecycleState], TransitionCallbackReturn]
+
+
+def _told(transition: Transition) -> Transition:
+    """Log what a transition raises: rclpy turns it into ERROR without a word."""
+
+    @functools.wraps(transition)
+    def told(node: MatcherNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception:
+            node.get_logger().error(traceback.format_exc())
+            raise
+
+    return told
 
 
 class MatcherNode(LifecycleNode):
@@ -89,8 +108,9 @@ class MatcherNode(LifecycleNode):
             self._activity = None
         self._pipeline = None
 
-    # --- lifecycle: rclpy turns what these raise into ERROR without a word, hence the logs -----
+    # --- lifecycle ------------------------------------------------------------------------------
 
+    @_told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and warm it up."""
         values = self._values
@@ -114,11 +134,13 @@ class MatcherNode(LifecycleNode):
         self._state = "inactive"
         return TransitionCallbackReturn.SUCCESS
 
+    @_told
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open topics and services."""
         self._activity = Activity(self, self._pipeline, self._values)
         return TransitionCallbackReturn.SUCCESS
 
+    @_told
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Close topics and services; the network stays loaded."""
         self._activity.close()
@@ -126,12 +148,14 @@ class MatcherNode(LifecycleNode):
         self._pipeline.reset()
         return TransitionCallbackReturn.SUCCESS
 
+    @_told
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release the network."""
         self.release()
         self._state = "unconfigured"
         return TransitionCallbackReturn.SUCCESS
 
+    @_told
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything."""
         self.release()
