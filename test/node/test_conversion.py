@@ -11,7 +11,6 @@ from hypothesis.extra.numpy import arrays
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built")
 
-from coarse_loftr_ros.node.image_decoding import decode_image
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -19,6 +18,7 @@ from std_msgs.msg import Header
 from coarse_loftr_msgs.msg import Correspondences as CorrespondencesMessage
 from coarse_loftr_msgs.msg import HomographyStamped
 from coarse_loftr_ros.frame import Frame
+from coarse_loftr_ros.image_decoding import decode_image
 from coarse_loftr_ros.node.conversion import (
     correspondences_message,
     homography_message,

@@ -8,15 +8,16 @@ from types import ModuleType, SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from coarse_loftr_ros.node.image_decoding import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coarse_loftr_ros.image_decoding import (
     ENCODINGS,
     ImageError,
     decode_compressed,
     decode_image,
     scale_to_8_bits,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 COLOURS = {
     "bgr8": cv2.COLOR_BGR2GRAY,
