@@ -35,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--height", type=int, default=480, help="px (480)")
     parser.add_argument("--backend", default="auto", help="backend of the node (auto)")
     parser.add_argument("--threads", type=int, default=0, help="threads of the node (0: runtime's)")
+    parser.add_argument(
+        "--long-side", type=int, default=640, help="of the node; small isolates ROS's part (640)"
+    )
     parser.add_argument("--image", type=Path, help="picture to fly over (made of noise if absent)")
     parser.add_argument("--max-overhead-ms", type=float, default=5.0, help="for the verdict (5)")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
@@ -47,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"threads:={options.threads}",
         f"expected_width:={options.width}",
         f"expected_height:={options.height}",
+        f"long_side:={options.long_side}",
     ):
         command += ["-p", parameter]
     node = subprocess.Popen(command)
@@ -62,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name:38} {value:.2f}" if isinstance(value, float) else f"{name:38} {value}")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
-    good = figures["skipped"] == 0 and figures["overhead p50 (ms)"] <= options.max_overhead_ms
+    good = figures["unanswered"] == 0 and figures["overhead p50 (ms)"] <= options.max_overhead_ms
     return 0 if good else 1
 
 
@@ -85,6 +89,7 @@ def measure(pid: int, options: argparse.Namespace) -> dict[str, float | int | st
     sent: dict[int, float] = {}
     received: dict[int, float] = {}
     diagnostics: dict[str, str] = {}
+    pipeline_ms: list[float] = []
 
     def take_result(message: Correspondences) -> None:
         received[stamp_ns(message.header.stamp)] = time.perf_counter()
@@ -93,6 +98,8 @@ def measure(pid: int, options: argparse.Namespace) -> dict[str, float | int | st
         for status in message.status:
             if status.name.startswith(NAMESPACE):
                 diagnostics.update({pair.key: pair.value for pair in status.values})
+        if "pipeline p50 (ms)" in diagnostics:
+            pipeline_ms.append(float(diagnostics["pipeline p50 (ms)"]))
 
     publisher = client.create_publisher(Image, "image", qos_profile_sensor_data)
     client.create_subscription(Correspondences, "matcher/correspondences", take_result, 10)
@@ -129,14 +136,16 @@ def measure(pid: int, options: argparse.Namespace) -> dict[str, float | int | st
     rclpy.shutdown()
     if not len(latency):
         raise SystemExit("no result was received: is another node using the name?")
-    pipeline = float(diagnostics["pipeline p50 (ms)"])
+    # The node's medians are of its last frames: theirs over the whole run is the run's.
+    pipeline = float(np.median(pipeline_ms))
     p50, p95, worst = np.percentile(latency, (50, 95, 100)).tolist()
     figures: dict[str, float | int | str] = {
         "backend": diagnostics["backend"],
         "image": f"{options.width}x{options.height} mono8 at {options.rate:g} Hz",
         "sent": len(sent),
         "answered": len(latency),
-        "skipped": int(diagnostics["skipped"]) + len(sent) - len(latency),
+        "unanswered": len(sent) - len(latency),
+        "skipped (warm-up included)": int(diagnostics["skipped"]),
         "publish to correspondences p50 (ms)": p50,
         "publish to correspondences p95 (ms)": p95,
         "publish to correspondences max (ms)": worst,

@@ -8,14 +8,15 @@ from time import perf_counter
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from coarse_loftr_ros.node.conversion import stamp_ns
 
 try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 __all__ = ["Arrival", "InputSettings", "Inputs"]
 
@@ -95,20 +96,13 @@ class Inputs:
             depth=settings.depth, history=HistoryPolicy.KEEP_LAST, reliability=reliability
         )
         sensor = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-        events = SubscriptionEventCallbacks(
-            message_lost=lambda event: on_lost(event.total_count_change)
-        )
         self._images = []
         self._others = []
         for side, prefix in enumerate(settings.sides):
             topic = node.resolve_topic_name(prefix + "image")
             self._images.append(
-                node.create_subscription(
-                    self._type,
-                    topic + "/compressed" if settings.compressed else topic,
-                    self._image_callback(side),
-                    images,
-                    event_callbacks=events,
+                self._subscribe_images(
+                    topic + "/compressed" if settings.compressed else topic, side, images, on_lost
                 )
             )
             # The calibration of /camera/image_raw is /camera/camera_info, as with image_transport.
@@ -150,6 +144,20 @@ class Inputs:
         """Why no image may be arriving, in words, from what the ROS graph shows."""
         reasons = [reason for topic in self.topics if (reason := self._why_silent(topic))]
         return "; ".join(reasons) or f"the publishers of {', '.join(self.topics)} are silent"
+
+    def _subscribe_images(
+        self, topic: str, side: int, qos: QoSProfile, on_lost: Callable[[int], None]
+    ) -> Subscription:
+        take = self._image_callback(side)
+        events = SubscriptionEventCallbacks(
+            message_lost=lambda event: on_lost(event.total_count_change)
+        )
+        try:
+            return self._node.create_subscription(
+                self._type, topic, take, qos, event_callbacks=events
+            )
+        except UnsupportedEventTypeError:  # not every middleware counts its losses
+            return self._node.create_subscription(self._type, topic, take, qos)
 
     def _why_silent(self, topic: str) -> str:
         wanted = "sensor_msgs/msg/" + self._type.__name__

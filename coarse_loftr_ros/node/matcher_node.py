@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import signal
-from collections.abc import Sequence
+import sys
+import traceback
+from collections.abc import Callable, Sequence
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -33,6 +36,27 @@ __all__ = ["MatcherNode", "main"]
 
 # How long the executor waits before it looks whether a signal came.
 _WAIT_S = 0.2
+
+# Python lets another thread in after 5 ms by default. The worker would wait about 1 ms for the
+# executor to go back to sleep after each image, and the executor as long for the worker.
+_SWITCH_INTERVAL_S = 0.0001
+
+
+Transition = Callable[["MatcherNode", LifecycleState], TransitionCallbackReturn]
+
+
+def _told(transition: Transition) -> Transition:
+    """Log what a transition raises: rclpy turns it into ERROR without a word."""
+
+    @functools.wraps(transition)
+    def told(node: MatcherNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception:
+            node.get_logger().error(traceback.format_exc())
+            raise
+
+    return told
 
 
 class MatcherNode(LifecycleNode):
@@ -84,8 +108,9 @@ class MatcherNode(LifecycleNode):
             self._activity = None
         self._pipeline = None
 
-    # --- lifecycle: rclpy turns what these raise into ERROR without a word, hence the logs -----
+    # --- lifecycle ------------------------------------------------------------------------------
 
+    @_told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and warm it up."""
         values = self._values
@@ -109,11 +134,13 @@ class MatcherNode(LifecycleNode):
         self._state = "inactive"
         return TransitionCallbackReturn.SUCCESS
 
+    @_told
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open topics and services."""
         self._activity = Activity(self, self._pipeline, self._values)
         return TransitionCallbackReturn.SUCCESS
 
+    @_told
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Close topics and services; the network stays loaded."""
         self._activity.close()
@@ -121,12 +148,14 @@ class MatcherNode(LifecycleNode):
         self._pipeline.reset()
         return TransitionCallbackReturn.SUCCESS
 
+    @_told
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release the network."""
         self.release()
         self._state = "unconfigured"
         return TransitionCallbackReturn.SUCCESS
 
+    @_told
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything."""
         self.release()
@@ -171,6 +200,7 @@ class MatcherNode(LifecycleNode):
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until a signal; the exit status is 1 when it cannot start or has died."""
     asked_to_stop: list[int] = []
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # rclpy's own handlers would take the context away while the worker is still publishing.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -156,8 +156,11 @@ class Matching:
         )
 
     def _mask(self, arrival: Arrival, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-        """The latest mask where it fits the image; one that does not is reported and left out."""
-        if arrival.mask is None:
+        """The latest mask where it fits the image; one that does not is reported and left out.
+
+        It is the mask of the reference's camera: of a stereo pair, the left.
+        """
+        if arrival.mask is None or arrival.side != 0:
             return None
         try:
             if arrival.mask.encoding not in _MASK_ENCODINGS:

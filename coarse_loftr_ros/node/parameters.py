@@ -195,7 +195,8 @@ _ROWS = (
     Parameter(
         "use_mask",
         False,
-        "Subscribe to mask: matches lie only where the latest mask is not zero.",
+        "Subscribe to mask (mono8, as large as the image; in stereo the left one): matches lie "
+        "only where the latest mask is not zero.",
         read_only=True,
     ),
     Parameter(
