@@ -73,9 +73,12 @@ def make_pipeline(
 
     with as_user_error(ValueError, BackendError):
         settings = PipelineSettings(
-            args.backend, ModelFiles.load(args.model), args.long_side, args.threads
+            backend=args.backend,
+            model=ModelFiles.load(args.model),
+            long_side=args.long_side,
+            threads=args.threads,
         )
-        match = MatchSettings(args.threshold, args.max_matches)
+        match = MatchSettings(confidence_threshold=args.threshold, max_matches=args.max_matches)
         return Pipeline(settings, match, policy, expected_size, on_compile)
 
 
