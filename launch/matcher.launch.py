@@ -7,11 +7,10 @@
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
-
-from launch import LaunchContext, LaunchDescription
 
 # Arguments that are parameters of the node. Empty leaves what the parameter file says.
 PARAMETER_ARGUMENTS = {
