@@ -155,6 +155,21 @@ def test_points_are_in_pixels_of_the_image_as_received(pipeline, size):
     assert np.abs(np.median(error, axis=0)).max() < 0.1
 
 
+def test_larger_images_are_aligned_on_finer_pixels_than_the_network_sees():
+    plane = texture(1500, 1200)
+    truth = np.array([[1.02, 0.01, 17.3], [-0.01, 0.99, -11.4], [0, 0, 1]])
+    frames = [Frame(view(plane, m, 1280, 960, seed=n)) for n, m in enumerate((np.eye(3), truth))]
+
+    def median_error(detail_side):
+        settings = PipelineSettings(threads=1, detail_side=detail_side)
+        points = Pipeline(settings, MatchSettings(), Consecutive()).process_pair(*frames)
+        points = points.correspondences
+        error = points.current_points - transfer(truth, points.reference_points)
+        return np.median(np.linalg.norm(error, axis=1))
+
+    assert median_error(1280) < 0.8 * median_error(640)
+
+
 def test_the_mask_keeps_matches_off_the_robots_own_arm(pipeline):
     mask = np.full((480, 640), 255, np.uint8)
     mask[:, :320] = 0
