@@ -27,6 +27,10 @@ __all__ = [
     "time_methods",
 ]
 
+# Worker threads of one runtime spin for a while after their work and would slow down whichever
+# method comes next; after this pause they sleep.
+_PAUSE_S = 0.02
+
 Step = Callable[[NDArray[np.uint8]], dict[str, float]]
 
 
@@ -140,6 +144,7 @@ def time_methods(
     for number in range(warm_up + rounds):
         frame = frames[there_and_back[number % len(there_and_back)]]
         for subject, rows in zip(subjects, measured, strict=True):
+            time.sleep(_PAUSE_S)
             stages = subject.step(frame)
             if number >= warm_up:
                 rows.append(stages)
