@@ -167,17 +167,21 @@ def _mutual(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Cells that are each other's best, as reference cell, current cell, confidence.
 
-    The runtime has reduced rows and columns already, so only promising rows are searched.
+    The confidence is LoFTR's dual softmax: the product of the softmax over the current cells and
+    the one over the reference cells. Neither factor exceeds 1, so rows whose own factor is below
+    the threshold are never searched.
     """
-    cell = np.flatnonzero(coarse.reference_best >= threshold)
-    confidence = coarse.reference_best[cell]
-    current_cell = coarse.confidence[cell].argmax(axis=1)
-    mutual = coarse.current_best[current_cell] == confidence
-    cell, current_cell, confidence = cell[mutual], current_cell[mutual], confidence[mutual]
+    row_share = coarse.reference_max / coarse.reference_sum
+    cell = np.flatnonzero(row_share >= threshold)
+    best = coarse.reference_max[cell]
+    current_cell = coarse.weight[cell].argmax(axis=1)
+    confidence = row_share[cell] * (best / coarse.current_sum[current_cell])
+    kept = (coarse.current_max[current_cell] == best) & (confidence >= threshold)
+    cell, current_cell, confidence = cell[kept], current_cell[kept], confidence[kept]
     if len(cell) > limit:
         # A stable sort, then back to cell order: ties break the same way on every run.
-        kept = np.sort(np.argsort(-confidence, kind="stable")[:limit])
-        cell, current_cell, confidence = cell[kept], current_cell[kept], confidence[kept]
+        surest = np.sort(np.argsort(-confidence, kind="stable")[:limit])
+        cell, current_cell, confidence = cell[surest], current_cell[surest], confidence[surest]
     return cell, current_cell, confidence
 
 

@@ -31,13 +31,15 @@ class RefinementSettings:
             OpenCV's vector code takes rows of 8 and is four times slower with a rest.
         levels: pyramid levels above the network image's resolution.
         min_texture: least smaller eigenvalue of a patch's gradient matrix, as OpenCV's
-            ``minEigThreshold`` counts it; flat patches and plain edges slide.
+            ``minEigThreshold`` counts it: flat patches and plain edges slide.
         max_shift: an alignment that moves a point farther is refused.
         max_round_trip: largest distance between a point and its image aligned back.
         warp_inlier_ratio: share of the matches that the first homography must explain before the
             current image is warped by it.
         homography_threshold: inlier threshold of the first homography.
-        enough: with at least this many aligned points the others are dropped, else they are kept
+        enough: where fewer points have ``min_texture``, the best of the others fill up to this
+            number.
+        few: where fewer than this can be aligned at all, all matches are kept, those that cannot
             at the network's positions.
     """
 
@@ -50,6 +52,7 @@ class RefinementSettings:
     warp_inlier_ratio: float = 0.3
     homography_threshold: float = 4.0
     enough: int = 100
+    few: int = 30
 
     def __post_init__(self) -> None:
         if self.window < 8 or self.window % 8:
@@ -97,15 +100,20 @@ def refine(
         height, width = np.maximum(reference.shape, current.shape)
         reference, target = _padded(reference, height, width), _padded(current, height, width)
     target = _equalise(reference, target, overlap)
-    aligned, good = _align(reference, target, matches.reference, start, settings, scale)
+    aligned, texture = _align(reference, target, matches.reference, start, settings, scale)
     if warp is not None:
         aligned = transfer(warp, aligned).astype(np.float32)
-    good &= np.isfinite(aligned).all(axis=1)
-    position = np.where(good[:, None], aligned, matches.current)
-    refined = PointMatches(matches.reference, position, matches.confidence, matches.cell)
-    if np.count_nonzero(good) < settings.enough:
-        return refined
-    return refined.select(good)
+    texture[~np.isfinite(aligned).all(axis=1)] = 0.0
+    good = texture > 0
+    if np.count_nonzero(good) < settings.few:
+        position = np.where(good[:, None], aligned, matches.current)
+        return PointMatches(matches.reference, position, matches.confidence, matches.cell)
+    textured = texture >= settings.min_texture
+    if np.count_nonzero(textured) < settings.enough:
+        best = np.argsort(-texture, kind="stable")[: settings.enough]
+        textured[best] = good[best]
+    refined = PointMatches(matches.reference, aligned, matches.confidence, matches.cell)
+    return refined.select(textured)
 
 
 def _warp(
@@ -167,23 +175,28 @@ def _align(
     start: NDArray[np.float32],
     settings: RefinementSettings,
     scale: float,
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Lucas-Kanade there and back: aligned points [N, 2] and which of them to trust."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Lucas-Kanade there and back.
+
+    Returns:
+        Aligned points [N, 2] and the texture of their patches [N], 0 where the alignment failed.
+    """
     options = {
         "winSize": (settings.window, settings.window),
         "maxLevel": settings.levels + max(0, round(math.log2(scale))),
         "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03),
-        "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
-        "minEigThreshold": settings.min_texture,
+        "flags": cv2.OPTFLOW_USE_INITIAL_FLOW | cv2.OPTFLOW_LK_GET_MIN_EIGENVALS,
     }
     source = np.ascontiguousarray(points[:, None])
     # OpenCV aborts on coordinates beyond its integer range: far starts are refused, not tried.
     near = np.isfinite(start).all(axis=1) & (np.abs(start) < 1e5).all(axis=1)
     first = np.ascontiguousarray(np.where(near[:, None], start, points)[:, None])
-    there, found, _ = cv2.calcOpticalFlowPyrLK(reference, target, source, first.copy(), **options)
+    there, found, texture = cv2.calcOpticalFlowPyrLK(
+        reference, target, source, first.copy(), **options
+    )
     back, returned, _ = cv2.calcOpticalFlowPyrLK(target, reference, there, source.copy(), **options)
     shift = np.linalg.norm(there[:, 0] - first[:, 0], axis=1)
     round_trip = np.linalg.norm(back[:, 0] - points, axis=1)
     good = near & (found[:, 0] > 0) & (returned[:, 0] > 0)
     good &= (shift <= settings.max_shift * scale) & (round_trip <= settings.max_round_trip * scale)
-    return there[:, 0], good
+    return there[:, 0], np.where(good, texture[:, 0], np.float32(0))

@@ -36,19 +36,29 @@ class EncodedImage:
 
 @dataclass(frozen=True, eq=False)
 class CoarseMatches:
-    """Dual-softmax confidence between all coarse cells of two images.
+    """How well all coarse cells of two images fit each other.
 
     The arrays belong to the backend and are valid until its next ``match``.
 
     Attributes:
-        confidence: float32 [L, L], reference cells by current cells, in [0, 1].
-        reference_best: float32 [L], maximum of each row.
-        current_best: float32 [L], maximum of each column.
+        weight: float32 [L, L], reference cells by current cells; the exponential of their
+            similarity.
+        reference_sum: float32 [L], sum of each row.
+        current_sum: float32 [L], sum of each column.
+        reference_max: float32 [L], maximum of each row.
+        current_max: float32 [L], maximum of each column.
     """
 
-    confidence: NDArray[np.float32]
-    reference_best: NDArray[np.float32]
-    current_best: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    reference_sum: NDArray[np.float32]
+    current_sum: NDArray[np.float32]
+    reference_max: NDArray[np.float32]
+    current_max: NDArray[np.float32]
+
+    def confidence(self) -> NDArray[np.float32]:
+        """The dual-softmax confidence of all pairs, [L, L] in [0, 1]; too slow for every frame."""
+        rows = self.weight / self.reference_sum[:, None]
+        return rows * (self.weight / self.current_sum)
 
 
 class Backend(Protocol):

@@ -60,5 +60,4 @@ class OnnxRuntimeBackend:
     def match(self, reference: EncodedImage, current: EncodedImage) -> CoarseMatches:
         """See ``Backend.match``."""
         inputs = {"reference_tokens": reference.tokens, "current_tokens": current.tokens}
-        confidence, rows, columns = self._match.run(None, inputs)
-        return CoarseMatches(confidence[0], rows[0], columns[0])
+        return CoarseMatches(*(output[0] for output in self._match.run(None, inputs)))

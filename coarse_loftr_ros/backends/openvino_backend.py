@@ -71,5 +71,4 @@ class OpenVinoBackend:
     def match(self, reference: EncodedImage, current: EncodedImage) -> CoarseMatches:
         """See ``Backend.match``."""
         self._match.infer([reference.tokens, current.tokens], share_inputs=True)
-        confidence, rows, columns = (self._match.get_output_tensor(i).data[0] for i in range(3))
-        return CoarseMatches(confidence, rows, columns)
+        return CoarseMatches(*(self._match.get_output_tensor(i).data[0] for i in range(5)))

@@ -19,6 +19,7 @@ from coarse_loftr_ros.network.matcher_net import (
 __all__ = ["export_model"]
 
 _OPSET = 17
+_MATCH_VECTORS = ("reference_sum", "current_sum", "reference_max", "current_max")
 
 
 class _Encode(nn.Module):
@@ -37,7 +38,7 @@ class _Match(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, reference: Tensor, current: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, reference: Tensor, current: Tensor) -> tuple[Tensor, ...]:
         return self.net.match(reference, current)
 
 
@@ -49,8 +50,9 @@ def export_model(
     Graph contract (batch is always 1, all float32):
         encode: ``image`` [1, 1, H, W] in [0, 1] -> ``tokens`` [1, H/16 * W/16, C],
         ``fine`` [1, H/4, W/4, F].
-        match: ``reference_tokens``, ``current_tokens`` [1, L, C] -> ``confidence`` [1, L, L],
-        ``reference_best`` [1, L] and ``current_best`` [1, L], the maxima of its rows and columns.
+        match: ``reference_tokens``, ``current_tokens`` [1, L, C] -> ``weight`` [1, L, L],
+        ``reference_sum``, ``current_sum``, ``reference_max`` and ``current_max`` [1, L]: sums and
+        maxima of its rows and columns (see ``MatcherNet.match``).
 
     Args:
         net: trained network.
@@ -79,9 +81,8 @@ def export_model(
     match_axes = {
         "reference_tokens": {1: "cells"},
         "current_tokens": {1: "cells"},
-        "confidence": {1: "cells", 2: "cells"},
-        "reference_best": {1: "cells"},
-        "current_best": {1: "cells"},
+        "weight": {1: "cells", 2: "cells"},
+        **{name: {1: "cells"} for name in _MATCH_VECTORS},
     }
     torch.onnx.export(
         _Encode(net).eval(),  # or the exporter would put the network back into training mode
@@ -98,7 +99,7 @@ def export_model(
         (tokens, tokens.clone()),
         folder / "match.onnx",
         input_names=["reference_tokens", "current_tokens"],
-        output_names=["confidence", "reference_best", "current_best"],
+        output_names=["weight", *_MATCH_VECTORS],
         dynamic_axes=None if size else match_axes,
         opset_version=_OPSET,
         dynamo=False,

@@ -17,7 +17,14 @@ from torch import Tensor, nn
 from coarse_loftr_ros.network.attention import AttentionLayer
 from coarse_loftr_ros.network.position import sine_position_encoding
 
-__all__ = ["COARSE_STRIDE", "FINE_STRIDE", "SIZE_MULTIPLE", "MatcherConfig", "MatcherNet"]
+__all__ = [
+    "COARSE_STRIDE",
+    "FINE_STRIDE",
+    "SIZE_MULTIPLE",
+    "MatcherConfig",
+    "MatcherNet",
+    "dual_softmax",
+]
 
 COARSE_STRIDE = 16
 FINE_STRIDE = 4
@@ -177,18 +184,22 @@ class MatcherNet(nn.Module):
         """Inverse temperature of the fine softmax, at most 50."""
         return self.log_fine_scale.exp().clamp(max=50.0)
 
-    def match(self, reference: Tensor, current: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Dual-softmax confidence of two sets of tokens from ``encode``.
+    def match(self, reference: Tensor, current: Tensor) -> tuple[Tensor, ...]:
+        """What a dual softmax needs of two sets of tokens from ``encode``, in few passes.
+
+        With ``weight = exp(similarity)``, the confidence of cells i and j is
+        ``weight[i, j] ** 2 / (reference_sum[i] * current_sum[j])``, the product of both
+        softmaxes. Similarities are bounded, so the exponential needs no shift and is fused into
+        the matrix product; the division is left to the consumer, who needs it for few pairs.
 
         Returns:
-            Confidence [B, L, S], its maximum over S [B, L] and its maximum over L [B, S]: with
-            them a consumer finds mutual best matches in one pass over the rows.
+            Weight [B, L, S]; its sums over S [B, L] and over L [B, S]; its maxima over S [B, L]
+            and over L [B, S].
         """
-        similarity = self.similarity(reference, current)
-        # Similarities lie within +-scale, so one shared constant serves both softmaxes and the
-        # exponential of the matrix is taken once.
-        weight = torch.exp(similarity - self.scale())
-        rows = 1.0 / weight.sum(dim=2, keepdim=True)
-        columns = 1.0 / weight.sum(dim=1, keepdim=True)
-        confidence = (weight * rows) * (weight * columns)
-        return confidence, confidence.amax(dim=2), confidence.amax(dim=1)
+        weight = torch.exp(self.similarity(reference, current))
+        return weight, weight.sum(2), weight.sum(1), weight.amax(2), weight.amax(1)
+
+
+def dual_softmax(weight: Tensor, reference_sum: Tensor, current_sum: Tensor) -> Tensor:
+    """Confidence [B, L, S] of all pairs of cells, from what ``MatcherNet.match`` returns."""
+    return weight.square() / (reference_sum[:, :, None] * current_sum[:, None, :])

@@ -76,6 +76,7 @@ def _largest_difference(net: MatcherNet, folder: Path, checked: tuple[int, int])
 
     from coarse_loftr_ros.backends.base import ModelFiles
     from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+    from coarse_loftr_ros.network.matcher_net import dual_softmax
     from coarse_loftr_ros.preprocessing import NetworkSize
     from coarse_loftr_ros.tools.scene import draw_landscape
 
@@ -98,8 +99,6 @@ def _largest_difference(net: MatcherNet, folder: Path, checked: tuple[int, int])
             (ours.fine, theirs[1][0].permute(1, 2, 0))
             for ours, theirs in zip(encoded, wanted, strict=True)
         ),
-        (matched.confidence, answer[0][0]),
-        (matched.reference_best, answer[1][0]),
-        (matched.current_best, answer[2][0]),
+        (matched.confidence(), dual_softmax(*answer[:3])[0]),
     ]
     return max(float(np.abs(ours - theirs.numpy()).max()) for ours, theirs in pairs)

@@ -35,17 +35,20 @@ def test_shapes_and_dtypes_are_those_of_the_protocol(backends, name):
     np.testing.assert_allclose(np.linalg.norm(encoded.fine, axis=2), 1, atol=1e-3)
     matches = backend.match(encoded, encoded)
     cells = (SIZE.height // 16) * (SIZE.width // 16)
-    assert matches.confidence.shape == (cells, cells)
-    assert (matches.confidence >= 0).all() and (matches.confidence <= 1 + 1e-5).all()
-    np.testing.assert_array_equal(matches.reference_best, matches.confidence.max(axis=1))
-    np.testing.assert_array_equal(matches.current_best, matches.confidence.max(axis=0))
+    assert matches.weight.shape == (cells, cells)
+    assert (matches.weight > 0).all() and np.isfinite(matches.weight).all()
+    np.testing.assert_allclose(matches.reference_sum, matches.weight.sum(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(matches.current_sum, matches.weight.sum(axis=0), rtol=1e-4)
+    np.testing.assert_array_equal(matches.reference_max, matches.weight.max(axis=1))
+    np.testing.assert_array_equal(matches.current_max, matches.weight.max(axis=0))
+    assert (matches.confidence() >= 0).all() and (matches.confidence() <= 1 + 1e-5).all()
 
 
 def test_the_runtimes_agree(backends):
     confidence = {}
     for name, backend in backends.items():
         a, b = (backend.encode(network_image(m)) for m in (np.eye(3), motion(9, 4, 5)))
-        confidence[name] = backend.match(a, b).confidence.copy()
+        confidence[name] = backend.match(a, b).confidence()
     np.testing.assert_allclose(confidence["openvino"], confidence["onnxruntime"], atol=1e-4)
 
 
@@ -63,7 +66,7 @@ def test_kept_features_are_not_overwritten_by_the_next_image(backends, name):
 def test_an_image_matches_itself_cell_by_cell(backends, name):
     backend = backends[name]
     encoded = backend.encode(network_image(np.eye(3)))
-    confidence = backend.match(encoded, encoded).confidence
+    confidence = backend.match(encoded, encoded).confidence()
     assert (confidence.argmax(axis=1) == np.arange(len(confidence))).mean() > 0.95
 
 

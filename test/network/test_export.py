@@ -12,7 +12,7 @@ from coarse_loftr_ros.backends.base import ModelFiles
 from coarse_loftr_ros.backends.registry import create_backend
 from coarse_loftr_ros.network.checkpoint import load_checkpoint, load_network, save_checkpoint
 from coarse_loftr_ros.network.export import export_model
-from coarse_loftr_ros.network.matcher_net import MatcherConfig, MatcherNet
+from coarse_loftr_ros.network.matcher_net import MatcherConfig, MatcherNet, dual_softmax
 from coarse_loftr_ros.preprocessing import NetworkSize
 
 SIZES = [(640, 480), (320, 224), (640, 192), (96, 160)]
@@ -44,10 +44,10 @@ def test_the_graphs_agree_with_pytorch(net, folder, backend_name, size):
     rng = np.random.default_rng(0)
     images = [rng.random((1, 1, height, width), np.float32) for _ in range(2)]
     encoded = [backend.encode(image) for image in images]
-    confidence = backend.match(*encoded).confidence
+    confidence = backend.match(*encoded).confidence()
     with torch.no_grad():
         expected = [net.encode(torch.from_numpy(image)) for image in images]
-        expected_confidence, _, _ = net.match(expected[0][0], expected[1][0])
+        expected_confidence = dual_softmax(*net.match(expected[0][0], expected[1][0])[:3])
     for ours, (tokens, fine) in zip(encoded, expected, strict=True):
         np.testing.assert_allclose(ours.tokens, tokens.numpy(), atol=1e-3)
         np.testing.assert_allclose(ours.fine, fine[0].permute(1, 2, 0).numpy(), atol=1e-3)

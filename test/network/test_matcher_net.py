@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (make test-train)")
 
 from coarse_loftr_ros.network.attention import AttentionLayer, linear_attention
-from coarse_loftr_ros.network.matcher_net import MatcherConfig, MatcherNet
+from coarse_loftr_ros.network.matcher_net import MatcherConfig, MatcherNet, dual_softmax
 from coarse_loftr_ros.network.position import sine_position_encoding
 
 
@@ -19,12 +19,14 @@ def net():
 def test_any_multiple_of_32_is_taken(net, height, width):
     with torch.no_grad():
         tokens, fine = net.encode(torch.rand(1, 1, height, width))
-        confidence, rows, columns = net.match(tokens, tokens)
+        weight, row_sum, column_sum, row_max, column_max = net.match(tokens, tokens)
     cells = height * width // 256
     assert tokens.shape == (1, cells, net.config.token_channels)
     assert fine.shape == (1, net.config.fine_channels, height // 4, width // 4)
-    assert confidence.shape == (1, cells, cells)
-    assert torch.equal(rows, confidence.amax(2)) and torch.equal(columns, confidence.amax(1))
+    assert weight.shape == (1, cells, cells)
+    assert torch.equal(row_max, weight.amax(2)) and torch.equal(column_max, weight.amax(1))
+    torch.testing.assert_close(row_sum, weight.sum(2))
+    torch.testing.assert_close(column_sum, weight.sum(1))
 
 
 def test_confidence_is_the_dual_softmax_of_the_similarity(net):
@@ -32,14 +34,15 @@ def test_confidence_is_the_dual_softmax_of_the_similarity(net):
         a, b = (net.encode(torch.rand(1, 1, 64, 96))[0] for _ in range(2))
         similarity = net.similarity(a, b)
         expected = similarity.softmax(1) * similarity.softmax(2)
-        confidence, _, _ = net.match(a, b)
+        confidence = dual_softmax(*net.match(a, b)[:3])
     torch.testing.assert_close(confidence, expected, atol=1e-6, rtol=1e-4)
 
 
 def test_swapping_the_images_transposes_the_confidence(net):
     with torch.no_grad():
         a, b = (net.encode(torch.rand(1, 1, 64, 96))[0] for _ in range(2))
-        torch.testing.assert_close(net.match(a, b)[0], net.match(b, a)[0].transpose(1, 2))
+        there, back = net.match(a, b)[0], net.match(b, a)[0]
+        torch.testing.assert_close(there, back.transpose(1, 2), rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(0.3, 0.0), (1.0, 0.4), (0.5, 0.25)])
@@ -54,7 +57,7 @@ def test_a_blank_image_gives_numbers(net):
     with torch.no_grad():
         tokens, fine = net.encode(torch.full((1, 1, 64, 64), 0.5))
         assert torch.isfinite(tokens).all() and torch.isfinite(fine).all()
-        assert torch.isfinite(net.match(tokens, tokens)[0]).all()
+        assert torch.isfinite(dual_softmax(*net.match(tokens, tokens)[:3])).all()
 
 
 def test_linear_attention_is_the_weighted_mean_that_its_definition_says():
