@@ -123,7 +123,10 @@ def _warp(
     if len(matches) < 20:
         return None
     estimate = fit_homography(
-        matches.reference, matches.current, settings.homography_threshold * scale
+        matches.reference,
+        matches.current,
+        settings.homography_threshold * scale,
+        method=cv2.USAC_FAST,
     )
     if estimate.matrix is None or abs(np.linalg.det(estimate.matrix)) < 1e-9:
         return None

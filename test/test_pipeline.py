@@ -158,7 +158,7 @@ def test_points_are_in_pixels_of_the_image_as_received(pipeline, size):
 def test_larger_images_are_aligned_on_finer_pixels_than_the_network_sees():
     plane = texture(1500, 1200)
     truth = np.array([[1.02, 0.01, 17.3], [-0.01, 0.99, -11.4], [0, 0, 1]])
-    frames = [Frame(view(plane, m, 1280, 960, seed=n)) for n, m in enumerate((np.eye(3), truth))]
+    frames = [Frame(view(plane, m, 1280, 960, noise=0.3)) for m in (np.eye(3), truth)]
 
     def median_error(detail_side):
         settings = PipelineSettings(threads=1, detail_side=detail_side)
@@ -167,7 +167,7 @@ def test_larger_images_are_aligned_on_finer_pixels_than_the_network_sees():
         error = points.current_points - transfer(truth, points.reference_points)
         return np.median(np.linalg.norm(error, axis=1))
 
-    assert median_error(1280) < 0.8 * median_error(640)
+    assert median_error(1280) < 0.7 * median_error(640)
 
 
 def test_the_mask_keeps_matches_off_the_robots_own_arm(pipeline):
