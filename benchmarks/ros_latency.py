@@ -36,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backend", default="auto", help="backend of the node (auto)")
     parser.add_argument("--threads", type=int, default=0, help="threads of the node (0: runtime's)")
     parser.add_argument(
-        "--long-side", type=int, default=640, help="of the node; small isolates ROS's part (640)"
+        "--network-pixels",
+        type=int,
+        default=196608,
+        help="of the node; few isolate ROS's part (196608)",
     )
     parser.add_argument("--image", type=Path, help="picture to fly over (made of noise if absent)")
     parser.add_argument("--max-overhead-ms", type=float, default=5.0, help="for the verdict (5)")
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"threads:={options.threads}",
         f"expected_width:={options.width}",
         f"expected_height:={options.height}",
-        f"long_side:={options.long_side}",
+        f"network_pixels:={options.network_pixels}",
     ):
         command += ["-p", parameter]
     node = subprocess.Popen(command)

@@ -58,25 +58,22 @@ class PipelineSettings:
     Attributes:
         backend: name of the runtime, or ``auto``.
         model: the exported model.
-        long_side: longer side of the network image, px; larger images are reduced to it.
-        detail_side: longer side of the image on which points are aligned, px; larger images are
-            reduced to it.
+        network_pixels: of the network image; larger images are reduced to about this.
+        detail_pixels: of the image on which points are aligned; larger images are reduced to
+            about this.
         threads: CPU threads of the runtime; 0 lets it choose.
     """
 
     backend: str = "auto"
     model: ModelFiles = field(default_factory=ModelFiles.load)
-    long_side: int = 640
-    detail_side: int = 1280
+    network_pixels: int = 512 * 384
+    detail_pixels: int = 1280 * 720
     threads: int = 0
 
     def __post_init__(self) -> None:
-        if self.detail_side < 64:
-            raise ValueError(f"detail_side is {self.detail_side}; it must be at least 64")
-        if self.long_side < self.model.size_multiple:
-            raise ValueError(
-                f"long_side is {self.long_side}; it must be at least {self.model.size_multiple}"
-            )
+        for name in ("network_pixels", "detail_pixels"):
+            if getattr(self, name) < 64 * 64:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {64 * 64}")
         if self.threads < 0:
             raise ValueError(f"threads is {self.threads}; it must not be negative")
 
@@ -251,7 +248,7 @@ class Pipeline:
         self._prepare_for(canvas)
         image_map = ImageMap(frame.width, frame.height, canvas, size)
         features = self._matcher.encode(image_map.prepare(frame.image))
-        detail_size = network_size(frame.width, frame.height, self.settings.detail_side, 1)
+        detail_size = network_size(frame.width, frame.height, self.settings.detail_pixels, 1)
         if detail_size.width < _DETAIL_GAIN * size.width:
             detail_map = ImageMap(frame.width, frame.height, size)
             detail = features.image[: size.height, : size.width]
@@ -318,7 +315,7 @@ class Pipeline:
         model = self.settings.model
         if model.size is not None:
             return model.size
-        return network_size(width, height, self.settings.long_side, model.size_multiple)
+        return network_size(width, height, self.settings.network_pixels, model.size_multiple)
 
     def _prepare_for(self, size: NetworkSize) -> None:
         if size != self._matcher.backend.size:

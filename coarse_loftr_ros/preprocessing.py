@@ -6,6 +6,7 @@ the top-left pixel is (0, 0), so a resize by ``s`` maps ``x`` to ``(x + 0.5) * s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -26,19 +27,19 @@ class NetworkSize:
         return f"{self.width}x{self.height}"
 
 
-def network_size(width: int, height: int, long_side: int, multiple: int) -> NetworkSize:
+def network_size(width: int, height: int, pixels: int, multiple: int) -> NetworkSize:
     """The size at which the network sees an image.
 
-    The longer side becomes ``long_side`` (smaller images are not enlarged), the shape is kept,
-    and both sides are rounded to the nearest multiple.
+    Larger images are reduced to about ``pixels`` (smaller ones are not enlarged), so that every
+    shape of image costs the same; both sides are rounded to the nearest multiple.
 
     Args:
         width: of the image, px.
         height: of the image, px.
-        long_side: of the result, px.
+        pixels: of the result, about.
         multiple: that both sides of the result must have.
     """
-    scale = min(1.0, long_side / max(width, height))
+    scale = min(1.0, math.sqrt(pixels / (width * height)))
 
     def rounded(side: int) -> int:
         return max(multiple, int(side * scale / multiple + 0.5) * multiple)
@@ -73,7 +74,8 @@ class ImageMap:
         """Bring a grey image uint8 [height, width] to the network size; no copy when equal."""
         content = self.content or self.network
         if (self.width, self.height) != (content.width, content.height):
-            shrinking = content.width <= self.width and content.height <= self.height
+            # Averaging areas is five times slower and matters only where pixels would be skipped.
+            shrinking = min(self.width / content.width, self.height / content.height) > 1.5
             interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
             size = (content.width, content.height)
             image = cv2.resize(image, size, interpolation=interpolation)

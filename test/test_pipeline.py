@@ -160,14 +160,14 @@ def test_larger_images_are_aligned_on_finer_pixels_than_the_network_sees():
     truth = np.array([[1.02, 0.01, 17.3], [-0.01, 0.99, -11.4], [0, 0, 1]])
     frames = [Frame(view(plane, m, 1280, 960, noise=0.3)) for m in (np.eye(3), truth)]
 
-    def median_error(detail_side):
-        settings = PipelineSettings(threads=1, detail_side=detail_side)
+    def median_error(detail_pixels):
+        settings = PipelineSettings(threads=1, detail_pixels=detail_pixels)
         points = Pipeline(settings, MatchSettings(), Consecutive()).process_pair(*frames)
         points = points.correspondences
         error = points.current_points - transfer(truth, points.reference_points)
         return np.median(np.linalg.norm(error, axis=1))
 
-    assert median_error(1280) < 0.7 * median_error(640)
+    assert median_error(1280 * 960) < 0.7 * median_error(512 * 384)
 
 
 def test_the_mask_keeps_matches_off_the_robots_own_arm(pipeline):
@@ -212,7 +212,7 @@ def test_match_settings_that_make_no_sense_are_refused(bad):
         MatchSettings(**bad)
 
 
-@pytest.mark.parametrize("bad", [{"long_side": 16}, {"detail_side": 0}, {"threads": -1}])
+@pytest.mark.parametrize("bad", [{"network_pixels": 16}, {"detail_pixels": 0}, {"threads": -1}])
 def test_pipeline_settings_that_make_no_sense_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         PipelineSettings(**bad)

@@ -12,28 +12,34 @@ sides = st.integers(32, 4000)
 multiples = st.integers(1, 64).map(lambda n: n * 32)
 
 
-@given(sides, sides, st.sampled_from([320, 640, 1024]))
-def test_network_size_is_made_of_multiples_and_never_far_from_the_long_side(width, height, long):
-    size = network_size(width, height, long, 32)
+@given(sides, sides, st.sampled_from([320 * 240, 512 * 384, 1024 * 768]))
+def test_network_size_is_made_of_multiples_and_costs_about_the_same_for_any_shape(w, h, pixels):
+    size = network_size(w, h, pixels, 32)
     assert size.width % 32 == 0 and size.height % 32 == 0
     assert size.width >= 32 and size.height >= 32
-    assert max(size.width, size.height) <= max(long, 32)
+    if min(size.width, size.height) >= 128:  # below, rounding to 32 weighs more
+        assert size.width * size.height <= 1.3 * min(pixels, w * h)
 
 
 @given(st.integers(640, 4000), st.integers(640, 4000))
 def test_network_size_keeps_the_shape_to_half_a_multiple(width, height):
-    size = network_size(width, height, 640, 32)
-    scale = 640 / max(width, height)
+    size = network_size(width, height, 512 * 384, 32)
+    scale = (512 * 384 / (width * height)) ** 0.5
     assert abs(size.width - width * scale) <= 16 + 1e-6 or size.width == 32
     assert abs(size.height - height * scale) <= 16 + 1e-6 or size.height == 32
 
 
 @pytest.mark.parametrize(
     ("image", "network"),
-    [((640, 480), (640, 480)), ((1226, 370), (640, 192)), ((320, 240), (320, 256))],
+    [
+        ((640, 480), (512, 384)),
+        ((1280, 720), (576, 320)),
+        ((1226, 370), (800, 256)),
+        ((320, 240), (320, 256)),
+    ],
 )
 def test_network_sizes_of_common_cameras(image, network):
-    assert network_size(*image, 640, 32) == NetworkSize(*network)
+    assert network_size(*image, 512 * 384, 32) == NetworkSize(*network)
 
 
 @given(
@@ -67,7 +73,7 @@ def test_a_blob_is_found_where_the_map_says(size):
     y, x = np.mgrid[:height, :width]
     spread = 0.02 * width
     blob = 255 * np.exp(-((x - truth[0, 0]) ** 2 + (y - truth[0, 1]) ** 2) / (2 * spread**2))
-    image_map = ImageMap(width, height, network_size(width, height, 640, 32))
+    image_map = ImageMap(width, height, network_size(width, height, 512 * 384, 32))
     small = image_map.prepare(blob.astype(np.uint8))
     moments = cv2.moments(small.astype(np.float32))
     centre = [moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]]

@@ -125,21 +125,22 @@ _ROWS = (
         read_only=True,
     ),
     Parameter(
-        "long_side",
-        640,
-        "Longer side of the image that the network sees; larger images are reduced to it.",
+        "network_pixels",
+        196608,
+        "Pixels of the image that the network sees (196608 is 512x384); larger images are reduced "
+        "to about this, keeping their shape.",
         unit="px",
-        low=64,
-        high=4096,
+        low=4096,
+        high=4194304,
         read_only=True,
     ),
     Parameter(
-        "detail_side",
-        1280,
-        "Longer side of the image on which points are aligned; larger images are reduced to it.",
+        "detail_pixels",
+        921600,
+        "Pixels of the image on which points are aligned; larger images are reduced to about this.",
         unit="px",
-        low=64,
-        high=16384,
+        low=4096,
+        high=67108864,
         read_only=True,
     ),
     Parameter(
@@ -401,8 +402,8 @@ def pipeline_settings(values: Mapping[str, Value]) -> PipelineSettings:
         return PipelineSettings(
             backend=values["backend"],
             model=model,
-            long_side=values["long_side"],
-            detail_side=values["detail_side"],
+            network_pixels=values["network_pixels"],
+            detail_pixels=values["detail_pixels"],
             threads=values["threads"],
         )
     except ValueError as error:

@@ -34,11 +34,12 @@ def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
         help="folder that 'coarse-loftr export' wrote (default: the model of the package)",
     )
     group.add_argument(
-        "--long-side",
+        "--network-pixels",
         type=int,
-        default=640,
+        default=196608,
         metavar="PX",
-        help="larger images are reduced to this for the network (default: %(default)s)",
+        help="pixels of the image that the network sees; larger images are reduced to about this "
+        "(default: %(default)s, 512x384)",
     )
     group.add_argument(
         "--threshold",
@@ -75,7 +76,7 @@ def make_pipeline(
         settings = PipelineSettings(
             backend=args.backend,
             model=ModelFiles.load(args.model),
-            long_side=args.long_side,
+            network_pixels=args.network_pixels,
             threads=args.threads,
         )
         match = MatchSettings(confidence_threshold=args.threshold, max_matches=args.max_matches)
