@@ -225,10 +225,11 @@ def _local_expectation(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     best = logits.argmax(axis=1)
     row = np.clip(best // _FINE_WINDOW, 1, _FINE_WINDOW - 2)
     column = np.clip(best % _FINE_WINDOW, 1, _FINE_WINDOW - 2)
-    dy, dx = np.divmod(np.arange(9), 3)
-    y = row[:, None] + dy - 1
-    x = column[:, None] + dx - 1
-    number = np.arange(len(logits))[:, None]
-    weight = np.exp(logits[number, y * _FINE_WINDOW + x] - logits[number, best[:, None]])
+    dy, dx = np.divmod(np.arange(9), 3) - np.array([[1], [1]])
+    first = np.arange(len(logits)) * _FINE_WINDOW**2
+    index = (first + row * _FINE_WINDOW + column)[:, None] + (dy * _FINE_WINDOW + dx)
+    weight = logits.ravel().take(index)
+    weight = np.exp(weight - weight.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
-    return np.stack([(weight * x).sum(axis=1), (weight * y).sum(axis=1)], axis=1)
+    offsets = np.stack([dx, dy], axis=1).astype(np.float32)
+    return np.stack([column, row], axis=1) + weight @ offsets

@@ -1,7 +1,8 @@
 """Time per frame and per stage of several methods in one process, taking turns.
 
-Each round runs every method once on the same frames, so that a machine whose speed drifts is
-equally kind to all, and ratios are formed round by round.
+Each round runs every method on a few consecutive frames, so that a machine whose speed drifts is
+equally kind to all, and ratios are formed round by round. The first frames of a turn are not
+counted: another runtime's threads may still be spinning, and the method's own are waking up.
 """
 
 from __future__ import annotations
@@ -27,9 +28,8 @@ __all__ = [
     "time_methods",
 ]
 
-# Worker threads of one runtime spin for a while after their work and would slow down whichever
-# method comes next; after this pause they sleep.
-_PAUSE_S = 0.02
+_TURN = 6  # consecutive frames of a method
+_UNCOUNTED = 2  # of them, at the beginning
 
 Step = Callable[[NDArray[np.uint8]], dict[str, float]]
 
@@ -121,7 +121,6 @@ def time_methods(
     subjects: Sequence[Subject],
     frames: Sequence[NDArray[np.uint8]],
     rounds: int,
-    warm_up: int = 3,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[MethodTimes]:
     """Measure methods in turn.
@@ -130,8 +129,7 @@ def time_methods(
         subjects: the first is what the others' ratios refer to.
         frames: consecutive frames of one camera; run through forth and back, so that every
             frame follows its neighbour.
-        rounds: counted rounds; one frame each.
-        warm_up: rounds before these that are not counted.
+        rounds: turns of each method that are counted, after one that is not.
         progress: told rounds done and in all.
 
     Raises:
@@ -139,23 +137,28 @@ def time_methods(
     """
     if len(frames) < 2 or rounds < 1:
         raise ValueError(f"{len(frames)} frames and {rounds} rounds; at least 2 and 1 are needed")
-    there_and_back = [*range(len(frames)), *range(len(frames) - 2, 0, -1)]
-    measured: list[list[dict[str, float]]] = [[] for _ in subjects]
-    for number in range(warm_up + rounds):
-        frame = frames[there_and_back[number % len(there_and_back)]]
-        for subject, rows in zip(subjects, measured, strict=True):
-            time.sleep(_PAUSE_S)
-            stages = subject.step(frame)
-            if number >= warm_up:
-                rows.append(stages)
+    there_and_back = [*frames, *frames[-2:0:-1]]
+    turns: list[list[dict[str, float]]] = [[] for _ in subjects]
+    for number in range(rounds + 1):
+        first = number * _TURN
+        turn = [there_and_back[k % len(there_and_back)] for k in range(first, first + _TURN)]
+        for subject, rows in zip(subjects, turns, strict=True):
+            stages = [subject.step(frame) for frame in turn][_UNCOUNTED:]
+            if number > 0:
+                rows.append(_medians(stages))
         if progress is not None:
-            progress(number + 1, warm_up + rounds)
-    first = [row["total"] for row in measured[0]]
+            progress(number + 1, rounds + 1)
+    own = [row["total"] for row in turns[0]]
     return [
         MethodTimes(
             subject.name,
             {stage: Spread.of([row[stage] for row in rows]) for stage in rows[0]},
-            Spread.of([row["total"] / own for row, own in zip(rows, first, strict=True)]),
+            Spread.of([row["total"] / ours for row, ours in zip(rows, own, strict=True)]),
         )
-        for subject, rows in zip(subjects, measured, strict=True)
+        for subject, rows in zip(subjects, turns, strict=True)
     ]
+
+
+def _medians(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Per stage, over the frames of a turn."""
+    return {stage: float(np.median([row[stage] for row in rows])) for stage in rows[0]}

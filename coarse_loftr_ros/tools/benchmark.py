@@ -44,7 +44,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--size", type=size, default=(640, 480), metavar="WxH", help="default: 640x480"
     )
-    parser.add_argument("--rounds", type=int, default=60, help="default: %(default)s")
+    parser.add_argument(
+        "--rounds", type=int, default=12, help="turns of each method (default: %(default)s)"
+    )
     parser.add_argument("--only-own", action="store_true", help="leave the baselines out")
     add_report_options(parser)
     add_pipeline_options(parser)
