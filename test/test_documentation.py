@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from coarse_loftr_ros.node.parameters import PARAMETERS
+from coarse_loftr_ros.node.parameter_table import PARAMETERS
 from coarse_loftr_ros.tools.cli import COMMANDS
 
 

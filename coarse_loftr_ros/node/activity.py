@@ -12,7 +12,8 @@ from coarse_loftr_ros.node.diagnostics import Occasionally, input_status, matchi
 from coarse_loftr_ros.node.inputs import Arrival, Inputs, InputSettings
 from coarse_loftr_ros.node.matching import Matching
 from coarse_loftr_ros.node.outputs import Outputs
-from coarse_loftr_ros.node.parameters import Value, match_settings, reference_policy
+from coarse_loftr_ros.node.parameter_table import Value
+from coarse_loftr_ros.node.parameters import match_settings, reference_policy
 from coarse_loftr_ros.node.statistics import Snapshot, Statistics
 from coarse_loftr_ros.node.worker import Worker
 from coarse_loftr_ros.pairing import StereoPairing

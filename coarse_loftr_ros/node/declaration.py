@@ -8,7 +8,8 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 
-from coarse_loftr_ros.node.parameters import PARAMETERS, Parameter, ParameterError, Value, check
+from coarse_loftr_ros.node.parameter_table import PARAMETERS, Parameter, ParameterError, Value
+from coarse_loftr_ros.node.parameters import check
 
 __all__ = ["declare_parameters", "descriptor", "unknown_parameters"]
 

@@ -22,9 +22,8 @@ from coarse_loftr_ros.backends.base import BackendError
 from coarse_loftr_ros.node.activity import Activity
 from coarse_loftr_ros.node.declaration import declare_parameters, unknown_parameters
 from coarse_loftr_ros.node.diagnostics import idle_status
+from coarse_loftr_ros.node.parameter_table import PARAMETERS, ParameterError
 from coarse_loftr_ros.node.parameters import (
-    PARAMETERS,
-    ParameterError,
     check,
     match_settings,
     pipeline_settings,

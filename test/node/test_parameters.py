@@ -12,9 +12,8 @@ import pytest
 import yaml
 
 from coarse_loftr_ros.homography import HomographySettings
+from coarse_loftr_ros.node.parameter_table import PARAMETERS, ParameterError
 from coarse_loftr_ros.node.parameters import (
-    PARAMETERS,
-    ParameterError,
     check,
     match_settings,
     reference_policy,
