@@ -41,6 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=196608,
         help="of the node; few isolate ROS's part (196608)",
     )
+    parser.add_argument(
+        "--freshness",
+        choices=("latest", "all"),
+        default="latest",
+        help="of the node; all shows whether it keeps up over a pause of the machine (latest)",
+    )
     parser.add_argument("--image", type=Path, help="picture to fly over (made of noise if absent)")
     parser.add_argument("--max-overhead-ms", type=float, default=5.0, help="for the verdict (5)")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
@@ -54,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"expected_width:={options.width}",
         f"expected_height:={options.height}",
         f"network_pixels:={options.network_pixels}",
+        f"freshness:={options.freshness}",
     ):
         command += ["-p", parameter]
     node = subprocess.Popen(command)
