@@ -80,6 +80,9 @@ class _Residual(nn.Module):
         self.conv2 = nn.Sequential(
             nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
         )
+        # A new block is the identity (Goyal et al., 2017), so a deeper network can start from a
+        # shallower one's weights.
+        nn.init.zeros_(self.conv2[1].weight)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.conv2(self.conv1(x)))
@@ -115,6 +118,8 @@ class MatcherNet(nn.Module):
         self.token = nn.Conv2d(config.token_channels, config.token_channels, 1)
         self.lateral8 = nn.Conv2d(c8, config.fine_channels, 1)
         self.lateral4 = nn.Conv2d(c4, config.fine_channels, 1)
+        self.fine_context = nn.Conv2d(c16, config.fine_channels, 1, bias=False)
+        nn.init.zeros_(self.fine_context.weight)
         self.fine = nn.Conv2d(config.fine_channels, config.fine_channels, 1)
         self.self_layers = nn.ModuleList(
             AttentionLayer(config.token_channels, config.heads) for _ in range(config.self_layers)
@@ -122,6 +127,8 @@ class MatcherNet(nn.Module):
         self.cross_layers = nn.ModuleList(
             AttentionLayer(config.token_channels, config.heads) for _ in range(config.cross_layers)
         )
+        for layer in (*self.self_layers, *self.cross_layers):
+            nn.init.zeros_(layer.norm2.weight)  # likewise
         self.descriptor = nn.Linear(config.token_channels, config.token_channels)
         # Inverse temperature of the cosine similarities; bounded, so that exp() cannot overflow.
         self.log_scale = nn.Parameter(torch.tensor(2.5))
@@ -131,6 +138,24 @@ class MatcherNet(nn.Module):
         is_x = (torch.arange(config.token_channels) % 4 < 2)[:, None, None]
         self.register_buffer("position_x", (table[:, :1] * is_x)[None], persistent=False)
         self.register_buffer("position_y", (table[:, :, :1] * ~is_x)[None], persistent=False)
+
+    def forward(
+        self, reference: Tensor, current: Tensor, cell_offset: tuple[int, int] = (0, 0)
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Everything that training compares with the truth, in one call.
+
+        Args:
+            reference: float32 [B, 1, H, W] in [0, 1].
+            current: float32 [B, 1, H, W].
+            cell_offset: see ``encode``.
+
+        Returns:
+            Similarities [B, L, S], the fine features of both images
+            [B, fine_channels, H/4, W/4], and the fine scale.
+        """
+        tokens, fine = self.encode(torch.cat([reference, current]), cell_offset)
+        similarity = self.similarity(*tokens.chunk(2))
+        return similarity, *fine.chunk(2), self.fine_scale()
 
     def encode(self, image: Tensor, cell_offset: tuple[int, int] = (0, 0)) -> tuple[Tensor, Tensor]:
         """Features of one image, computed once and kept with it.
@@ -164,7 +189,8 @@ class MatcherNet(nn.Module):
         for layer in self.self_layers:
             tokens = layer(tokens, tokens)
 
-        fine = self.lateral4(x4) + F.interpolate(self.lateral8(x8), scale_factor=2.0)
+        fine8 = self.lateral8(x8) + F.interpolate(self.fine_context(x16), scale_factor=2.0)
+        fine = self.lateral4(x4) + F.interpolate(fine8, scale_factor=2.0)
         fine = F.normalize(self.fine(F.relu(fine)), dim=1, eps=1e-4)
         return tokens, fine
 

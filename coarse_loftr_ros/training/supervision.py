@@ -1,4 +1,4 @@
-"""Losses and figures of a pair whose homography is known."""
+"""Losses and figures of pairs whose truth is known."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from coarse_loftr_ros.network.matcher_net import COARSE_STRIDE, FINE_STRIDE, MatcherNet
+from coarse_loftr_ros.training.truth import PairBatch
 
-__all__ = ["FINE_WINDOW", "PairFigures", "cell_centres", "supervise", "transform"]
+__all__ = ["FINE_WINDOW", "PairFigures", "cell_centres", "supervise", "true_cells"]
 
 FINE_WINDOW = 8
 """Side of the square of fine pixels searched around a coarse match."""
@@ -29,6 +30,7 @@ class PairFigures:
         coarse_exact: share of them whose best match is the true cell.
         fine_error_px: median distance of the fine estimate from the truth, px, given the
             right window.
+        similarity: float32 [B, L, S], scaled similarities of all pairs of cells.
     """
 
     loss: Tensor
@@ -37,6 +39,7 @@ class PairFigures:
     coarse_recall: Tensor
     coarse_exact: Tensor
     fine_error_px: Tensor
+    similarity: Tensor
 
 
 def cell_centres(rows: int, columns: int, device: torch.device) -> Tensor:
@@ -50,61 +53,50 @@ def cell_centres(rows: int, columns: int, device: torch.device) -> Tensor:
     return torch.stack([x, y], dim=-1).flatten(0, 1) * COARSE_STRIDE + offset
 
 
-def transform(homography: Tensor, points: Tensor) -> Tensor:
-    """Points [B, N, 2] through homographies [B, 3, 3]; points behind the view become far away."""
-    homogeneous = F.pad(points, (0, 1), value=1.0)
-    moved = torch.matmul(homogeneous, homography.transpose(1, 2))
-    depth = moved[..., 2:]
-    behind = depth < 1e-6
-    return torch.where(behind, torch.full_like(moved[..., :2], -1e6), moved[..., :2] / depth)
+def true_cells(target: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    """For each cell of one view its cell in the other, and whether it has one.
 
+    Args:
+        target: float32 [B, H, W, 2], where each pixel is in the other view.
+        visible: bool [B, H, W].
 
-def _true_cells(homography: Tensor, valid_from: Tensor, valid_to: Tensor) -> tuple[Tensor, Tensor]:
-    """For each cell of one view its cell in the other, int64 [B, L], and whether it has one."""
-    rows, columns = valid_from.shape[2:]
-    centres = cell_centres(rows, columns, homography.device)
-    moved = transform(homography, centres.expand(len(homography), -1, -1))
-    column = torch.floor((moved[..., 0] + 0.5) / COARSE_STRIDE)
-    row = torch.floor((moved[..., 1] + 0.5) / COARSE_STRIDE)
-    inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
-    cell = torch.where(inside, row * columns + column, torch.zeros_like(row)).long()
-    visible = valid_to.flatten(1).gather(1, cell) > 0
-    return cell, inside & visible & (valid_from.flatten(1) > 0)
+    Returns:
+        int64 [B, L] and bool [B, L]; a cell goes where the pixel right and below its centre goes.
+    """
+    middle = COARSE_STRIDE // 2
+    rows, columns = (side // COARSE_STRIDE for side in visible.shape[1:])
+    at = target[:, middle::COARSE_STRIDE, middle::COARSE_STRIDE].flatten(1, 2)
+    seen = visible[:, middle::COARSE_STRIDE, middle::COARSE_STRIDE].flatten(1)
+    cell = torch.floor((at.nan_to_num(0.0).clamp(-1.0, 1e5) + 0.5) / COARSE_STRIDE).long()
+    column, row = cell[..., 0].clamp(0, columns - 1), cell[..., 1].clamp(0, rows - 1)
+    return row * columns + column, seen
 
 
 def supervise(
     net: MatcherNet,
-    batch: dict[str, Tensor],
+    batch: PairBatch,
     generator: torch.Generator,
     *,
     fine_points: int = 64,
     fine_weight: float = 0.5,
 ) -> PairFigures:
-    """Run the network on a batch of ``PairDataset`` items and compare with the truth.
+    """Run the network on pairs and compare with the truth.
 
     Args:
-        net: the network.
-        batch: collated items, on the network's device.
+        net: the network, or a wrapper with the same ``forward``; its ``fine_scale`` comes with
+            the output.
+        batch: on the network's device.
         generator: CPU generator for the sampled fine points and the position offset.
         fine_points: fine positions supervised per pair.
         fine_weight: of the fine loss.
     """
-    reference, current = batch["reference"], batch["current"]
-    homography = batch["homography"].float()
-    inverse = torch.linalg.inv(batch["homography"]).float()
-    rows, columns = reference.shape[2] // COARSE_STRIDE, reference.shape[3] // COARSE_STRIDE
+    columns = batch.reference.shape[3] // COARSE_STRIDE
     offset = torch.randint(0, 32, (2,), generator=generator).tolist()
-    tokens, fine = net.encode(torch.cat([reference, current]), (offset[0], offset[1]))
-    tokens_reference, tokens_current = tokens.chunk(2)
-    fine_reference, fine_current = fine.chunk(2)
-
-    similarity = net.similarity(tokens_reference, tokens_current)
-    forward, forward_valid = _true_cells(
-        homography, batch["reference_valid"], batch["current_valid"]
+    similarity, fine_reference, fine_current, fine_scale = net(
+        batch.reference, batch.current, (offset[0], offset[1])
     )
-    backward, backward_valid = _true_cells(
-        inverse, batch["current_valid"], batch["reference_valid"]
-    )
+    forward, forward_valid = true_cells(batch.to_current, batch.reference_visible)
+    backward, backward_valid = true_cells(batch.to_reference, batch.current_visible)
     coarse_loss = 0.5 * (
         _cross_entropy(similarity, forward, forward_valid)
         + _cross_entropy(similarity.transpose(1, 2), backward, backward_valid)
@@ -116,25 +108,32 @@ def supervise(
         near = ((dx <= 1) & (dy <= 1))[forward_valid].float().mean()
         exact = (best == forward)[forward_valid].float().mean()
 
-    picked_pair, picked_cell = _pick(forward_valid, fine_points, generator)
+    pair, cell = _pick(forward_valid, fine_points, generator)
     fine_loss, fine_error = _fine(
-        net.fine_scale(),
+        fine_scale,
         fine_reference,
         fine_current,
-        homography,
-        picked_pair,
-        picked_cell,
-        forward[picked_pair, picked_cell],
-        (rows, columns),
+        batch,
+        pair,
+        cell,
+        forward[pair, cell],
         generator,
     )
     return PairFigures(
-        coarse_loss + fine_weight * fine_loss, coarse_loss, fine_loss, near, exact, fine_error
+        coarse_loss + fine_weight * fine_loss,
+        coarse_loss,
+        fine_loss,
+        near,
+        exact,
+        fine_error,
+        similarity,
     )
 
 
 def _cross_entropy(similarity: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    return F.cross_entropy(similarity[valid], target[valid])
+    if not bool(valid.any()):
+        return similarity.sum() * 0.0
+    return F.cross_entropy(similarity[valid].float(), target[valid])
 
 
 def _pick(valid: Tensor, per_pair: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -151,31 +150,32 @@ def _fine(
     scale: Tensor,
     fine_reference: Tensor,
     fine_current: Tensor,
-    homography: Tensor,
+    batch: PairBatch,
     pair: Tensor,
     cell: Tensor,
     matched_cell: Tensor,
-    cells: tuple[int, int],
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Cross entropy of the fine window for random points inside the picked cells.
+    """Cross entropy of the fine window for random pixels of the picked cells.
 
-    The window lies around the matched cell's centre, moved by the point's own offset from its
+    The window lies around the matched cell's centre, moved by the pixel's own offset from its
     cell's centre, exactly as the runtime does it.
     """
     device = cell.device
-    centres = cell_centres(*cells, device)
-    jitter = torch.rand(len(cell), 2, generator=generator).to(device)
-    offset = (jitter - 0.5) * COARSE_STRIDE
+    rows, columns = (side // COARSE_STRIDE for side in batch.reference.shape[2:])
+    centres = cell_centres(rows, columns, device)
+    inside_cell = torch.randint(0, COARSE_STRIDE, (len(cell), 2), generator=generator).to(device)
+    offset = inside_cell - (COARSE_STRIDE - 1) / 2
     point = centres[cell] + offset
-    truth = torch.matmul(F.pad(point, (0, 1), value=1.0)[:, None], homography[pair].mT)[:, 0]
-    truth = truth[:, :2] / truth[:, 2:].clamp(min=1e-6)
+    x, y = point.round().long().unbind(1)
+    truth = batch.to_current[pair, y, x]
+    seen = batch.reference_visible[pair, y, x]
 
     half = (FINE_WINDOW - 1) / 2
     start = (centres[matched_cell] + offset - (FINE_STRIDE - 1) / 2) / FINE_STRIDE - half
     start = torch.round(start).long()
     target = (truth - (FINE_STRIDE - 1) / 2) / FINE_STRIDE - start
-    inside = ((target >= 0) & (target <= FINE_WINDOW - 1)).all(dim=1)
+    inside = seen & ((target >= 0) & (target <= FINE_WINDOW - 1)).all(dim=1)
     if not bool(inside.any()):
         zero = fine_reference.sum() * 0.0
         return zero, zero.detach()
@@ -183,7 +183,7 @@ def _fine(
 
     descriptor = _sample(fine_reference, pair, (point - (FINE_STRIDE - 1) / 2) / FINE_STRIDE)
     window = _window(fine_current, pair, start)
-    logits = scale * torch.einsum("nc,nkc->nk", descriptor, window)
+    logits = scale * torch.einsum("nc,nkc->nk", descriptor, window).float()
 
     low = target.floor().clamp(max=FINE_WINDOW - 2)
     fraction = target - low

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from coarse_loftr_ros.network.checkpoint import load_checkpoint, save_checkpoint
 from coarse_loftr_ros.network.matcher_net import SIZE_MULTIPLE, MatcherConfig, MatcherNet
-from coarse_loftr_ros.training.pairs import PairDataset, find_images
+from coarse_loftr_ros.training.recipes import PairRecipes, RecipeBatch, SceneMix, find_images
 from coarse_loftr_ros.training.supervision import PairFigures, supervise
+from coarse_loftr_ros.training.views import render_pairs
 
 __all__ = ["TrainingSettings", "learning_rate_factor", "train"]
 
@@ -47,6 +47,7 @@ class TrainingSettings:
         checkpoint_every: steps between checkpoints.
         validation_pairs: fixed pairs of the held-out photographs.
         network: shape of the network.
+        mix: what kinds of pairs.
     """
 
     images: Path
@@ -68,6 +69,7 @@ class TrainingSettings:
     checkpoint_every: int = 250
     validation_pairs: int = 64
     network: MatcherConfig = field(default_factory=MatcherConfig)
+    mix: SceneMix = field(default_factory=SceneMix)
 
     def __post_init__(self) -> None:
         for name in ("width", "height"):
@@ -149,7 +151,8 @@ def train(settings: TrainingSettings, *, resume: bool = False) -> dict[str, floa
             group["lr"] = settings.learning_rate * learning_rate_factor(step, settings)
         net.train()
         sampling = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
-        result = supervise(net, _to(batch, device), sampling)
+        pairs = render_pairs(batch.to(device), (settings.width, settings.height))
+        result = supervise(net, pairs, sampling)
         optimiser.zero_grad(set_to_none=True)
         result.loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -179,16 +182,17 @@ def validate(net: MatcherNet, settings: TrainingSettings) -> dict[str, float]:
     """Figures on fixed pairs of the held-out photographs."""
     device = next(net.parameters()).device
     images = find_images(settings.images, held_out_split=True)
-    pairs = PairDataset(
-        images, (settings.width, settings.height), settings.validation_pairs, seed=0
-    )
+    size = settings.width, settings.height
+    recipes = PairRecipes(images, size, settings.validation_pairs, seed=0)
     was_training = net.training
     net.eval()
     results: list[PairFigures] = []
     start = time.perf_counter()
-    for number, batch in enumerate(DataLoader(pairs, settings.batch)):
+    for number, batch in enumerate(
+        DataLoader(recipes, settings.batch, collate_fn=PairRecipes.collate)
+    ):
         sampling = torch.Generator().manual_seed(number)
-        results.append(supervise(net, _to(batch, device), sampling))
+        results.append(supervise(net, render_pairs(batch.to(device), size), sampling))
     seconds = time.perf_counter() - start
     net.train(was_training)
     names = ("loss", "coarse_loss", "fine_loss", "coarse_recall", "coarse_exact", "fine_error_px")
@@ -199,24 +203,21 @@ def validate(net: MatcherNet, settings: TrainingSettings) -> dict[str, float]:
     return {**means, "seconds": round(seconds, 2)}
 
 
-def _batches(settings: TrainingSettings, step: int) -> Iterator[dict[str, Tensor]]:
+def _batches(settings: TrainingSettings, step: int) -> Iterator[RecipeBatch]:
     """Batches from ``step`` to the end of the run."""
-    pairs = PairDataset(
+    recipes = PairRecipes(
         find_images(settings.images, held_out_split=False),
         (settings.width, settings.height),
         settings.steps * settings.batch,
         settings.seed,
+        settings.mix,
         ramp=settings.ramp * settings.batch,
     )
-    rest = Subset(pairs, range(step * settings.batch, len(pairs)))
+    rest = Subset(recipes, range(step * settings.batch, len(recipes)))
     yield from DataLoader(
         rest,
         settings.batch,
         num_workers=settings.workers,
-        pin_memory=settings.device == "cuda",
+        collate_fn=PairRecipes.collate,
         persistent_workers=settings.workers > 0,
     )
-
-
-def _to(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
