@@ -11,19 +11,18 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import Backend, ModelFiles
 from coarse_loftr_ros.backends.registry import create_backend
+from coarse_loftr_ros.encoded_frame import EncodedFrame
 from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.homography import HomographySettings, estimate_homography
-from coarse_loftr_ros.matcher import Features, Matcher, PointMatches
+from coarse_loftr_ros.homography import HomographySettings, estimate_homography, transfer
+from coarse_loftr_ros.matcher import Matcher, PointMatches
 from coarse_loftr_ros.pairing import ReferencePolicy
-from coarse_loftr_ros.preprocessing import ImageMap, NetworkSize, network_size
+from coarse_loftr_ros.preprocessing import NetworkSize, network_size
 from coarse_loftr_ros.refinement import RefinementSettings, refine
-from coarse_loftr_ros.result import Correspondences, MatchResult
+from coarse_loftr_ros.result import Correspondences, MatchResult, Status
+from coarse_loftr_ros.search import SearchSettings, find_matches
+from coarse_loftr_ros.viewpoint import is_far
 
 __all__ = ["MatchSettings", "Pipeline", "PipelineSettings"]
-
-# A detail image must be this much larger than the network image to be worth aligning on: below,
-# the network image's averaged noise counts for more than the finer pixels.
-_DETAIL_GAIN = 1.5
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,14 @@ class MatchSettings:
     Attributes:
         confidence_threshold: least confidence of a match, in [0, 1].
         max_matches: most matches per pair.
+        search: other viewpoints for pairs that do not match as they are.
         refinement: sub-pixel alignment.
         homography: estimator and verdict.
     """
 
     confidence_threshold: float = 0.1
     max_matches: int = 1000
+    search: SearchSettings = field(default_factory=SearchSettings)
     refinement: RefinementSettings = field(default_factory=RefinementSettings)
     homography: HomographySettings = field(default_factory=HomographySettings)
 
@@ -78,26 +79,6 @@ class PipelineSettings:
             raise ValueError(f"threads is {self.threads}; it must not be negative")
 
 
-@dataclass(frozen=True, eq=False)
-class _Encoded:
-    """A frame with its features, and the maps to its network image and its detail image."""
-
-    frame: Frame
-    map: ImageMap
-    features: Features
-    detail_map: ImageMap
-    detail: NDArray[np.uint8]
-
-    def to_detail(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Network points [N, 2] in pixels of the detail image."""
-        return self.detail_map.to_network(self.map.to_image(points))
-
-    @property
-    def detail_scale(self) -> float:
-        """Detail pixels per network pixel."""
-        return float((self.detail_map.scale / self.map.scale).max())
-
-
 class Pipeline:
     """Matches frames with a reference that it keeps, or pairs of frames.
 
@@ -128,11 +109,14 @@ class Pipeline:
         self.match_settings = match
         self.policy = policy
         self._on_compile = on_compile or (lambda sentence: None)
-        self._reference: _Encoded | None = None
-        self._latest: _Encoded | None = None
+        self._reference: EncodedFrame | None = None
+        self._latest: EncodedFrame | None = None
         self._age = 0
         self._track_base = 0
         self._last_stamp: int | None = None
+        # Where the last frame lay relative to the reference, while that is far away.
+        self._prior: NDArray[np.float64] | None = None
+        self._search_at = 0
         self._matcher = self._compile(self._network_size(*expected_size))
 
     @property
@@ -183,7 +167,9 @@ class Pipeline:
         if self.discontinuity(frame):
             self.reset()
         start = time.perf_counter()
-        current = self._encode(frame)
+        current = self._prepare(frame)
+        if self._prior is None:
+            current.features(self._matcher)
         encode_ms = (time.perf_counter() - start) * 1e3
         self._last_stamp = frame.stamp
         self._latest = current
@@ -191,7 +177,10 @@ class Pipeline:
             self._take_reference(current)
             return None
         self._age += 1
-        result = self._match(self._reference, current, self._track_base, encode_ms)
+        result, far = self._match(
+            self._reference, current, self._track_base, encode_ms, self._prior, self._search_at
+        )
+        self._prior = far
         reason = self.policy.replace(result.homography, self._age)
         if reason:
             self._take_reference(current)
@@ -215,9 +204,11 @@ class Pipeline:
         # Compiling is no part of encoding's time.
         self._prepare_for(canvas)
         start = time.perf_counter()
-        encoded = self._encode(reference, canvas), self._encode(current, canvas)
+        prepared = self._prepare(reference, canvas), self._prepare(current, canvas)
+        for encoded in prepared:
+            encoded.features(self._matcher)
         encode_ms = (time.perf_counter() - start) * 1e3
-        return self._match(*encoded, 0, encode_ms)
+        return self._match(*prepared, 0, encode_ms)[0]
 
     def set_keyframe(self, frame: Frame | None = None) -> Frame | None:
         """Make a frame the reference whatever the policy says.
@@ -229,54 +220,66 @@ class Pipeline:
             The reference, or ``None`` when no frame was processed since the last reset.
         """
         if frame is not None:
-            self._latest = self._encode(frame)
+            self._latest = self._prepare(frame)
             self._last_stamp = frame.stamp
         if self._latest is not None and self._latest is not self._reference:
             self._take_reference(self._latest)
         return self.reference
 
-    def _take_reference(self, encoded: _Encoded) -> None:
+    def _take_reference(self, encoded: EncodedFrame) -> None:
+        encoded.features(self._matcher)
         self._reference = encoded
+        self._prior = None
         self._age = 0
         cells = self.settings.model.cells(encoded.map.network)
         self._track_base = (self._track_base + cells) % 2**32
 
-    def _encode(self, frame: Frame, canvas: NetworkSize | None = None) -> _Encoded:
-        """Features of a frame, padded to ``canvas`` where one is given."""
+    def _prepare(self, frame: Frame, canvas: NetworkSize | None = None) -> EncodedFrame:
+        """Reduce a frame, padded to ``canvas`` where one is given."""
         size = self._network_size(frame.width, frame.height)
         canvas = canvas or size
         self._prepare_for(canvas)
-        image_map = ImageMap(frame.width, frame.height, canvas, size)
-        features = self._matcher.encode(image_map.prepare(frame.image))
-        detail_size = network_size(frame.width, frame.height, self.settings.detail_pixels, 1)
-        if detail_size.width < _DETAIL_GAIN * size.width:
-            detail_map = ImageMap(frame.width, frame.height, size)
-            detail = features.image[: size.height, : size.width]
-        else:
-            detail_map = ImageMap(frame.width, frame.height, detail_size)
-            detail = detail_map.prepare(frame.image)
-        return _Encoded(frame, image_map, features, detail_map, detail)
+        return EncodedFrame.prepare(frame, size, canvas, self.settings.detail_pixels)
 
     def _match(
-        self, reference: _Encoded, current: _Encoded, track_base: int, encode_ms: float
-    ) -> MatchResult:
+        self,
+        reference: EncodedFrame,
+        current: EncodedFrame,
+        track_base: int,
+        encode_ms: float,
+        prior: NDArray[np.float64] | None = None,
+        search_at: int = 0,
+    ) -> tuple[MatchResult, NDArray[np.float64] | None]:
+        """The result, and the first homography where it should lead the next match."""
         settings = self.match_settings
         times = [time.perf_counter()]
-        matches = self._matcher.match(
-            reference.features,
-            current.features,
+        found = find_matches(
+            self._matcher,
+            reference,
+            current,
             settings.confidence_threshold,
             settings.max_matches,
+            settings.search,
+            prior=prior,
+            start=search_at,
         )
         times.append(time.perf_counter())
         matches = PointMatches(
-            reference.to_detail(matches.reference),
-            current.to_detail(matches.current),
-            matches.confidence,
-            matches.cell,
+            transfer(reference.to_detail, found.matches.reference).astype(np.float32),
+            transfer(current.to_detail, found.matches.current).astype(np.float32),
+            found.matches.confidence,
+            found.matches.cell,
         )
+        warp = None
+        if found.first.explains():
+            warp = current.to_detail @ found.first.matrix @ np.linalg.inv(reference.to_detail)
         matches = refine(
-            matches, reference.detail, current.detail, settings.refinement, current.detail_scale
+            matches,
+            reference.detail,
+            current.detail,
+            settings.refinement,
+            warp,
+            current.detail_scale,
         )
         reference_points = reference.detail_map.to_image(matches.reference)
         current_points = current.detail_map.to_image(matches.current)
@@ -309,7 +312,13 @@ class Pipeline:
             ((matches.cell + track_base) % 2**32).astype(np.uint32),
             inlier,
         )
-        return MatchResult(reference.frame, current.frame, correspondences, homography, timings)
+        result = MatchResult(reference.frame, current.frame, correspondences, homography, timings)
+        lost = homography.status == Status.LOST
+        self._search_at = search_at + found.tried if lost else 0
+        far = None
+        if not lost and found.first.explains() and is_far(found.first.matrix, current.map.network):
+            far = found.first.matrix
+        return result, far
 
     def _network_size(self, width: int, height: int) -> NetworkSize:
         model = self.settings.model

@@ -70,6 +70,12 @@ class ImageMap:
         content = self.content or self.network
         return np.array([content.width / self.width, content.height / self.height])
 
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """The map from pixels of the image as received to network pixels, float64 [3, 3]."""
+        (x, y), shift = self.scale, 0.5 * self.scale - 0.5
+        return np.array([[x, 0.0, shift[0]], [0.0, y, shift[1]], [0.0, 0.0, 1.0]])
+
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Bring a grey image uint8 [height, width] to the network size; no copy when equal."""
         content = self.content or self.network

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.homography import fit_homography, transfer
+from coarse_loftr_ros.homography import transfer
 from coarse_loftr_ros.matcher import PointMatches
 
 __all__ = ["RefinementSettings", "refine"]
@@ -34,9 +34,6 @@ class RefinementSettings:
             ``minEigThreshold`` counts it: flat patches and plain edges slide.
         max_shift: an alignment that moves a point farther is refused.
         max_round_trip: largest distance between a point and its image aligned back.
-        warp_inlier_ratio: share of the matches that the first homography must explain before the
-            current image is warped by it.
-        homography_threshold: inlier threshold of the first homography.
         enough: where fewer points have ``min_texture``, the best of the others fill up to this
             number.
         few: where fewer than this can be aligned at all, all matches are kept, those that cannot
@@ -49,8 +46,6 @@ class RefinementSettings:
     min_texture: float = 4e-3
     max_shift: float = 6.0
     max_round_trip: float = 0.7
-    warp_inlier_ratio: float = 0.3
-    homography_threshold: float = 4.0
     enough: int = 100
     few: int = 30
 
@@ -64,6 +59,7 @@ def refine(
     reference: NDArray[np.uint8],
     current: NDArray[np.uint8],
     settings: RefinementSettings,
+    warp: NDArray[np.float64] | None = None,
     scale: float = 1.0,
 ) -> PointMatches:
     """Align matches of two images to a fraction of a pixel.
@@ -73,6 +69,8 @@ def refine(
         reference: uint8 [H, W].
         current: uint8 [H, W].
         settings: of the alignment.
+        warp: homography from reference to current that explains most of the matches, where there
+            is one.
         scale: px of the images given per px of the network image.
 
     Returns:
@@ -81,7 +79,6 @@ def refine(
     """
     if not settings.enabled or len(matches) == 0:
         return matches
-    warp = _warp(matches, settings, scale)
     target, start, overlap = current, matches.current, None
     if warp is not None:
         inverse = np.linalg.inv(warp)
@@ -114,25 +111,6 @@ def refine(
         textured[best] = good[best]
     refined = PointMatches(matches.reference, aligned, matches.confidence, matches.cell)
     return refined.select(textured)
-
-
-def _warp(
-    matches: PointMatches, settings: RefinementSettings, scale: float
-) -> NDArray[np.float64] | None:
-    """The first homography where it explains enough of the view."""
-    if len(matches) < 20:
-        return None
-    estimate = fit_homography(
-        matches.reference,
-        matches.current,
-        settings.homography_threshold * scale,
-        method=cv2.USAC_FAST,
-    )
-    if estimate.matrix is None or abs(np.linalg.det(estimate.matrix)) < 1e-9:
-        return None
-    if np.count_nonzero(estimate.inlier) < settings.warp_inlier_ratio * len(matches):
-        return None
-    return estimate.matrix
 
 
 def _padded(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from scenes import motion, texture, view
 from coarse_loftr_ros.homography import transfer
 from coarse_loftr_ros.matcher import Features, PointMatches
 from coarse_loftr_ros.refinement import RefinementSettings, refine
+from coarse_loftr_ros.viewpoint import fit_first
 
 PLANE = texture()
 
@@ -23,15 +24,20 @@ def disturbed(homography, error, seed=0):
     return PointMatches(reference, current, ones, np.arange(len(truth))), truth
 
 
+def refine_as_the_pipeline(matches, reference, current):
+    first = fit_first(matches)
+    warp = first.matrix if first.explains() else None
+    return refine(matches, reference, current, RefinementSettings(), warp)
+
+
 @pytest.mark.parametrize(
     "homography",
     [motion(4, -3), motion(20, 10, 8, 1.1), motion(0, 0, 35, 1.3), motion(10, 0, 0, 0.8, 3e-4)],
 )
 def test_points_two_pixels_off_come_within_a_tenth(homography):
     matches, truth = disturbed(homography, 2.0)
-    refined = refine(
-        matches, view(PLANE, np.eye(3)), view(PLANE, homography, seed=1), RefinementSettings()
-    )
+    reference, current = view(PLANE, np.eye(3)), view(PLANE, homography, seed=1)
+    refined = refine_as_the_pipeline(matches, reference, current)
     error = np.linalg.norm(refined.current - truth[refined.cell], axis=1)
     assert len(refined) > 0.3 * len(matches)
     assert np.median(error) < 0.1
@@ -42,7 +48,7 @@ def test_a_darker_and_flatter_image_is_aligned_as_well():
     homography = motion(12, 5, 5)
     matches, truth = disturbed(homography, 2.0)
     dim = (view(PLANE, homography, seed=1) * 0.5 + 20).astype(np.uint8)
-    refined = refine(matches, view(PLANE, np.eye(3)), dim, RefinementSettings())
+    refined = refine_as_the_pipeline(matches, view(PLANE, np.eye(3)), dim)
     error = np.linalg.norm(refined.current - truth[refined.cell], axis=1)
     assert len(refined) > 0.3 * len(matches) and np.median(error) < 0.15
 
@@ -56,7 +62,7 @@ def test_points_that_do_not_follow_the_homography_keep_their_own_motion():
     foreign = matches.reference[:, 0] > 440
     truth[foreign] = transfer(other, matches.reference[foreign].astype(float))
     matches.current[foreign] = truth[foreign] + 0.7
-    refined = refine(matches, reference, current, RefinementSettings())
+    refined = refine_as_the_pipeline(matches, reference, current)
     error = np.linalg.norm(refined.current - truth[refined.cell], axis=1)
     kept_foreign = foreign[refined.cell]
     assert kept_foreign.sum() > 0.3 * foreign.sum()
@@ -73,9 +79,8 @@ def test_where_too_few_can_be_aligned_the_network_points_are_kept():
 
 def test_unrelated_images_do_not_lend_their_points_false_precision():
     matches, _ = disturbed(motion(3, 3), 1.0)
-    refined = refine(
-        matches, view(PLANE, np.eye(3)), view(texture(seed=9), np.eye(3)), RefinementSettings()
-    )
+    unrelated = view(texture(seed=9), np.eye(3))
+    refined = refine_as_the_pipeline(matches, view(PLANE, np.eye(3)), unrelated)
     moved = np.linalg.norm(refined.current - matches.current[refined.cell], axis=1) > 0
     assert moved.mean() < 0.35
 
@@ -86,7 +91,7 @@ def test_points_outside_the_image_and_at_infinity_do_no_harm():
     matches.current[5:10] = -1e30
     matches.current[10:15] = np.nan
     image = view(PLANE, np.eye(3))
-    refined = refine(matches, image, image, RefinementSettings())
+    refined = refine_as_the_pipeline(matches, image, image)
     assert np.isfinite(refined.current).all()
     assert not np.isin(np.arange(15), refined.cell).any()
 

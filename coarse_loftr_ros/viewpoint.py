@@ -1,0 +1,118 @@
+"""The current image as seen from elsewhere: turned, zoomed, or from where the reference was.
+
+The network matches views that differ by up to about 45 degrees of rotation and a factor of 1.5 in
+scale. Beyond that the current image is warped first: by the homography of the frame before, or,
+when matching fails, by quarter turns and zooms until one of them matches.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.homography import fit_homography
+from coarse_loftr_ros.matcher import PointMatches
+from coarse_loftr_ros.preprocessing import NetworkSize
+
+__all__ = ["FirstHomography", "candidate_views", "fit_first", "is_far", "render_view"]
+
+# The first homography is fitted to unrefined points: about a fine pixel of tolerance.
+_THRESHOLD_PX = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class FirstHomography:
+    """What the unrefined matches say together.
+
+    Attributes:
+        matrix: float64 [3, 3] from reference to current pixels, or ``None``.
+        inliers: how many matches agree with it.
+        ratio: share of the matches that agree.
+    """
+
+    matrix: NDArray[np.float64] | None
+    inliers: int
+    ratio: float
+
+    def explains(self, ratio: float = 0.3) -> bool:
+        """Whether at least this share of the matches follows the homography."""
+        return self.matrix is not None and self.ratio >= ratio
+
+
+def fit_first(matches: PointMatches) -> FirstHomography:
+    """A homography of unrefined matches; the estimator that takes half of MAGSAC's time."""
+    nothing = FirstHomography(None, 0, 0.0)
+    if len(matches) < 12:
+        return nothing
+    estimate = fit_homography(
+        matches.reference, matches.current, _THRESHOLD_PX, method=cv2.USAC_FAST
+    )
+    if estimate.matrix is None or abs(np.linalg.det(estimate.matrix)) < 1e-9:
+        return nothing
+    inliers = int(np.count_nonzero(estimate.inlier))
+    return FirstHomography(estimate.matrix, inliers, inliers / len(matches))
+
+
+def candidate_views(size: NetworkSize) -> list[NDArray[np.float64]]:
+    """Homographies from a view's pixels to the image's: quarter turns, zooms, then both.
+
+    Args:
+        size: of the view and of the image; both are turned about the centre.
+    """
+    centre = np.array([(size.width - 1) / 2, (size.height - 1) / 2])
+    kinds = [(1.0, turn) for turn in (1, 3, 2)]
+    kinds += [(zoom, 0) for zoom in (2.0, 0.5)]
+    kinds += [(zoom, turn) for turn in (1, 3, 2) for zoom in (2.0, 0.5)]
+    views = []
+    for zoom, turn in kinds:
+        cosine, sine = round(math.cos(turn * math.pi / 2)), round(math.sin(turn * math.pi / 2))
+        linear = zoom * np.array([[cosine, -sine], [sine, cosine]])
+        view = np.eye(3)
+        view[:2, :2] = linear
+        view[:2, 2] = centre - linear @ centre
+        views.append(view)
+    return views
+
+
+def is_far(homography: NDArray[np.float64], size: NetworkSize) -> bool:
+    """Whether a homography turns or zooms the middle of the view more than the network likes."""
+    centre = np.array([(size.width - 1) / 2, (size.height - 1) / 2, 1.0])
+    x, y, depth = homography @ centre
+    if depth < 1e-9:
+        return False
+    # Jacobian of the map at the centre.
+    jacobian = (homography[:2, :2] - np.outer([x / depth, y / depth], homography[2, :2])) / depth
+    area = np.linalg.det(jacobian)
+    if area < 1e-9:
+        return False
+    turn = math.atan2(jacobian[1, 0] - jacobian[0, 1], jacobian[0, 0] + jacobian[1, 1])
+    return abs(turn) > math.radians(25) or not 1 / 1.3 < math.sqrt(area) < 1.3
+
+
+def render_view(
+    image: NDArray[np.uint8], view: NDArray[np.float64], size: NetworkSize
+) -> NDArray[np.uint8]:
+    """The image from another viewpoint.
+
+    Args:
+        image: uint8 [H, W].
+        view: homography from the result's pixels to the image's.
+        size: of the result.
+    """
+    centre = np.array([(size.width - 1) / 2, (size.height - 1) / 2, 1.0])
+    depth = view[2] @ centre
+    step = math.sqrt(abs(np.linalg.det(view) / depth**3)) if abs(depth) > 1e-9 else 1.0
+    if step > 1.5:
+        # About every second pixel is taken: without smoothing the view would alias.
+        image = cv2.GaussianBlur(image, (5, 5), 0)
+    return cv2.warpPerspective(
+        image,
+        view,
+        (size.width, size.height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
