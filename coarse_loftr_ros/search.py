@@ -27,13 +27,14 @@ class SearchSettings:
 
     Attributes:
         views: most viewpoints tried for one pair whose plain match fails; 0 tries none, 11 are
-            all quarter turns with zooms by 2 and 1/2. Each costs an encoding and a match.
+            all quarter turns with zooms by 2 and 1/2. Each costs an encoding and a match, so a
+            stream tries few per image.
         reliable_inliers: a first homography with fewer inliers is a failure. Unrelated images
             reach 13 by chance.
         sure_inliers: a viewpoint that reaches this many ends the search.
     """
 
-    views: int = 11
+    views: int = 2
     reliable_inliers: int = 22
     sure_inliers: int = 60
 

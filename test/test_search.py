@@ -25,7 +25,7 @@ def shared():
 def pipeline(shared):
     shared.reset()
     shared.policy = Keyframe(KeyframeRule(min_inliers=10, min_coverage=0.0, max_age=0))
-    shared.match_settings = MatchSettings()
+    shared.match_settings = MatchSettings(search=SearchSettings(views=11))
     return shared
 
 

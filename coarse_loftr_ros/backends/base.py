@@ -13,7 +13,20 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.preprocessing import NetworkSize
 
-__all__ = ["Backend", "BackendError", "CoarseMatches", "EncodedImage", "ModelFiles"]
+__all__ = [
+    "SHIPPED_MODELS",
+    "Backend",
+    "BackendError",
+    "CoarseMatches",
+    "EncodedImage",
+    "ModelFiles",
+]
+
+
+SHIPPED_MODELS = ("fast", "accurate")
+"""Names of the models in the package; the first is the default."""
+
+_SHIPPED = Path(__file__).parent.parent / "models"
 
 
 class BackendError(RuntimeError):
@@ -110,18 +123,22 @@ class ModelFiles:
     sha256: str
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> ModelFiles:
-        """Read and check a model folder; ``None`` means the model that the package ships.
+    def load(cls, model: str | Path = "fast") -> ModelFiles:
+        """Read and check a model.
+
+        Args:
+            model: name of a model that the package ships, or a folder.
 
         Raises:
             BackendError: when a file is missing, unreadable or not the one that was exported.
         """
-        folder = folder or Path(__file__).parent.parent / "models" / "default"
+        folder = _SHIPPED / model if model in SHIPPED_MODELS else Path(model).expanduser()
         description = folder / "model.json"
         if not description.is_file():
             raise BackendError(
-                f"model: {folder} has no model.json; name a folder that 'coarse-loftr export' "
-                "wrote, or leave the parameter empty for the model of the package"
+                f"model: '{model}' is neither a model of the package "
+                f"({' or '.join(SHIPPED_MODELS)}) nor a folder with the model.json that "
+                "'coarse-loftr export' writes"
             )
         try:
             facts = json.loads(description.read_text())

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from coarse_loftr_ros.backends.base import SHIPPED_MODELS
 from coarse_loftr_ros.backends.registry import BACKEND_NAMES
 from coarse_loftr_ros.homography import HomographySettings
 from coarse_loftr_ros.image_decoding import DEPTH16_SCALINGS
@@ -100,8 +101,8 @@ _ROWS = (
     ),
     Parameter(
         "model",
-        "",
-        "Folder of an exported model; empty means the one that the package ships.",
+        SHIPPED_MODELS[0],
+        "A model of the package, fast or accurate, or the folder of an exported one.",
         read_only=True,
     ),
     Parameter(
@@ -239,6 +240,15 @@ _ROWS = (
         unit="s",
         low=0.1,
         high=3600.0,
+    ),
+    Parameter(
+        "search.views",
+        _MATCH.search.views,
+        "Viewpoints (quarter turns, zooms by 2 and 1/2) tried for an image that does not match; "
+        "each costs about half a match, the next image goes on where the last one stopped. 11 "
+        "are all of them, 0 tries none.",
+        low=0,
+        high=11,
     ),
     Parameter(
         "refinement.enabled",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from coarse_loftr_ros.backends.base import ModelFiles
 from coarse_loftr_ros.homography import HomographySettings
@@ -11,6 +10,7 @@ from coarse_loftr_ros.node.parameter_table import PARAMETERS, ParameterError, Va
 from coarse_loftr_ros.pairing import Consecutive, Keyframe, KeyframeRule, ReferencePolicy
 from coarse_loftr_ros.pipeline import MatchSettings, PipelineSettings
 from coarse_loftr_ros.refinement import RefinementSettings
+from coarse_loftr_ros.search import SearchSettings
 
 __all__ = ["check", "match_settings", "pipeline_settings", "reference_policy"]
 
@@ -40,6 +40,7 @@ def match_settings(values: Mapping[str, Value]) -> MatchSettings:
     return MatchSettings(
         confidence_threshold=values["confidence_threshold"],
         max_matches=values["max_matches"],
+        search=SearchSettings(views=values["search.views"]),
         refinement=RefinementSettings(enabled=values["refinement.enabled"]),
         homography=HomographySettings(**_group(values, "homography")),
     )
@@ -59,7 +60,7 @@ def pipeline_settings(values: Mapping[str, Value]) -> PipelineSettings:
         BackendError: when the model cannot be read.
         ParameterError: when a value does not fit the model.
     """
-    model = ModelFiles.load(Path(values["model"]).expanduser() if values["model"] else None)
+    model = ModelFiles.load(values["model"])
     try:
         return PipelineSettings(
             backend=values["backend"],

@@ -82,7 +82,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         kind.add_argument("directory", type=Path, metavar="DIR")
         kind.add_argument("--only-own", action="store_true", help="leave the baselines out")
         add_report_options(kind)
-        add_pipeline_options(kind)
+        add_pipeline_options(kind, search_views=11)
     return parser
 
 

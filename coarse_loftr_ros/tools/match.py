@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "-o", "--output", type=Path, metavar="FILE", help="write the JSON here, not to stdout"
     )
     parser.add_argument("--overlay", type=Path, metavar="PNG", help="draw the matches into a file")
-    add_pipeline_options(parser)
+    add_pipeline_options(parser, search_views=11)
     return parser
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coarse_loftr_ros.tools.errors import as_user_error
@@ -16,8 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["add_pipeline_options", "make_pipeline", "size"]
 
 
-def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that decide how images are matched."""
+def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2) -> None:
+    """Add the options that decide how images are matched.
+
+    Args:
+        parser: to add them to.
+        search_views: default of ``--search-views``; a command for single pairs tries them all.
+    """
     group = parser.add_argument_group("matching")
     group.add_argument(
         "--backend",
@@ -29,9 +33,10 @@ def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--model",
-        type=Path,
-        metavar="DIR",
-        help="folder that 'coarse-loftr export' wrote (default: the model of the package)",
+        default="fast",
+        metavar="NAME|DIR",
+        help="fast or accurate, the models of the package, or a folder that 'coarse-loftr export' "
+        "wrote (default: %(default)s)",
     )
     group.add_argument(
         "--network-pixels",
@@ -49,6 +54,14 @@ def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--max-matches", type=int, default=1000, help="most matches per pair (default: %(default)s)"
+    )
+    group.add_argument(
+        "--search-views",
+        type=int,
+        default=search_views,
+        metavar="N",
+        help="viewpoints (quarter turns, zooms) tried for a pair that does not match, 0 to 11 "
+        "(default: %(default)s)",
     )
 
 
@@ -71,6 +84,7 @@ def make_pipeline(
     """
     from coarse_loftr_ros.backends.base import BackendError, ModelFiles
     from coarse_loftr_ros.pipeline import MatchSettings, Pipeline, PipelineSettings
+    from coarse_loftr_ros.search import SearchSettings
 
     with as_user_error(ValueError, BackendError):
         settings = PipelineSettings(
@@ -79,7 +93,11 @@ def make_pipeline(
             network_pixels=args.network_pixels,
             threads=args.threads,
         )
-        match = MatchSettings(confidence_threshold=args.threshold, max_matches=args.max_matches)
+        match = MatchSettings(
+            confidence_threshold=args.threshold,
+            max_matches=args.max_matches,
+            search=SearchSettings(views=args.search_views),
+        )
         return Pipeline(settings, match, policy, expected_size, on_compile)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scenes import motion, texture, view
 
-from coarse_loftr_ros.backends.base import BackendError, ModelFiles
+from coarse_loftr_ros.backends.base import SHIPPED_MODELS, BackendError, ModelFiles
 from coarse_loftr_ros.backends.registry import choose_backend, create_backend
 from coarse_loftr_ros.preprocessing import NetworkSize
 
@@ -109,7 +109,7 @@ def copied_model(tmp_path):
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(BackendError, match=r"has no model\.json"):
+    with pytest.raises(BackendError, match=r"neither a model of the package"):
         ModelFiles.load(tmp_path)
 
 
@@ -148,3 +148,8 @@ def test_a_model_of_fixed_size_takes_only_that_size(copied_model):
     model = ModelFiles.load(copied_model)
     with pytest.raises(BackendError, match="is fixed to 640x480, not 320x224"):
         model.check_size(SIZE)
+
+
+@pytest.mark.parametrize("name", SHIPPED_MODELS)
+def test_the_models_of_the_package_are_loaded_by_name(name):
+    assert ModelFiles.load(name).encode.parent.name == name
