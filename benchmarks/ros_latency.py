@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--network-pixels",
         type=int,
-        default=196608,
-        help="of the node; few isolate ROS's part (196608)",
+        default=0,
+        help="of the node; few isolate ROS's part (default: what the model was made for)",
     )
     parser.add_argument(
         "--freshness",

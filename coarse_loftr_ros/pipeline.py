@@ -59,7 +59,8 @@ class PipelineSettings:
     Attributes:
         backend: name of the runtime, or ``auto``.
         model: the exported model.
-        network_pixels: of the network image; larger images are reduced to about this.
+        network_pixels: of the network image; larger images are reduced to about this. 0 takes
+            what the model was made for.
         detail_pixels: of the image on which points are aligned; larger images are reduced to
             about this.
         threads: CPU threads of the runtime; 0 lets it choose.
@@ -67,14 +68,18 @@ class PipelineSettings:
 
     backend: str = "auto"
     model: ModelFiles = field(default_factory=ModelFiles.load)
-    network_pixels: int = 512 * 384
+    network_pixels: int = 0
     detail_pixels: int = 1280 * 720
     threads: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("network_pixels", "detail_pixels"):
-            if getattr(self, name) < 64 * 64:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {64 * 64}")
+        least = 64 * 64
+        if self.network_pixels and self.network_pixels < least:
+            raise ValueError(
+                f"network_pixels is {self.network_pixels}; it must be 0 or at least {least}"
+            )
+        if self.detail_pixels < least:
+            raise ValueError(f"detail_pixels is {self.detail_pixels}; it must be at least {least}")
         if self.threads < 0:
             raise ValueError(f"threads is {self.threads}; it must not be negative")
 
@@ -324,7 +329,8 @@ class Pipeline:
         model = self.settings.model
         if model.size is not None:
             return model.size
-        return network_size(width, height, self.settings.network_pixels, model.size_multiple)
+        pixels = self.settings.network_pixels or model.network_pixels
+        return network_size(width, height, pixels, model.size_multiple)
 
     def _prepare_for(self, size: NetworkSize) -> None:
         if size != self._matcher.backend.size:

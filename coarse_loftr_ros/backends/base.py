@@ -106,6 +106,7 @@ class ModelFiles:
         match: path of the graph for two feature sets.
         size: the network size fixed in the graphs, ``None`` when they take any.
         size_multiple: that network sizes must have.
+        network_pixels: of the network image, where the user does not say otherwise.
         coarse_stride: px per coarse cell.
         fine_stride: px per fine feature.
         fine_scale: inverse temperature of the fine softmax.
@@ -117,6 +118,7 @@ class ModelFiles:
     match: Path
     size: NetworkSize | None
     size_multiple: int
+    network_pixels: int
     coarse_stride: int
     fine_stride: int
     fine_scale: float
@@ -156,6 +158,7 @@ class ModelFiles:
                 match=folder / "match.onnx",
                 size=NetworkSize(*facts["size"]) if facts["size"] else None,
                 size_multiple=int(facts["size_multiple"]),
+                network_pixels=int(facts["network_pixels"]),
                 coarse_stride=int(facts["coarse_stride"]),
                 fine_stride=int(facts["fine_stride"]),
                 fine_scale=float(facts["fine_scale"]),

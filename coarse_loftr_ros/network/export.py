@@ -43,7 +43,11 @@ class _Match(nn.Module):
 
 
 def export_model(
-    net: MatcherNet, folder: Path, name: str, size: tuple[int, int] | None = None
+    net: MatcherNet,
+    folder: Path,
+    name: str,
+    size: tuple[int, int] | None = None,
+    network_pixels: int = 512 * 384,
 ) -> None:
     """Write ``encode.onnx``, ``match.onnx`` and ``model.json`` into ``folder``.
 
@@ -61,6 +65,7 @@ def export_model(
         size: (width, height) to fix in the graphs, multiples of 32. ``None`` leaves the named
             dimensions ``height``, ``width`` and ``cells`` open; the runtime then fixes them when
             it loads the graphs, so they are static in either case.
+        network_pixels: of the image that the network sees, where the user does not say otherwise.
 
     Raises:
         ValueError: when ``size`` is not made of multiples of 32.
@@ -109,6 +114,7 @@ def export_model(
         "name": name,
         "size": list(size) if size else None,
         "size_multiple": SIZE_MULTIPLE,
+        "network_pixels": network_pixels,
         "coarse_stride": COARSE_STRIDE,
         "fine_stride": FINE_STRIDE,
         "fine_scale": round(float(net.fine_scale().detach()), 6),

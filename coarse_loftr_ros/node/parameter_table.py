@@ -115,11 +115,12 @@ _ROWS = (
     ),
     Parameter(
         "network_pixels",
-        196608,
-        "Pixels of the image that the network sees (196608 is 512x384); larger images are reduced "
-        "to about this, keeping their shape.",
+        0,
+        "Pixels of the image that the network sees; larger images are reduced to about this, "
+        "keeping their shape. 0 takes what the model was made for: 143360 (448x320) fast, 196608 "
+        "(512x384) accurate.",
         unit="px",
-        low=4096,
+        low=0,
         high=4194304,
         read_only=True,
     ),

@@ -37,6 +37,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         metavar="WxH",
         help="network size to fix in the graphs (default: any multiple of 32)",
     )
+    parser.add_argument(
+        "--network-pixels",
+        type=int,
+        default=512 * 384,
+        metavar="PX",
+        help="of the image that the network shall see by default (default: %(default)s, 512x384)",
+    )
     return parser
 
 
@@ -56,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(f"{args.checkpoint} is no checkpoint of this project: {reason}") from error
     with as_user_error(ValueError, OSError):
-        export_model(net, args.folder, args.name or args.folder.resolve().name, args.size)
+        name = args.name or args.folder.resolve().name
+        export_model(net, args.folder, name, args.size, args.network_pixels)
     worst = 0.0
     for checked in [args.size] if args.size else _CHECKED_SIZES:
         difference = _largest_difference(net, args.folder, checked)

@@ -41,10 +41,10 @@ def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2)
     group.add_argument(
         "--network-pixels",
         type=int,
-        default=196608,
+        default=0,
         metavar="PX",
         help="pixels of the image that the network sees; larger images are reduced to about this "
-        "(default: %(default)s, 512x384)",
+        "(default: 0, what the model was made for)",
     )
     group.add_argument(
         "--threshold",

@@ -65,7 +65,7 @@ def test_every_row_is_described_and_every_number_has_a_range():
     [
         ("mode", "three", "parameter 'mode' is 'three'; allowed are mono, stereo"),
         ("threads", -1, "parameter 'threads' is -1; allowed is 0 to 256"),
-        ("network_pixels", 10, "parameter 'network_pixels' is 10; allowed is 4096 to 4194304 px"),
+        ("network_pixels", -1, "parameter 'network_pixels' is -1; allowed is 0 to 4194304 px"),
         ("confidence_threshold", 1, "parameter 'confidence_threshold' is 1; it must be a number"),
         ("confidence_threshold", float("nan"), "parameter 'confidence_threshold' is nan"),
         ("use_mask", 1, "parameter 'use_mask' is 1; it must be true or false"),
