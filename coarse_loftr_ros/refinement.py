@@ -175,6 +175,8 @@ def _align(
     there, found, texture = cv2.calcOpticalFlowPyrLK(
         reference, target, source, first.copy(), **options
     )
+    # The way back starts at its end: no pyramid is needed to find it.
+    options["maxLevel"] = 0
     back, returned, _ = cv2.calcOpticalFlowPyrLK(target, reference, there, source.copy(), **options)
     shift = np.linalg.norm(there[:, 0] - first[:, 0], axis=1)
     round_trip = np.linalg.norm(back[:, 0] - points, axis=1)
