@@ -19,8 +19,7 @@ from coarse_loftr_ros.pairing import ReferencePolicy
 from coarse_loftr_ros.preprocessing import NetworkSize, network_size
 from coarse_loftr_ros.refinement import RefinementSettings, refine
 from coarse_loftr_ros.result import Correspondences, MatchResult, Status
-from coarse_loftr_ros.search import SearchSettings, find_matches
-from coarse_loftr_ros.viewpoint import is_far
+from coarse_loftr_ros.search import SearchSettings, find_matches, needs_other_view
 
 __all__ = ["MatchSettings", "Pipeline", "PipelineSettings"]
 
@@ -182,10 +181,10 @@ class Pipeline:
             self._take_reference(current)
             return None
         self._age += 1
-        result, far = self._match(
+        result, expected = self._match(
             self._reference, current, self._track_base, encode_ms, self._prior, self._search_at
         )
-        self._prior = far
+        self._prior = expected
         reason = self.policy.replace(result.homography, self._age)
         if reason:
             self._take_reference(current)
@@ -320,10 +319,10 @@ class Pipeline:
         result = MatchResult(reference.frame, current.frame, correspondences, homography, timings)
         lost = homography.status == Status.LOST
         self._search_at = search_at + found.tried if lost else 0
-        far = None
-        if not lost and found.first.explains() and is_far(found.first.matrix, current.map.network):
-            far = found.first.matrix
-        return result, far
+        expected = None
+        if not lost and needs_other_view(found.first, current.map.network, settings.search):
+            expected = found.first.matrix
+        return result, expected
 
     def _network_size(self, width: int, height: int) -> NetworkSize:
         model = self.settings.model

@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.encoded_frame import EncodedFrame
 from coarse_loftr_ros.homography import transfer
 from coarse_loftr_ros.matcher import Matcher, PointMatches
+from coarse_loftr_ros.preprocessing import NetworkSize
 from coarse_loftr_ros.viewpoint import (
     FirstHomography,
     candidate_views,
     fit_first,
-    is_far,
     render_view,
+    view_change,
 )
 
-__all__ = ["Found", "SearchSettings", "find_matches"]
+__all__ = ["Found", "SearchSettings", "find_matches", "needs_other_view"]
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,14 @@ class SearchSettings:
         reliable_inliers: a first homography with fewer inliers is a failure. Unrelated images
             reach 13 by chance.
         sure_inliers: a viewpoint that reaches this many ends the search.
+        second_pass: change of view (see ``view_change``) from which the current image is matched
+            once more as the reference saw it.
     """
 
     views: int = 2
     reliable_inliers: int = 22
     sure_inliers: int = 60
+    second_pass: float = 0.1
 
     def __post_init__(self) -> None:
         if self.views < 0:
@@ -107,13 +111,24 @@ def find_matches(
                 found = other
             if found.first.inliers >= settings.sure_inliers:
                 break
-    matrix = found.first.matrix
-    reliable = found.first.inliers >= settings.reliable_inliers
-    if matrix is not None and reliable and settings.views and is_far(matrix, size):
-        again = seen_from(matrix)
+    if needs_other_view(found.first, size, settings):
+        again = seen_from(found.first.matrix)
         if again.first.inliers > found.first.inliers:
             found = again
     return replace(found, tried=tried)
+
+
+def needs_other_view(first: FirstHomography, size: NetworkSize, settings: SearchSettings) -> bool:
+    """Whether a pair with this homography is better matched as seen from the reference.
+
+    Args:
+        first: of the pair.
+        size: of the network images.
+        settings: of the search.
+    """
+    if first.matrix is None or first.inliers < settings.reliable_inliers:
+        return False
+    return view_change(first.matrix, size) > settings.second_pass
 
 
 def _match_view(

@@ -8,7 +8,7 @@ from scenes import motion, texture, view
 from coarse_loftr_ros.homography import transfer
 from coarse_loftr_ros.matcher import PointMatches
 from coarse_loftr_ros.preprocessing import NetworkSize
-from coarse_loftr_ros.viewpoint import candidate_views, fit_first, is_far, render_view
+from coarse_loftr_ros.viewpoint import candidate_views, fit_first, render_view, view_change
 
 SIZE = NetworkSize(512, 384)
 
@@ -25,7 +25,7 @@ def test_the_candidates_keep_the_centre_and_are_all_different():
     views = candidate_views(SIZE)
     for each in views:
         np.testing.assert_allclose(transfer(each, centre), centre)
-        assert is_far(each, SIZE)
+        assert view_change(each, SIZE) >= 0.5
     assert len({tuple(np.round(each, 6).ravel()) for each in views}) == len(views) == 11
 
 
@@ -59,19 +59,16 @@ def test_a_reduced_view_keeps_its_pixels_in_place():
 
 
 @pytest.mark.parametrize(
-    ("turn", "zoom", "far"),
-    [
-        (0, 1, False),
-        (20, 1.2, False),
-        (-20, 1, False),
-        (30, 1, True),
-        (180, 1, True),
-        (0, 1.5, True),
-        (0, 0.6, True),
-    ],
+    ("turn", "zoom", "change"),
+    [(0, 1, 0), (10, 1, 0.174), (-10, 1, 0.174), (180, 1, 2), (0, 1.3, 0.3), (0, 0.5, 0.5)],
 )
-def test_far_means_turned_or_zoomed(turn, zoom, far):
-    assert is_far(motion(10, -5, turn, zoom), SIZE) == far
+def test_the_change_of_view_counts_rotation_and_zoom_but_no_shift(turn, zoom, change):
+    assert view_change(motion(40, -25, turn, zoom), SIZE) == pytest.approx(change, abs=1e-3)
+
+
+def test_the_change_of_view_counts_slant_and_is_infinite_behind_the_camera():
+    assert view_change(motion(tilt=3e-4), SIZE) > 0.05
+    assert view_change(motion(tilt=8e-3), SIZE) == float("inf")
 
 
 def test_the_first_homography_needs_agreement():

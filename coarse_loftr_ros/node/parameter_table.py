@@ -252,6 +252,14 @@ _ROWS = (
         high=11,
     ),
     Parameter(
+        "search.second_pass",
+        _MATCH.search.second_pass,
+        "Change of view from which an image is matched a second time as the reference saw it: 0.1 "
+        "is a zoom by 1.1 or a rotation by 6 degrees. 10 never does.",
+        low=0.0,
+        high=10.0,
+    ),
+    Parameter(
         "refinement.enabled",
         _MATCH.refinement.enabled,
         "Align matches on the images to a fraction of a pixel; without it they are good to about "

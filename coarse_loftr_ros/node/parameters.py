@@ -40,7 +40,7 @@ def match_settings(values: Mapping[str, Value]) -> MatchSettings:
     return MatchSettings(
         confidence_threshold=values["confidence_threshold"],
         max_matches=values["max_matches"],
-        search=SearchSettings(views=values["search.views"]),
+        search=SearchSettings(**_group(values, "search")),
         refinement=RefinementSettings(enabled=values["refinement.enabled"]),
         homography=HomographySettings(**_group(values, "homography")),
     )

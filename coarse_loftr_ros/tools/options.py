@@ -63,6 +63,14 @@ def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2)
         help="viewpoints (quarter turns, zooms) tried for a pair that does not match, 0 to 11 "
         "(default: %(default)s)",
     )
+    group.add_argument(
+        "--second-pass",
+        type=float,
+        default=0.1,
+        metavar="X",
+        help="change of view from which a pair is matched a second time as the reference saw it; "
+        "0.1 is a zoom by 1.1 or a rotation by 6 degrees, 10 never (default: %(default)s)",
+    )
 
 
 def make_pipeline(
@@ -96,7 +104,7 @@ def make_pipeline(
         match = MatchSettings(
             confidence_threshold=args.threshold,
             max_matches=args.max_matches,
-            search=SearchSettings(views=args.search_views),
+            search=SearchSettings(args.search_views, second_pass=args.second_pass),
         )
         return Pipeline(settings, match, policy, expected_size, on_compile)
 

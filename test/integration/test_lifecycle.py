@@ -102,7 +102,7 @@ def test_a_signal_ends_the_node_soon_and_well(start, number):
         ("threads:=900", "parameter 'threads' is 900; allowed is 0 to 256"),
         ("threads:=two", "parameter 'threads' is 'two'; it must be a whole number: 0 to 256"),
         ("overlay.max_rate:=10", "'overlay.max_rate' is 10; it must be a number with a decimal"),
-        ("model:=/no/such/folder", "model: /no/such/folder has no model.json"),
+        ("model:=/no/such/folder", "model: '/no/such/folder' is neither a model of the package"),
         ("backend:=tensorrt", "backend 'tensorrt' is not available"),
     ],
 )
