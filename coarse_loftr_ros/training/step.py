@@ -73,15 +73,21 @@ class TrainingStep(nn.Module):
         self._teacher = teacher
 
     def forward(
-        self, batch: PairBatch, generator: torch.Generator
+        self, batch: PairBatch, generator: torch.Generator, first_pair: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, and what is logged: means over the pairs, without a gradient."""
+        """The loss, and what is logged: means over the pairs, without a gradient.
+
+        Args:
+            batch: some of a step's pairs.
+            generator: on the CPU, in the same state for all parts of the step.
+            first_pair: number within the step of the first of them.
+        """
         if self._distillation is None or self._teacher is None:
-            result = supervise(self.net, batch, generator)
+            result = supervise(self.net, batch, generator, first_pair=first_pair)
             return result.loss, figures_of(result)
         weight = self._distillation.ground_truth_weight
         if weight > 0:
-            result = supervise(self.net, batch, generator)
+            result = supervise(self.net, batch, generator, first_pair=first_pair)
             similarity, supervised, figures = result.similarity, result.loss, figures_of(result)
         else:
             x, y = torch.randint(0, _MOST_OFFSET, (2,), generator=generator).tolist()

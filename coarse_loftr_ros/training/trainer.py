@@ -166,14 +166,16 @@ class Trainer:
 
     def gradient(self, parts: list[PairBatch]) -> Tensor:
         """Accumulate the gradient of the mean loss of the parts, and return that loss."""
+        settings = self.settings
         self.net.train()
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.processes.device)
         for number, batch in enumerate(parts):
-            sampling = torch.Generator().manual_seed(self._sampling_seed(number))
+            sampling = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.step)
+            first_pair = (self.processes.rank * len(parts) + number) * len(batch)
             last = number == len(parts) - 1
             with nullcontext() if last or self.processes.count == 1 else self._module.no_sync():
-                loss, figures = self._module(batch, sampling)
+                loss, figures = self._module(batch, sampling, first_pair)
                 loss = loss / len(parts)
                 self.scaler.scale(loss).backward()
             self.meters.add(figures)
@@ -217,11 +219,6 @@ class Trainer:
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.settings.steps
-
-    def _sampling_seed(self, part: int) -> int:
-        """Differs between steps, processes and parts, and is the same when a run is resumed."""
-        number = self.processes.rank * self.settings.accumulate + part
-        return self.settings.seed * 1_000_003 + self.step * 65_537 + number
 
 
 class _Clock:
