@@ -83,18 +83,20 @@ def test_both_processes_end_with_equal_weights_and_the_first_writes(whole):
     assert [json.loads(line)["step"] for line in lines] == [2, 4]
 
 
-def test_the_weights_are_those_of_one_process_but_for_batch_norm(whole, tmp_path):
-    """Each process normalises by its own pairs: the first steps differ by little, not by a lot."""
+def gradient(checkpoint):
+    """Direction of the mean gradient so far, as AdamW keeps it."""
+    state = load_checkpoint(checkpoint).training["optimiser"]["state"]
+    return torch.cat([entry["exp_avg"].flatten() for entry in state.values()])
+
+
+def test_the_gradient_is_that_of_all_pairs_but_for_batch_norm(whole, tmp_path):
+    """Each process normalises by its own pairs: the directions agree to about 0.8.
+
+    With half of the pairs they would agree to 0.55, with other pairs to 0.1.
+    """
     train(make_settings(read_yaml(whole / "settings.yaml"), tmp_path))
-    alone = load_checkpoint(tmp_path / "last.pt").training["weights"]
-    two = weights(whole / "rank0.pt")
-    moved = [
-        (alone[name] - two[name]).abs().max()
-        for name in alone
-        if alone[name].is_floating_point() and "running" not in name
-    ]
-    # Four steps of AdamW at the start of the warm-up move no weight by more than 1e-4.
-    assert 0 < float(max(moved)) < 2e-4
+    alone, together = gradient(tmp_path / "last.pt"), gradient(whole / "last.pt")
+    assert torch.nn.functional.cosine_similarity(alone, together, dim=0).item() > 0.7
 
 
 def test_a_stopped_run_of_two_processes_goes_on(whole, together, tmp_path):
