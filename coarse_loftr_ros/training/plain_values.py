@@ -96,6 +96,8 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
             return float(value)
         except ValueError:
             pass
+    if hint is str and value is False:  # YAML reads the word off as false
+        return "off"
     if type(value) is hint:
         return value
     kinds = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
