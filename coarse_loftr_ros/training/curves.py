@@ -12,7 +12,7 @@ Curve = tuple[str, Sequence[float], Sequence[float]]
 """Name, x and y."""
 
 _WIDTH, _HEIGHT = 460, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 30, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 48, 30
 _MOST_POINTS = 300
 
 
@@ -62,12 +62,10 @@ def plot(title: str, curves: Sequence[Curve], unit: str = "") -> str:
             dots = (point.split(",") for point in points)
             parts += [f'<circle cx="{cx}" cy="{cy}" r="2.4"/>' for cx, cy in dots]
         parts.append("</g>")
-    place = _WIDTH - _RIGHT
-    for number, (name, *_) in reversed(list(enumerate(curves))):
-        if len(curves) > 1:
-            parts.append(f'<text class="legend c{number}" x="{place}" y="17" text-anchor="end">'
-                         f"{escape(name)}</text>")  # fmt: skip
-            place -= 7 * len(name) + 14
+    place = _LEFT
+    for number, (name, *_) in enumerate(curves):
+        parts.append(f'<text class="legend c{number}" x="{place}" y="34">{escape(name)}</text>')
+        place += 7 * len(name) + 14
     parts.append("</svg>")
     return "".join(parts)
 
@@ -100,4 +98,4 @@ def _ticks(low: float, high: float, count: int) -> list[float]:
 def _number(value: float) -> str:
     if value and (abs(value) >= 1e5 or abs(value) < 1e-3):
         return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
-    return f"{value:.3f}".rstrip("0").rstrip(".") if value % 1 else f"{value:.0f}"
+    return f"{value:.0f}" if value % 1 == 0 else f"{value:.3g}"

@@ -47,8 +47,8 @@ _STYLE = """
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:1180px;margin:0 auto;padding:28px 20px 60px}h1{font-size:26px;margin:0}
 h2{font-size:18px;margin:34px 0 12px}p.sub{color:var(--soft);margin:4px 0 20px}
-.tiles,.grid{display:grid;gap:14px}.tiles{grid-template-columns:repeat(auto-fit,minmax(170px,1fr))}
-.grid{grid-template-columns:repeat(auto-fit,minmax(340px,1fr))}
+.row{display:flex;flex-wrap:wrap;gap:14px}.tile{flex:1 1 170px}
+.curve{flex:1 1 340px;max-width:372px}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px}
 .tile b{display:block;font-size:24px;font-weight:650}.tile span{color:var(--soft);font-size:13px}
 svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font-size:11px}
@@ -92,7 +92,7 @@ def write_report(folder: RunFolder) -> Path:
         _tiles(newest),
         "<h2>Curves</h2>" + _diagrams(training, validation),
         "<h2>Matches on held-out photographs</h2>" + _pictures(folder.pictures),
-        "<h2>Last validation</h2>" + _table(newest),
+        "<h2>Last validation</h2>" + _table(newest) if newest else "",
         "<h2>Environment</h2>" + _table(environment),
         f'<h2>Settings</h2><div class="card"><pre>{settings}</pre></div>',
     ]
@@ -114,7 +114,7 @@ def _tiles(figures: dict[str, Any]) -> str:
         for name, text, form in _TILES
         if figures.get(name) is not None
     ]
-    return f'<div class="tiles">{"".join(tiles)}</div>'
+    return f'<div class="row">{"".join(tiles)}</div>'
 
 
 def _diagrams(training: list[dict[str, Any]], validation: list[dict[str, Any]]) -> str:
@@ -128,12 +128,12 @@ def _diagrams(training: list[dict[str, Any]], validation: list[dict[str, Any]]) 
                     x = [line["step"] for line in known]
                     curves.append((source, x, [line[name] for line in known]))
         if curves:
-            cards.append(f'<div class="card">{plot(title, curves, unit)}</div>')
+            cards.append(f'<div class="card curve">{plot(title, curves, unit)}</div>')
     note = (
         '<p class="sub">Training: means of the steps between two lines of the log, on pairs of the '
         "curriculum. Validation: the averaged weights on fixed pairs of held-out photographs.</p>"
     )
-    return note + f'<div class="grid">{"".join(cards)}</div>'
+    return note + f'<div class="row">{"".join(cards)}</div>'
 
 
 def _pictures(folder: Path) -> str:

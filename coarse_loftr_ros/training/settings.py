@@ -235,7 +235,7 @@ def write_yaml(path: Path, settings: TrainingSettings) -> None:
 
     values = to_plain(settings)
     del values["output"]
-    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    path.write_text(yaml.safe_dump(values, sort_keys=False, default_flow_style=None))
 
 
 def make_settings(values: dict[str, Any], output: Path) -> TrainingSettings:

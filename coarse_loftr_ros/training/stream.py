@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,11 @@ class _Drawn:
     posed: PosedPair | None
 
     def pin_memory(self) -> _Drawn:
-        """The posed pairs in memory that a GPU reads by itself; recipes are small."""
-        return _Drawn(self.recipes, self.posed.pin_memory() if self.posed is not None else None)
+        """What is large in memory that a GPU reads by itself."""
+        recipes = self.recipes
+        if recipes is not None:
+            recipes = replace(recipes, textures=recipes.textures.pin_memory())
+        return _Drawn(recipes, self.posed.pin_memory() if self.posed is not None else None)
 
     def made(self, size: tuple[int, int], device: torch.device) -> PairBatch:
         """The pairs, rendered on the device."""
