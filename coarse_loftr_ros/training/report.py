@@ -56,7 +56,8 @@ svg .title{fill:var(--ink);font-size:13px;font-weight:600}svg .grid{stroke:var(-
 svg polyline{fill:none;stroke-width:1.6}svg .c0 polyline{stroke:var(--a)}
 svg .c0 circle{fill:var(--a)}svg .c1 polyline{stroke:var(--b)}svg .c1 circle{fill:var(--b)}
 svg text.c0{fill:var(--a)}
-svg text.c1{fill:var(--b)}figure{margin:0 0 16px}img{display:block;width:100%;border-radius:6px}
+svg text.c1{fill:var(--b)}figure{margin:0 0 16px}
+img{display:block;width:100%;max-width:860px;border-radius:6px}
 figcaption{color:var(--soft);font-size:13px;margin:0 0 6px}table{border-collapse:collapse;
 width:100%}td,th{text-align:left;padding:4px 10px 4px 0;border-bottom:1px solid var(--line);
 vertical-align:top;font-size:13px;overflow-wrap:anywhere}th{font-weight:600;width:38%}

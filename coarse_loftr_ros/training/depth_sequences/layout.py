@@ -173,12 +173,13 @@ class PosedPairs(Dataset[PosedPair]):
         images, depths, intrinsics = [], [], []
         cameras = [self.layout.camera(number) for number in (reference, current)]
         for number, camera in zip((reference, current), cameras, strict=True):
-            image, change = _fit(self.layout.image(number), self.size, cv2.INTER_AREA)
-            depth = self.layout.depth(number)
+            image, depth = self.layout.image(number), self.layout.depth(number)
             if depth is None:
-                depth = np.zeros_like(image, np.float32)
-            else:
-                depth, _ = _fit(depth, self.size, cv2.INTER_NEAREST_EXACT)
+                depth = np.zeros(image.shape, np.float32)
+            if depth.shape != image.shape:
+                raise ValueError(f"image {number} is {image.shape}, its depth {depth.shape} px")
+            image, change = _fit(image, self.size, cv2.INTER_AREA)
+            depth, _ = _fit(depth, self.size, cv2.INTER_NEAREST_EXACT)
             images.append(torch.from_numpy(image)[None])
             depths.append(torch.from_numpy(depth))
             intrinsics.append(torch.from_numpy(change @ camera.intrinsics))
