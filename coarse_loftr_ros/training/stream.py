@@ -18,7 +18,7 @@ from coarse_loftr_ros.training.settings import TrainingSettings
 from coarse_loftr_ros.training.truth import PairBatch
 from coarse_loftr_ros.training.views import render_pairs
 
-__all__ = ["TrainingStream", "validation_batches"]
+__all__ = ["TrainingStream", "ValidationPairs"]
 
 _SOURCE = 7919  # tells the draw of a pair's source from the draws of the pair itself
 
@@ -134,11 +134,25 @@ class TrainingStream:
             yield batch.made(self._size, self._device)
 
 
-def validation_batches(settings: TrainingSettings, device: torch.device) -> Iterator[PairBatch]:
-    """Fixed pairs of the held-out photographs, the same for every run of these settings."""
-    size = (settings.width, settings.height)
-    images = find_images(*settings.images, held_out_split=True)
-    recipes = PairRecipes(images, size, settings.validation_pairs, 0, settings.mix)
-    part = min(settings.part(1), settings.validation_pairs)
-    for batch in DataLoader(recipes, part, collate_fn=PairRecipes.collate):
-        yield render_pairs(batch.to(device), size)
+class ValidationPairs:
+    """Fixed pairs of the held-out photographs, the same for every run of these settings.
+
+    Args:
+        settings: of the run.
+
+    Raises:
+        FileNotFoundError: when no photograph is held out.
+    """
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        self._size = (settings.width, settings.height)
+        images = find_images(*settings.images, held_out_split=True)
+        count = settings.validation_pairs
+        recipes = PairRecipes(images, self._size, count, 0, settings.mix)
+        part = min(settings.part(1), count)
+        self._loader = DataLoader(recipes, part, collate_fn=PairRecipes.collate)
+
+    def batches(self, device: torch.device) -> Iterator[PairBatch]:
+        """The pairs, rendered on a device."""
+        for recipes in self._loader:
+            yield render_pairs(recipes.to(device), self._size)

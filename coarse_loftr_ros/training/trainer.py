@@ -20,7 +20,7 @@ from coarse_loftr_ros.training.report import write_report
 from coarse_loftr_ros.training.run_folder import RunFolder
 from coarse_loftr_ros.training.settings import TrainingSettings, learning_rate_factor
 from coarse_loftr_ros.training.step import TrainingStep
-from coarse_loftr_ros.training.stream import TrainingStream
+from coarse_loftr_ros.training.stream import TrainingStream, ValidationPairs
 from coarse_loftr_ros.training.teachers import load_teacher
 from coarse_loftr_ros.training.truth import PairBatch
 from coarse_loftr_ros.training.validation import validate
@@ -92,6 +92,7 @@ class Trainer:
         self._module = processes.share(module)
         self.meters = Meters(device)
         self.stream = TrainingStream(settings, processes, self.step)
+        self.validation = ValidationPairs(settings)
         wanted = settings.tensorboard and processes.first
         self.board = Board(self.folder.path / "tensorboard", enabled=wanted)
 
@@ -139,7 +140,7 @@ class Trainer:
 
     def validate(self) -> dict[str, float]:
         """Measure the averaged weights and write figures and a picture."""
-        measured, picture = validate(self.average.net, self.settings)
+        measured, picture = validate(self.average.net, self.validation)
         figures = {"step": self.step, **measured}
         self.folder.log("figures.jsonl", figures)
         self.folder.add_picture(picture, self.step)

@@ -10,18 +10,15 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.network.matcher_net import MatcherNet
 from coarse_loftr_ros.training.pictures import match_picture
-from coarse_loftr_ros.training.settings import TrainingSettings
 from coarse_loftr_ros.training.step import figures_of
-from coarse_loftr_ros.training.stream import validation_batches
+from coarse_loftr_ros.training.stream import ValidationPairs
 from coarse_loftr_ros.training.supervision import supervise
 
 __all__ = ["validate"]
 
 
 @torch.no_grad()
-def validate(
-    net: MatcherNet, settings: TrainingSettings
-) -> tuple[dict[str, float], NDArray[np.uint8]]:
+def validate(net: MatcherNet, pairs: ValidationPairs) -> tuple[dict[str, float], NDArray[np.uint8]]:
     """Measure a network that is in evaluation mode.
 
     Returns:
@@ -30,7 +27,7 @@ def validate(
     device = next(net.parameters()).device
     results, picture = [], None
     start = time.perf_counter()
-    for number, batch in enumerate(validation_batches(settings, device)):
+    for number, batch in enumerate(pairs.batches(device)):
         result = supervise(net, batch, torch.Generator().manual_seed(number))
         results.append(figures_of(result))
         if picture is None:

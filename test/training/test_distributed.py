@@ -41,11 +41,11 @@ def together(photographs, repository, tmp_path_factory):
         command = [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
             *("--nproc_per_node=2", str(program), "train", str(photographs), str(output)),
-            *("--batch", "4", "--width", "96", "--height", "64", "--device", "cpu"),
+            *("--batch", "8", "--accumulate", "2", "--width", "96", "--height", "64"),
             *("--validate-every", "4", "--checkpoint-every", "2"),
             *("--set", "network.stage_channels=[8,8,16,16]", "--set", "network.token_channels=16"),
             *("--set", "network.fine_channels=8", "--set", "validation_pairs=2"),
-            *("--set", "decay_share=0.01", "--set", "log_every=2", *options),
+            *("--set", "decay_share=0.01", "--set", "log_every=2", "--device", "cpu", *options),
         ]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
         return subprocess.run(

@@ -14,6 +14,7 @@ import cv2
 import yaml
 from torch import nn
 
+from coarse_loftr_ros.evaluation.data.split import held_out
 from coarse_loftr_ros.network.checkpoint import load_checkpoint, load_network, save_checkpoint
 from coarse_loftr_ros.network.matcher_net import MatcherNet
 from coarse_loftr_ros.training.distributed import Processes, joined
@@ -308,6 +309,15 @@ def test_a_device_that_is_not_there_is_refused():
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match=r"PyTorch finds 0 GPU\(s\)"), joined("cuda"):
             pass
+
+
+def test_photographs_of_which_none_is_held_out_are_refused_at_once(settings, photographs, tmp_path):
+    kept = next(path for path in photographs.iterdir() if not held_out(path))
+    few = tmp_path / photographs.name
+    few.mkdir()
+    (few / kept.name).write_bytes(kept.read_bytes())
+    with pytest.raises(FileNotFoundError, match="validation split"):
+        Trainer(settings(tmp_path / "run", images=(few,)), ALONE)
 
 
 def test_several_folders_of_photographs_are_one_set(settings, photographs, tmp_path):
