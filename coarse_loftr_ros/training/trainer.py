@@ -135,7 +135,7 @@ class Trainer:
         self.board.close()
         if first and figures:
             self.folder.finish(figures)
-            write_report(self.folder)
+            self._say(f"report: {write_report(self.folder)}")
         return figures
 
     def validate(self) -> dict[str, float]:
@@ -209,6 +209,11 @@ class Trainer:
         state = checkpoint.training
         if state is None:
             raise ValueError(f"{self.folder.checkpoint} is only for use: it holds no optimiser")
+        if checkpoint.step >= self.settings.steps:
+            raise ValueError(
+                f"{self.folder.checkpoint} is of step {checkpoint.step} and the run has "
+                f"{self.settings.steps}: give more steps"
+            )
         self.net.load_state_dict(state["weights"])
         self.average.load(checkpoint.weights, state["updates"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -28,6 +28,7 @@ from coarse_loftr_ros.training.settings import (
     make_settings,
     read_yaml,
 )
+from coarse_loftr_ros.training.step import MixedPrecision
 from coarse_loftr_ros.training.stream import TrainingStream
 from coarse_loftr_ros.training.trainer import Trainer, train
 
@@ -108,6 +109,8 @@ def test_a_run_is_not_overwritten_and_nothing_is_resumed_from_nothing(finished, 
         train(settings(tmp_path / "run"), resume=True)
     with pytest.raises(FileExistsError, match="give --resume or another folder"):
         train(finished[0])
+    with pytest.raises(ValueError, match="is of step 6 and the run has 6: give more steps"):
+        train(finished[0], resume=True)
 
 
 def test_a_checkpoint_of_another_shape_or_for_use_alone_is_not_resumed(
@@ -252,6 +255,20 @@ def test_half_precision_trains_and_float16_needs_cuda(settings, tmp_path):
     assert {value.dtype for value in weights.values()} == {torch.float32, torch.int64}
     with pytest.raises(ValueError, match="float16, which needs CUDA"):
         train(settings(tmp_path / "other", amp="float16"))
+
+
+def test_half_precision_is_of_the_network_alone(tiny_config):
+    torch.manual_seed(0)
+    net = MatcherNet(tiny_config).eval()
+    images = torch.rand(2, 1, 1, 64, 96)
+    with torch.no_grad():
+        exact = net(*images, (3, 5))
+        same, half = (MixedPrecision(net, amp)(*images, (3, 5)) for amp in ("off", "bfloat16"))
+        elsewhere = net(*images)
+    assert all(torch.equal(a, b) for a, b in zip(exact, same, strict=True))
+    assert not torch.equal(exact[0], elsewhere[0])
+    assert {answer.dtype for answer in half} == {torch.float32}
+    assert 0 < (half[0] - exact[0]).abs().max() < 1
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(settings, tmp_path):
