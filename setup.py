@@ -64,6 +64,7 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/launch", files("launch", "*.launch.py")),
         (f"share/{NAME}/config", files("config", "*.yaml") + files("config", "*.xml")),
+        (f"share/{NAME}/config/train", files("config/train", "*.yaml")),
     ],
     zip_safe=False,
     # Headless: nothing here opens a window, and opencv-python does not import on a machine
@@ -80,7 +81,15 @@ setup(
         "ros": ROS,
         "cpu": ["openvino>=2024.4", "onnxruntime>=1.18"],
         "tensorrt": ["tensorrt>=10.3", "pycuda>=2024.1"],
-        "train": ["torch>=2.5", "onnx>=1.16", "onnxruntime>=1.18"],
+        "train": [
+            "torch>=2.5",
+            "onnx>=1.16",
+            "onnxruntime>=1.18",
+            "PyYAML",
+            "h5py",  # depth maps of MegaDepth
+            "tensorboard",
+        ],
+        "loftr": ["kornia>=0.7"],  # LoFTR as a teacher
         "test": ["pytest>=8", "pytest-timeout", "hypothesis", "PyYAML"],
         "colcon": COLCON,
     },

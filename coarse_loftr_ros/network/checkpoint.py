@@ -21,19 +21,19 @@ class Checkpoint:
 
     Attributes:
         config: shape of the network.
-        weights: its state dict.
+        weights: its state dict, for use.
         step: optimiser steps made.
-        optimiser: state of the optimiser, absent from files that are only for use.
+        training: what a run needs to go on, absent from files that are only for use.
     """
 
     config: MatcherConfig
     weights: dict[str, Any]
     step: int
-    optimiser: dict[str, Any] | None
+    training: dict[str, Any] | None
 
 
 def save_checkpoint(
-    path: Path, net: MatcherNet, step: int, optimiser: torch.optim.Optimizer | None = None
+    path: Path, net: MatcherNet, step: int, training: dict[str, Any] | None = None
 ) -> None:
     """Write a checkpoint in one move: a reader sees the old file or the new one, never half."""
     temporary = path.with_suffix(path.suffix + ".tmp")
@@ -43,7 +43,7 @@ def save_checkpoint(
             "config": net.config.to_dict(),
             "weights": net.state_dict(),
             "step": step,
-            "optimiser": optimiser.state_dict() if optimiser is not None else None,
+            "training": training,
         },
         temporary,
     )
@@ -64,7 +64,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         MatcherConfig.from_dict(content["config"]),
         content["weights"],
         content["step"],
-        content["optimiser"],
+        content.get("training"),
     )
 
 

@@ -1,34 +1,33 @@
-"""``coarse-loftr train``: train the project's network on a folder of photographs."""
+"""``coarse-loftr train``: train the project's network on folders of photographs."""
 
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "require_torch", "run"]
 
-# The fields of TrainingSettings, repeated because importing them imports PyTorch; a test keeps
-# the two equal.
-_OPTIONS: tuple[tuple[str, type, object, str], ...] = (
-    ("steps", int, 12000, "optimiser steps of the whole run; may change when it is resumed"),
-    ("batch", int, 8, "pairs per step"),
-    ("width", int, 320, "of the views, px, a multiple of 32"),
-    ("height", int, 256, "of the views, px, a multiple of 32"),
-    ("learning_rate", float, 1.5e-3, "peak of the schedule"),
-    ("weight_decay", float, 1e-4, "of AdamW"),
-    ("warmup", int, 300, "steps of linear rise at the start"),
-    ("decay_share", float, 0.4, "share of the steps over which the rate falls to zero"),
-    ("ramp", int, 1500, "steps over which the pairs grow to their full difficulty"),
-    ("seed", int, 1, "of pairs, weights and sampling"),
-    ("threads", int, 1, "CPU threads; 1 when anything else runs on the machine"),
-    ("workers", int, 0, "processes that make pairs; 0: made between the steps"),
-    ("device", str, "cpu", "cpu or cuda"),
-    ("validate_every", int, 500, "steps between validations"),
-    ("checkpoint_every", int, 250, "steps between checkpoints"),
-    ("validation_pairs", int, 64, "fixed pairs of held-out photographs"),
+# Settings that are often changed; all others by --set. Their defaults are those of
+# TrainingSettings, which cannot be imported here because it imports PyTorch.
+_OPTIONS: tuple[tuple[str, type, str], ...] = (
+    ("steps", int, "optimiser steps of the whole run; may change when it is resumed"),
+    ("batch", int, "pairs per step, over all processes"),
+    ("accumulate", int, "parts of a step that each process makes one after the other"),
+    ("width", int, "of the views, px, a multiple of 32"),
+    ("height", int, "of the views, px, a multiple of 32"),
+    ("learning_rate", float, "peak of the schedule"),
+    ("amp", str, "off, bfloat16 or float16"),
+    ("seed", int, "of pairs, weights and sampling"),
+    ("threads", int, "CPU threads; 1 when anything else runs on the machine"),
+    ("workers", int, "processes that read images; 0: read between the steps"),
+    ("device", str, "auto, cpu or cuda"),
+    ("validate_every", int, "steps between validations"),
+    ("checkpoint_every", int, "steps between checkpoints"),
+    ("initialise", Path, "checkpoint whose weights are taken where names and shapes agree"),
 )
 
 
@@ -36,84 +35,101 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the command."""
     parser = subparsers.add_parser(
         "train",
-        help="train the network on a folder of photographs",
-        description="Train the network on random views of photographs. Writes last.pt, "
-        "settings.json and figures.jsonl into the run folder.",
+        help="train the network on folders of photographs",
+        description="Train the network on random views of photographs. Settings are those of "
+        "--config, or of the run folder with --resume, changed by the options given here. Writes "
+        "last.pt, figures, pictures of matches and report.html into the run folder. Several GPUs: "
+        "torchrun --nproc_per_node=N -m coarse_loftr_ros train ...",
     )
-    parser.add_argument("images", type=Path, help="folder of photographs, searched recursively")
-    parser.add_argument("output", type=Path, help="run folder")
+    parser.add_argument(
+        "images", type=Path, nargs="*", help="folders of photographs, searched recursively"
+    )
+    parser.add_argument("output", type=Path, metavar="run", help="run folder")
+    parser.add_argument("--config", type=Path, help="settings, such as config/train/fast.yaml")
     parser.add_argument(
         "--resume", action="store_true", help="continue from the run folder's last.pt"
     )
-    for name, kind, default, text in _OPTIONS:
+    for name, kind, text in _OPTIONS:
         parser.add_argument(
             "--" + name.replace("_", "-"),
             type=kind,
-            default=default,
-            metavar={int: "N", float: "X", str: "NAME"}[kind],
-            help=f"{text} (default: %(default)s)",
+            metavar={int: "N", float: "X", str: "NAME", Path: "FILE"}[kind],
+            help=text,
         )
     parser.add_argument(
-        "--network",
+        "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="shape of the network, such as token_channels=64 or stage_channels=24,32,64,96; "
-        "may be repeated",
+        help="any setting of the YAML files, such as network.token_channels=64 or "
+        "network.stage_channels=[24,32,64,96]; may be repeated",
     )
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Train."""
-    require_torch()
-    from coarse_loftr_ros.training.trainer import TrainingSettings, train
+    require_torch("yaml")
+    from coarse_loftr_ros.training.distributed import joined
+    from coarse_loftr_ros.training.run_folder import RunFolder
+    from coarse_loftr_ros.training.settings import make_settings
+    from coarse_loftr_ros.training.trainer import Trainer
 
-    values = {name: getattr(args, name) for name, *_ in _OPTIONS}
-    # The settings and the run folder are checked before the first step: what fails later is a
-    # defect, and keeps its traceback.
-    with as_user_error(ValueError, FileNotFoundError, FileExistsError):
-        settings = TrainingSettings(
-            args.images, args.output, network=_network(args.network), **values
-        )
-        if not args.resume and settings.checkpoint.exists():
-            raise FileExistsError(f"{settings.checkpoint} exists: give --resume or another folder")
-        if args.resume and not settings.checkpoint.exists():
-            raise FileNotFoundError(f"nothing to resume: {settings.checkpoint} does not exist")
-    figures = train(settings, resume=args.resume)
-    print(", ".join(f"{name} {value:g}" for name, value in figures.items()))
+    # What a user gave is checked before the first step: what fails later is a defect and keeps
+    # its traceback.
+    wrong = (ValueError, FileNotFoundError, FileExistsError, ModuleNotFoundError)
+    with ExitStack() as stack:
+        with as_user_error(*wrong):
+            RunFolder(args.output).check(resume=args.resume)
+            settings = make_settings(_values(args), args.output)
+            processes = stack.enter_context(joined(settings.device))
+            trainer = Trainer(settings, processes, resume=args.resume)
+        with as_user_error(FloatingPointError):
+            trainer.run()
     return 0
 
 
-def require_torch() -> None:
-    """Refuse to go on without PyTorch.
+def require_torch(*others: str) -> None:
+    """Refuse to go on without PyTorch and what else training needs.
 
     Raises:
         UserError: saying how to install it.
     """
     from importlib.util import find_spec
 
-    missing = [name for name in ("torch", "onnx") if find_spec(name) is None]
+    missing = [name for name in ("torch", "onnx", *others) if find_spec(name) is None]
     if missing:
         raise UserError(
             f"{' and '.join(missing)} is not installed: pip install 'coarse_loftr_ros[train]'"
         )
 
 
-def _network(assignments: list[str]) -> Any:
-    from dataclasses import asdict
+def _values(args: argparse.Namespace) -> dict[str, Any]:
+    """The plain settings: a file's, changed by the options.
 
-    from coarse_loftr_ros.network.matcher_net import MatcherConfig
+    Raises:
+        ValueError: for what is no setting.
+        FileNotFoundError: when the file is not there.
+    """
+    import yaml
 
-    values = asdict(MatcherConfig())
-    for assignment in assignments:
-        name, _, text = assignment.partition("=")
-        if name not in values:
-            raise UserError(f"--network {assignment}: names are {', '.join(values)}")
-        with as_user_error(ValueError):
-            numbers = [int(part) for part in text.split(",")]
-        expected = len(values[name]) if isinstance(values[name], tuple) else 1
-        if len(numbers) != expected:
-            raise UserError(f"--network {assignment}: {name} takes {expected} numbers")
-        values[name] = tuple(numbers) if isinstance(values[name], tuple) else numbers[0]
-    return MatcherConfig(**values)
+    from coarse_loftr_ros.training.plain_values import set_value
+    from coarse_loftr_ros.training.run_folder import RunFolder
+    from coarse_loftr_ros.training.settings import read_yaml
+
+    values: dict[str, Any] = {}
+    if args.config is not None:
+        values = read_yaml(args.config)
+    elif args.resume:
+        values = read_yaml(RunFolder(args.output).settings)
+    if args.images:
+        values["images"] = [str(folder) for folder in args.images]
+    for name, *_ in _OPTIONS:
+        if getattr(args, name) is not None:
+            values[name] = getattr(args, name)
+    for assignment in args.set:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise ValueError(f"--set {assignment}: it must be NAME=VALUE")
+        set_value(values, name, yaml.safe_load(text))
+    return values

@@ -16,6 +16,8 @@ __all__ = ["FINE_WINDOW", "PairFigures", "cell_centres", "supervise", "true_cell
 FINE_WINDOW = 8
 """Side of the square of fine pixels searched around a coarse match."""
 
+_FULL_WEIGHT = 16  # cells from which on a pair weighs as much as any other
+
 
 @dataclass(frozen=True)
 class PairFigures:
@@ -77,16 +79,22 @@ def supervise(
     batch: PairBatch,
     generator: torch.Generator,
     *,
+    first_pair: int = 0,
     fine_points: int = 64,
     fine_weight: float = 0.5,
 ) -> PairFigures:
     """Run the network on pairs and compare with the truth.
+
+    Losses are means over the pairs of each pair's own mean, and what is drawn for a pair depends
+    on the generator and the pair's number alone. So a step that is made in parts, or by several
+    processes, has the loss of the whole one.
 
     Args:
         net: the network, or a wrapper with the same ``forward``; its ``fine_scale`` comes with
             the output.
         batch: on the network's device.
         generator: CPU generator for the sampled fine points and the position offset.
+        first_pair: number within its step of the batch's first pair.
         fine_points: fine positions supervised per pair.
         fine_weight: of the fine loss.
     """
@@ -108,7 +116,9 @@ def supervise(
         near = ((dx <= 1) & (dy <= 1))[forward_valid].float().mean()
         exact = (best == forward)[forward_valid].float().mean()
 
-    pair, cell = _pick(forward_valid, fine_points, generator)
+    draws = torch.rand(first_pair + len(batch), forward.shape[1], 3, generator=generator)
+    draws = draws[first_pair:].to(forward.device)
+    pair, cell = _pick(forward_valid, fine_points, draws[..., 0])
     fine_loss, fine_error = _fine(
         fine_scale,
         fine_reference,
@@ -117,7 +127,7 @@ def supervise(
         pair,
         cell,
         forward[pair, cell],
-        generator,
+        draws[pair, cell, 1:],
     )
     return PairFigures(
         coarse_loss + fine_weight * fine_loss,
@@ -133,12 +143,19 @@ def supervise(
 def _cross_entropy(similarity: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     if not bool(valid.any()):
         return similarity.sum() * 0.0
-    return F.cross_entropy(similarity[valid].float(), target[valid])
+    losses = F.cross_entropy(similarity[valid].float(), target[valid], reduction="none")
+    return _mean_of_pairs(losses, valid.nonzero()[:, 0], len(valid))
 
 
-def _pick(valid: Tensor, per_pair: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Random valid cells: pair numbers and cell numbers, each int64 [N]."""
-    rank = torch.rand(valid.shape, generator=generator).to(valid.device)
+def _mean_of_pairs(values: Tensor, pair: Tensor, pairs: int) -> Tensor:
+    """Mean over all pairs of the means of each pair's values [N]; few values weigh less."""
+    sums = values.new_zeros(pairs).index_add(0, pair, values)
+    counts = values.new_zeros(pairs).index_add(0, pair, torch.ones_like(values))
+    return (sums / counts.clamp(min=_FULL_WEIGHT)).mean()
+
+
+def _pick(valid: Tensor, per_pair: int, rank: Tensor) -> tuple[Tensor, Tensor]:
+    """The valid cells of lowest rank [B, L]: pair numbers and cell numbers, each int64 [N]."""
     rank = torch.where(valid, rank, torch.full_like(rank, 2.0))
     order = rank.argsort(dim=1)[:, :per_pair]
     chosen = valid.gather(1, order)
@@ -154,7 +171,7 @@ def _fine(
     pair: Tensor,
     cell: Tensor,
     matched_cell: Tensor,
-    generator: torch.Generator,
+    draws: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Cross entropy of the fine window for random pixels of the picked cells.
 
@@ -164,8 +181,7 @@ def _fine(
     device = cell.device
     rows, columns = (side // COARSE_STRIDE for side in batch.reference.shape[2:])
     centres = cell_centres(rows, columns, device)
-    inside_cell = torch.randint(0, COARSE_STRIDE, (len(cell), 2), generator=generator).to(device)
-    offset = inside_cell - (COARSE_STRIDE - 1) / 2
+    offset = torch.floor(draws * COARSE_STRIDE) - (COARSE_STRIDE - 1) / 2
     point = centres[cell] + offset
     x, y = point.round().long().unbind(1)
     truth = batch.to_current[pair, y, x]
@@ -190,15 +206,15 @@ def _fine(
     column, row = low.long().unbind(1)
     fx, fy = fraction.unbind(1)
     log_probability = F.log_softmax(logits, dim=1)
-    loss = logits.new_zeros(())
+    losses = logits.new_zeros(len(logits))
     for dy, wy in ((0, 1 - fy), (1, fy)):
         for dx, wx in ((0, 1 - fx), (1, fx)):
             bin_number = (row + dy) * FINE_WINDOW + column + dx
-            loss = loss - (wy * wx * log_probability.gather(1, bin_number[:, None])[:, 0]).mean()
+            losses = losses - wy * wx * log_probability.gather(1, bin_number[:, None])[:, 0]
     with torch.no_grad():
         estimate = _local_expectation(log_probability.exp())
         error = (estimate - target).norm(dim=1).median() * FINE_STRIDE
-    return loss, error
+    return _mean_of_pairs(losses, pair, len(batch)), error
 
 
 def _sample(features: Tensor, pair: Tensor, at: Tensor) -> Tensor:

@@ -1,223 +1,259 @@
-"""The training loop: data, schedule, checkpoints, validation figures."""
+"""The training loop: gradients, schedule, checkpoints, figures."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from contextlib import nullcontext
 
 import torch
-from torch.utils.data import DataLoader, Subset
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from coarse_loftr_ros.network.checkpoint import load_checkpoint, save_checkpoint
-from coarse_loftr_ros.network.matcher_net import SIZE_MULTIPLE, MatcherConfig, MatcherNet
-from coarse_loftr_ros.training.recipes import PairRecipes, RecipeBatch, SceneMix, find_images
-from coarse_loftr_ros.training.supervision import PairFigures, supervise
-from coarse_loftr_ros.training.views import render_pairs
+from coarse_loftr_ros.network.matcher_net import MatcherNet
+from coarse_loftr_ros.training.board import Board
+from coarse_loftr_ros.training.distributed import Processes, joined
+from coarse_loftr_ros.training.ema import MovingAverage
+from coarse_loftr_ros.training.initialise import initialise
+from coarse_loftr_ros.training.meters import Meters
+from coarse_loftr_ros.training.report import write_report
+from coarse_loftr_ros.training.run_folder import RunFolder
+from coarse_loftr_ros.training.settings import TrainingSettings, learning_rate_factor
+from coarse_loftr_ros.training.step import TrainingStep
+from coarse_loftr_ros.training.stream import TrainingStream, ValidationPairs
+from coarse_loftr_ros.training.teachers import load_teacher
+from coarse_loftr_ros.training.truth import PairBatch
+from coarse_loftr_ros.training.validation import validate
 
-__all__ = ["TrainingSettings", "learning_rate_factor", "train"]
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Everything that decides a training run.
-
-    Attributes:
-        images: folder of photographs, searched recursively; a fixed share of them, chosen by
-            name, is kept for validation.
-        output: run folder for checkpoints and figures.
-        steps: optimiser steps of the whole run; may be changed when a run is resumed.
-        batch: pairs per step.
-        width: of the views, a multiple of 32.
-        height: of the views, a multiple of 32.
-        learning_rate: peak of the schedule.
-        weight_decay: of AdamW.
-        warmup: steps of linear rise at the start.
-        decay_share: share of the steps at the end over which the rate falls to zero.
-        ramp: steps over which the pairs grow from a third of their difficulty to all of it.
-        seed: of pairs, weights and sampling.
-        threads: CPU threads of PyTorch; 1 when anything else runs on the machine.
-        workers: processes that make pairs; 0 makes them between the steps.
-        device: ``cpu`` or ``cuda``.
-        validate_every: steps between validations.
-        checkpoint_every: steps between checkpoints.
-        validation_pairs: fixed pairs of the held-out photographs.
-        network: shape of the network.
-        mix: what kinds of pairs.
-    """
-
-    images: Path
-    output: Path
-    steps: int = 12000
-    batch: int = 8
-    width: int = 320
-    height: int = 256
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 1e-4
-    warmup: int = 300
-    decay_share: float = 0.4
-    ramp: int = 1500
-    seed: int = 1
-    threads: int = 1
-    workers: int = 0
-    device: str = "cpu"
-    validate_every: int = 500
-    checkpoint_every: int = 250
-    validation_pairs: int = 64
-    network: MatcherConfig = field(default_factory=MatcherConfig)
-    mix: SceneMix = field(default_factory=SceneMix)
-
-    def __post_init__(self) -> None:
-        for name in ("width", "height"):
-            value = getattr(self, name)
-            if value < SIZE_MULTIPLE or value % SIZE_MULTIPLE:
-                raise ValueError(f"{name} is {value}; it must be a multiple of {SIZE_MULTIPLE}")
-        for name in ("steps", "batch", "threads", "validate_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if not self.images.is_dir():
-            raise FileNotFoundError(f"images: {self.images} is not a folder")
-
-    @property
-    def checkpoint(self) -> Path:
-        """The file that a resumed run continues from."""
-        return self.output / "last.pt"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, for the run folder."""
-        values = asdict(self)
-        values.update(images=self.images.name, output=self.output.name)
-        return values
-
-
-def learning_rate_factor(step: int, settings: TrainingSettings) -> float:
-    """Share of the peak rate at ``step``: a rise, a plateau, a linear fall to zero.
-
-    The plateau makes a run's length a decision that can be changed while it runs.
-    """
-    if step < settings.warmup:
-        return (step + 1) / settings.warmup
-    decay_start = settings.steps * (1 - settings.decay_share)
-    if step < decay_start:
-        return 1.0
-    return max(0.0, (settings.steps - step) / (settings.steps - decay_start))
+__all__ = ["Trainer", "train"]
 
 
 def train(settings: TrainingSettings, *, resume: bool = False) -> dict[str, float]:
     """Train a network and return the last validation figures.
 
-    Writes ``last.pt`` (weights, optimiser, step), ``settings.json`` and ``figures.jsonl`` (one
-    line per validation) into the run folder.
+    Under ``torchrun`` every process calls this; the first writes the run folder.
 
     Args:
         settings: of the run.
         resume: continue from ``last.pt``; the pairs go on where they stopped.
 
     Raises:
-        FileExistsError: when the run folder holds a checkpoint and ``resume`` is false.
-        FileNotFoundError: when ``resume`` is true and there is none.
+        What ``Trainer`` and its ``run`` raise.
     """
-    if resume and not settings.checkpoint.exists():
-        raise FileNotFoundError(f"nothing to resume: {settings.checkpoint} does not exist")
-    if not resume and settings.checkpoint.exists():
-        raise FileExistsError(f"{settings.checkpoint} exists; resume it or name another folder")
-    settings.output.mkdir(parents=True, exist_ok=True)
-    (settings.output / "settings.json").write_text(json.dumps(settings.to_json(), indent=2) + "\n")
+    with joined(settings.device) as processes:
+        return Trainer(settings, processes, resume=resume).run()
 
-    torch.set_num_threads(settings.threads)
-    torch.manual_seed(settings.seed)
-    device = torch.device(settings.device)
-    # Channels last: about 15 % faster convolutions on a CPU, more on a GPU.
-    net = MatcherNet(settings.network).to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(
-        net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    step = 0
-    if resume:
-        checkpoint = load_checkpoint(settings.checkpoint)
-        net.load_state_dict(checkpoint.weights)
-        if checkpoint.optimiser is not None:
-            optimiser.load_state_dict(checkpoint.optimiser)
-        step = checkpoint.step
 
-    figures: dict[str, float] = {}
-    progress = tqdm(total=settings.steps, initial=step, unit="step", desc="training")
-    for batch in _batches(settings, step):
-        for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate * learning_rate_factor(step, settings)
-        net.train()
-        sampling = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
-        pairs = render_pairs(batch.to(device), (settings.width, settings.height))
-        result = supervise(net, pairs, sampling)
-        optimiser.zero_grad(set_to_none=True)
-        result.loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        progress.update()
-        if step % 20 == 0:
-            progress.set_postfix(
-                loss=f"{result.loss.item():.2f}",
-                recall=f"{result.coarse_recall.item():.2f}",
-                fine=f"{result.fine_error_px.item():.2f}px",
+class Trainer:
+    """A network in training; all that can be refused is refused here, before the first step.
+
+    Args:
+        settings: of the run.
+        processes: this process among those of the run.
+        resume: continue from the run folder's ``last.pt``.
+
+    Raises:
+        FileExistsError: when the run folder holds a checkpoint and ``resume`` is false.
+        FileNotFoundError: when ``resume`` is true and there is none, or data are missing.
+        ValueError: when the settings do not fit the checkpoint, the processes or the teacher.
+        ModuleNotFoundError: when something that the settings ask for is not installed.
+    """
+
+    def __init__(
+        self, settings: TrainingSettings, processes: Processes, *, resume: bool = False
+    ) -> None:
+        if settings.amp == "float16" and processes.device.type != "cuda":
+            raise ValueError("amp is float16, which needs CUDA; bfloat16 works on CPUs too")
+        self.settings, self.processes = settings, processes
+        self.folder = RunFolder(settings.output)
+        self.folder.check(resume=resume)
+        torch.set_num_threads(settings.threads)
+        torch.manual_seed(settings.seed)
+        device = processes.device
+        torch.backends.cudnn.benchmark = True  # all steps have the same shapes
+        # Channels last: about 15 % faster convolutions on a CPU, more on a GPU.
+        net = MatcherNet(settings.network).to(device, memory_format=torch.channels_last)
+        if settings.initialise is not None and not resume:
+            self._say(initialise(net, settings.initialise))
+        self.average = MovingAverage(net, settings.ema_decay)
+        self.net = processes.synchronise_batch_norm(net)
+        self.optimiser = torch.optim.AdamW(
+            self.net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.scaler = torch.amp.GradScaler(device.type, enabled=settings.amp == "float16")
+        self.step = 0
+        if resume:
+            self._resume()
+        teacher = None
+        if settings.distillation is not None:
+            size = (settings.width, settings.height)
+            teacher = load_teacher(settings.distillation.teacher, device, size)
+        module = TrainingStep(self.net, settings.amp, settings.distillation, teacher)
+        self._module = processes.share(module)
+        self.meters = Meters(device)
+        self.stream = TrainingStream(settings, processes, self.step)
+        self.validation = ValidationPairs(settings)
+        wanted = settings.tensorboard and processes.first
+        self.board = Board(self.folder.path / "tensorboard", enabled=wanted)
+
+    def run(self) -> dict[str, float]:
+        """Train to the last step and return the last validation figures.
+
+        Raises:
+            FloatingPointError: when the loss is not finite, naming the step; ``last.pt`` is from
+                before it.
+        """
+        settings, first = self.settings, self.processes.first
+        if first:
+            self.folder.begin(settings, self.step, self.processes.count)
+        figures: dict[str, float] = {}
+        batches = iter(self.stream)
+        progress = tqdm(
+            total=settings.steps, initial=self.step, unit="step", desc="training", disable=not first
+        )
+        clock = _Clock(self.step)
+        while self.step < settings.steps:
+            self.advance([next(batches) for _ in range(settings.accumulate)])
+            progress.update()
+            if self._due(settings.log_every):
+                self.meters.check(settings.batch)
+                means = self.meters.take(self.processes)
+                means["learning_rate"] = self.optimiser.param_groups[0]["lr"]
+                means |= clock.lap(self.step, settings.batch, self.stream.waited)
+                if first:
+                    self.folder.log("training.jsonl", {"step": self.step, **means})
+                    self.board.scalars("training", means, self.step)
+                    progress.set_postfix_str(_short(means))
+            if first and self._due(settings.checkpoint_every):
+                self.save()
+            if self._due(settings.validate_every):
+                if first:
+                    figures = self.validate()
+                self.processes.wait()
+                clock.restart(self.step, self.stream.waited)
+        progress.close()
+        self.board.close()
+        if first and figures:
+            self.folder.finish(figures)
+            self._say(f"report: {write_report(self.folder)}")
+        return figures
+
+    def validate(self) -> dict[str, float]:
+        """Measure the averaged weights and write figures and a picture."""
+        measured, picture = validate(self.average.net, self.validation)
+        figures = {"step": self.step, **measured}
+        self.folder.log("figures.jsonl", figures)
+        self.folder.add_picture(picture, self.step)
+        self.board.scalars("validation", measured, self.step)
+        self.board.picture("matches", picture, self.step)
+        self._say(", ".join(f"{name} {value:g}" for name, value in figures.items()))
+        return figures
+
+    def advance(self, parts: list[PairBatch]) -> None:
+        """One optimiser step on this process's parts of its pairs."""
+        settings = self.settings
+        for group in self.optimiser.param_groups:
+            group["lr"] = settings.learning_rate * learning_rate_factor(self.step, settings)
+        loss = self.gradient(parts)
+        self.scaler.unscale_(self.optimiser)
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), settings.clip_norm)
+        self.meters.add({"gradient_norm": norm})
+        # The scaler of float16 skips a step whose gradient overflows, and lowers its scale.
+        self.meters.watch(loss if self.scaler.is_enabled() else loss + norm, self.step)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.step += 1
+        if self.processes.first:
+            self.average.update(self.net)
+
+    def gradient(self, parts: list[PairBatch]) -> Tensor:
+        """Accumulate the gradient of the mean loss of the parts, and return that loss."""
+        settings = self.settings
+        self.net.train()
+        self.optimiser.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=self.processes.device)
+        for number, batch in enumerate(parts):
+            sampling = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.step)
+            first_pair = (self.processes.rank * len(parts) + number) * len(batch)
+            last = number == len(parts) - 1
+            with nullcontext() if last or self.processes.count == 1 else self._module.no_sync():
+                loss, figures = self._module(batch, sampling, first_pair)
+                loss = loss / len(parts)
+                self.scaler.scale(loss).backward()
+            self.meters.add(figures)
+            total += loss.detach()
+        return total
+
+    def save(self) -> None:
+        """Write a checkpoint: averaged weights for use, and what a resumed run needs.
+
+        Raises:
+            FloatingPointError: when the weights are spoilt; the older file stays.
+        """
+        self.meters.check(self.settings.batch)
+        training = {
+            "weights": self.net.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "updates": self.average.updates,
+        }
+        save_checkpoint(self.folder.checkpoint, self.average.net, self.step, training)
+
+    def _resume(self) -> None:
+        checkpoint = load_checkpoint(self.folder.checkpoint)
+        if checkpoint.config != self.settings.network:
+            raise ValueError(
+                f"{self.folder.checkpoint} has the network {checkpoint.config}, the settings have "
+                f"{self.settings.network}"
             )
-        last = step == settings.steps
-        if step % settings.checkpoint_every == 0 or last:
-            save_checkpoint(settings.checkpoint, net, step, optimiser)
-        if step % settings.validate_every == 0 or last:
-            figures = {"step": step, **validate(net, settings)}
-            with (settings.output / "figures.jsonl").open("a") as file:
-                file.write(json.dumps(figures) + "\n")
-            progress.write(json.dumps(figures))
-    progress.close()
-    return figures
+        state = checkpoint.training
+        if state is None:
+            raise ValueError(f"{self.folder.checkpoint} is only for use: it holds no optimiser")
+        if checkpoint.step >= self.settings.steps:
+            raise ValueError(
+                f"{self.folder.checkpoint} is of step {checkpoint.step} and the run has "
+                f"{self.settings.steps}: give more steps"
+            )
+        self.net.load_state_dict(state["weights"])
+        self.average.load(checkpoint.weights, state["updates"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.step = checkpoint.step
+
+    def _say(self, sentence: str) -> None:
+        if self.processes.first:
+            tqdm.write(sentence)
+
+    def _due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.settings.steps
 
 
-@torch.no_grad()
-def validate(net: MatcherNet, settings: TrainingSettings) -> dict[str, float]:
-    """Figures on fixed pairs of the held-out photographs."""
-    device = next(net.parameters()).device
-    images = find_images(settings.images, held_out_split=True)
-    size = settings.width, settings.height
-    recipes = PairRecipes(images, size, settings.validation_pairs, seed=0)
-    was_training = net.training
-    net.eval()
-    results: list[PairFigures] = []
-    start = time.perf_counter()
-    for number, batch in enumerate(
-        DataLoader(recipes, settings.batch, collate_fn=PairRecipes.collate)
-    ):
-        sampling = torch.Generator().manual_seed(number)
-        results.append(supervise(net, render_pairs(batch.to(device), size), sampling))
-    seconds = time.perf_counter() - start
-    net.train(was_training)
-    names = ("loss", "coarse_loss", "fine_loss", "coarse_recall", "coarse_exact", "fine_error_px")
-    means = {
-        name: round(float(torch.stack([getattr(r, name) for r in results]).mean()), 4)
-        for name in names
-    }
-    return {**means, "seconds": round(seconds, 2)}
+class _Clock:
+    """Pairs per second, and the share of time spent waiting for them."""
+
+    def __init__(self, step: int) -> None:
+        self.restart(step, 0.0)
+
+    def restart(self, step: int, waited: float) -> None:
+        """Begin a lap, which leaves out what came before."""
+        self._step, self._waited, self._begun = step, waited, time.perf_counter()
+
+    def lap(self, step: int, batch: int, waited: float) -> dict[str, float]:
+        """Figures since the lap began, and begin the next."""
+        seconds = time.perf_counter() - self._begun
+        figures = {
+            "pairs_per_second": (step - self._step) * batch / seconds,
+            "waiting_share": (waited - self._waited) / seconds,
+        }
+        self.restart(step, waited)
+        return figures
 
 
-def _batches(settings: TrainingSettings, step: int) -> Iterator[RecipeBatch]:
-    """Batches from ``step`` to the end of the run."""
-    recipes = PairRecipes(
-        find_images(settings.images, held_out_split=False),
-        (settings.width, settings.height),
-        settings.steps * settings.batch,
-        settings.seed,
-        settings.mix,
-        ramp=settings.ramp * settings.batch,
-    )
-    rest = Subset(recipes, range(step * settings.batch, len(recipes)))
-    yield from DataLoader(
-        rest,
-        settings.batch,
-        num_workers=settings.workers,
-        collate_fn=PairRecipes.collate,
-        persistent_workers=settings.workers > 0,
-    )
+def _short(means: dict[str, float]) -> str:
+    """What fits beside a progress bar."""
+    words = [f"loss {means['loss']:.2f}"]
+    if "coarse_recall" in means:
+        words.append(f"recall {means['coarse_recall']:.2f}")
+    words.append(f"{means['pairs_per_second']:.1f} pairs/s")
+    words.append(f"{means['waiting_share']:.0%} waiting for data")
+    return ", ".join(words)

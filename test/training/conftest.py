@@ -1,4 +1,4 @@
-"""PyTorch on one thread (its threads stand in each other's way), and photographs to train on."""
+"""PyTorch on one thread (its threads stand in each other's way), and runs of seconds."""
 
 import cv2
 import pytest
@@ -25,7 +25,7 @@ def photographs(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_config():
     """The smallest network of the family."""
     from coarse_loftr_ros.network.matcher_net import MatcherConfig
@@ -38,3 +38,28 @@ def tiny_config():
         cross_layers=1,
         fine_channels=8,
     )
+
+
+@pytest.fixture(scope="session")
+def settings(photographs, tiny_config):
+    """A maker of settings for runs of six steps."""
+    from coarse_loftr_ros.training.settings import TrainingSettings
+
+    def make(output, **changes):
+        values = {
+            "images": (photographs,),
+            "steps": 6,
+            "batch": 2,
+            "width": 96,
+            "height": 64,
+            "warmup": 2,
+            "validate_every": 3,
+            "checkpoint_every": 3,
+            "log_every": 2,
+            "validation_pairs": 2,
+            "device": "cpu",
+            "network": tiny_config,
+        }
+        return TrainingSettings(output=output, **{**values, **changes})
+
+    return make
