@@ -34,7 +34,7 @@ _MAX_CELLS = 128  # position encoding table: images up to 2048 px a side
 
 @dataclass(frozen=True)
 class MatcherConfig:
-    """Shape of the network.
+    """Shape of the network; the defaults are those of the shipped model ``fast``.
 
     Attributes:
         stage_channels: channels at 1/4, 1/8, 1/16 and 1/32 of the image.
@@ -48,12 +48,12 @@ class MatcherConfig:
     """
 
     stage_channels: tuple[int, int, int, int] = (24, 32, 64, 96)
-    stage_blocks: tuple[int, int, int, int] = (0, 1, 2, 1)
+    stage_blocks: tuple[int, int, int, int] = (0, 1, 1, 1)
     token_channels: int = 48
     heads: int = 4
     self_layers: int = 1
-    cross_layers: int = 2
-    fine_channels: int = 24
+    cross_layers: int = 1
+    fine_channels: int = 16
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a checkpoint."""
@@ -200,7 +200,9 @@ class MatcherNet(nn.Module):
             reference, current = layer(reference, current), layer(current, reference)
         a = F.normalize(self.descriptor(reference), dim=2, eps=1e-4)
         b = F.normalize(self.descriptor(current), dim=2, eps=1e-4)
-        return torch.matmul(a * self.scale(), b.transpose(1, 2))
+        # Similarities reach 30: in half precision they would be off by several per cent.
+        with torch.autocast(a.device.type, enabled=False):
+            return torch.matmul(a.float() * self.scale(), b.float().transpose(1, 2))
 
     def scale(self) -> Tensor:
         """Inverse temperature of the coarse softmax, at most 30."""
