@@ -79,6 +79,7 @@ class RecipeBatch:
         texture: int64 [B, N], the texture of each piece.
         region: float32 [B, N, 4], see ``Piece``.
         round: float32 [B, N].
+        triangle: bool [B, N].
         endless: bool [B, N].
         moving: bool [B, N].
         count: int64 [B], pieces of each pair; the rest is padding.
@@ -92,6 +93,7 @@ class RecipeBatch:
     texture: Tensor
     region: Tensor
     round: Tensor
+    triangle: Tensor
     endless: Tensor
     moving: Tensor
     count: Tensor
@@ -197,6 +199,7 @@ class PairRecipes(Dataset[_Recipe]):
                 ("texture", (), np.int64),
                 ("region", (4,), np.float32),
                 ("round", (), np.float32),
+                ("triangle", (), np.bool_),
                 ("endless", (), np.bool_),
                 ("moving", (), np.bool_),
             )

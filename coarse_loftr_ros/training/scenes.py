@@ -1,4 +1,4 @@
-"""Two views of scenes made of flat textured pieces: one photograph, or a street, a room, cards.
+"""Two views of scenes made of flat pieces: a photograph, cards, a street, a room, a terrain.
 
 Every piece is a parallelogram ``origin + a * u + b * v`` with ``a, b`` in [-1, 1] in the reference
 camera's frame. A pinhole camera sees it through a homography, and the third component of that
@@ -66,6 +66,7 @@ class Piece:
         region: float64 [4], centre (x, y) and half extents (x, y) of what it shows, as shares of
             the texture in [0, 1]; negative extents mirror.
         round: 0 for the whole parallelogram, 1 for the ellipse in it.
+        triangle: whether only the half with ``a + b <= 0`` is there.
         endless: whether it goes on beyond [-1, 1], the texture mirrored again and again.
         moving: whether it moves by itself; its pixels have no truth.
     """
@@ -75,6 +76,7 @@ class Piece:
     texture: int
     region: Vector
     round: float = 0.0
+    triangle: bool = False
     endless: bool = False
     moving: bool = False
 
@@ -166,7 +168,7 @@ def _passer_by(extent: Vector, rng: np.random.Generator) -> Piece:
 def draw_scene(
     size: tuple[int, int], rng: np.random.Generator, textures: int, strength: float = 1.0
 ) -> TwoViewScene:
-    """Two views of a scene with depth: cards before a wall, a street, a room, or a folded sheet.
+    """Two views of a scene with depth: cards before a wall, a street, a room, or a height field.
 
     Args:
         size: (width, height) of the views, px.
@@ -174,7 +176,7 @@ def draw_scene(
         textures: how many the scene may use.
         strength: of the motion, in [0, 1].
     """
-    kinds = (_cards, _street, _room, _folded)
+    kinds = (_cards, _street, _room, _terrain)
     shapes, forward = kinds[rng.choice(4, p=[0.35, 0.25, 0.25, 0.15])](rng)
     width, height = size
     focal = width * rng.uniform(0.6, 1.3)
@@ -194,7 +196,16 @@ def draw_scene(
             region = np.array([*centre, extent[0] * rng.choice([-1, 1]), extent[1]])
             texture = int(rng.integers(textures))
         views = camera @ axes, camera @ moved
-        pieces.append(Piece(*views, texture, region, shape.round, shape.endless))
+        pieces.append(
+            Piece(
+                *views,
+                texture,
+                region,
+                round=shape.round,
+                triangle=shape.triangle,
+                endless=shape.endless,
+            )
+        )
     if rng.random() < 0.15 * strength:
         pieces.append(_passer_by(np.array(size, float), rng))
     return TwoViewScene(pieces)
@@ -211,6 +222,7 @@ class _Shape:
     endless: bool = False
     solid: bool = False  # seen from the side that u x v points away from, like a box's face
     region: Vector | None = None  # of the first texture; None: drawn
+    triangle: bool = False
 
 
 def _faces_camera(axes: Vector) -> bool:
@@ -286,21 +298,27 @@ def _room(rng: np.random.Generator) -> tuple[list[_Shape], bool]:
     return shapes, False
 
 
-def _folded(rng: np.random.Generator) -> tuple[list[_Shape], bool]:
-    """A height field: a sheet folded along parallel lines, seen from above."""
-    strips = int(rng.integers(5, 9))
-    edges = np.linspace(-1.3, 1.3, strips + 1) + rng.uniform(-0.06, 0.06, strips + 1)
-    heights = rng.uniform(-0.2, 0.2, strips + 1)
-    turn = _turn(*rng.uniform(-0.3, 0.3, 2), rng.uniform(-np.pi, np.pi))
-    pivot = np.array([0, 0, 1.0])
+def _terrain(rng: np.random.Generator) -> tuple[list[_Shape], bool]:
+    """A height field: triangles over a grid of random heights, seen from above."""
+    columns, rows = (int(n) for n in rng.integers(3, 6, 2))
+    x, y = np.linspace(-1.3, 1.3, columns + 1), np.linspace(-1.0, 1.0, rows + 1)
+    vertices = np.stack(np.meshgrid(x, y), axis=-1)
+    vertices[1:-1, 1:-1] += rng.uniform(-0.08, 0.08, (rows - 1, columns - 1, 2))
+    heights = rng.uniform(-1, 1, (rows + 1, columns + 1, 1)) * rng.uniform(0.03, 0.2)
+    turn = _turn(*rng.uniform(-0.5, 0.5, 2), rng.uniform(-np.pi, np.pi))
+    points = np.concatenate([vertices, heights], axis=-1) @ turn.T + np.array([0, 0, 1.0])
     shapes = []
-    for i in range(strips):
-        start = np.array([edges[i], 0, heights[i]])
-        end = np.array([edges[i + 1], 0, heights[i + 1]])
-        # The strips continue each other's texture.
-        region = np.array([(i + 0.5) / strips, 0.5, 0.5 / strips, 0.5])
-        middle, half = (start + end) / 2, (end - start) / 2
-        shapes.append(_Shape(turn @ middle + pivot, turn @ half, turn @ _y(1.3), region=region))
+    half = np.array([0.5 / columns, 0.5 / rows])
+    for row in range(rows):
+        for column in range(columns):
+            middle = np.array([(column + 0.5) / columns, (row + 0.5) / rows])
+            a, b = points[row, column : column + 2]
+            c, d = points[row + 1, column : column + 2]
+            # Neighbours continue each other's texture.
+            for first, second, third, sign in ((a, b, c, 1.0), (d, c, b, -1.0)):
+                region = np.concatenate([middle, sign * half])
+                u, v = (second - first) / 2, (third - first) / 2
+                shapes.append(_Shape((second + third) / 2, u, v, region=region, triangle=True))
     return shapes, False
 
 

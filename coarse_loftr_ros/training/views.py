@@ -72,6 +72,9 @@ def _nearest_surface(recipes: RecipeBatch, view: int, size: tuple[int, int]) -> 
         if bool((recipes.round[those, n] > 0).any()):
             square = recipes.round[those, n, None, None] == 0
             shown &= (a * a + b * b <= depth * depth) | square | endless
+        if bool(recipes.triangle[those, n].any()):
+            # The tolerance closes the seam between two triangles.
+            shown &= (a + b <= 1e-4 * depth) | ~recipes.triangle[those, n, None, None]
         shown &= depth > before
         nearest[those] = torch.where(shown, depth, before)
         piece[those] = piece[those].masked_fill(shown, n)

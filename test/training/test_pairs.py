@@ -10,7 +10,7 @@ import numpy as np
 from coarse_loftr_ros.training.recipes import PairRecipes, SceneMix, find_images
 from coarse_loftr_ros.training.scenes import HomographyRange, draw_scene, random_homography
 from coarse_loftr_ros.training.truth import pixel_grid
-from coarse_loftr_ros.training.views import render_pairs
+from coarse_loftr_ros.training.views import _nearest_surface, render_pairs
 
 SIZE = (160, 128)
 
@@ -145,5 +145,19 @@ def test_every_kind_of_scene_keeps_a_common_view(photographs):
 
 def test_hidden_sides_of_boxes_are_left_out():
     rng = np.random.default_rng(1)
-    most = max(len(draw_scene((320, 256), rng, 3).pieces) for _ in range(50))
-    assert most < 4 + 3 * 4 + 1
+    scenes = [draw_scene((320, 256), rng, 3).pieces for _ in range(50)]
+    assert max(len(pieces) for pieces in scenes if not pieces[0].triangle) < 4 + 3 * 4 + 1
+
+
+def test_a_terrain_has_no_holes(photographs):
+    """Triangles share their edges: where neighbours are seen, so is what lies between."""
+    dataset = recipes(photographs, length=60, parallax_share=1.0)
+    terrains = [i for i in range(60) if dataset[i].scene.pieces[0].triangle]
+    assert len(terrains) > 3
+    batch = PairRecipes.collate([dataset[i] for i in terrains])
+    surface = _nearest_surface(batch, 0, SIZE).piece
+    for piece in surface.numpy():
+        shown = (piece >= 0).astype(np.uint8)
+        assert shown.mean() > 0.5
+        closed = cv2.morphologyEx(shown, cv2.MORPH_CLOSE, np.ones((3, 3)))
+        assert (closed[2:-2, 2:-2] == shown[2:-2, 2:-2]).mean() > 0.999
