@@ -55,7 +55,7 @@ class CoarseMatches:
 
     Attributes:
         weight: float32 [L, L], reference cells by current cells; the exponential of their
-            similarity.
+            similarity, up to a common factor.
         reference_sum: float32 [L], sum of each row.
         current_sum: float32 [L], sum of each column.
         reference_max: float32 [L], maximum of each row.

@@ -130,7 +130,7 @@ class MatcherNet(nn.Module):
         for layer in (*self.self_layers, *self.cross_layers):
             nn.init.zeros_(layer.norm2.weight)  # likewise
         self.descriptor = nn.Linear(config.token_channels, config.token_channels)
-        # Inverse temperature of the cosine similarities; bounded, so that exp() cannot overflow.
+        # Inverse temperature of the cosine similarities.
         self.log_scale = nn.Parameter(torch.tensor(2.5))
         self.log_fine_scale = nn.Parameter(torch.tensor(2.0))
         table = sine_position_encoding(config.token_channels, _MAX_CELLS, _MAX_CELLS)
@@ -215,19 +215,20 @@ class MatcherNet(nn.Module):
     def match(self, reference: Tensor, current: Tensor) -> tuple[Tensor, ...]:
         """What a dual softmax needs of two sets of tokens from ``encode``, in few passes.
 
-        With ``weight = exp(similarity)``, the confidence of cells i and j is
-        ``weight[i, j] ** 2 / (reference_sum[i] * current_sum[j])``, the product of both
-        softmaxes. Similarities are bounded, so the exponential needs no shift and is fused into
-        the matrix product; the division is left to the consumer, who needs it for few pairs.
+        With ``weight = exp(similarity - scale)``, which is at most 1, the confidence of cells i
+        and j is ``weight[i, j] ** 2 / (reference_sum[i] * current_sum[j])``, the product of both
+        softmaxes. The shift is one constant because similarities are bounded by the scale, so the
+        exponential is fused into the matrix product; the division is left to the consumer, who
+        needs it for few pairs.
 
         Returns:
             Weight [B, L, S]; its sums over S [B, L] and over L [B, S]; its maxima over S [B, L]
             and over L [B, S].
         """
-        weight = torch.exp(self.similarity(reference, current))
+        weight = torch.exp(self.similarity(reference, current) - self.scale())
         return weight, weight.sum(2), weight.sum(1), weight.amax(2), weight.amax(1)
 
 
 def dual_softmax(weight: Tensor, reference_sum: Tensor, current_sum: Tensor) -> Tensor:
     """Confidence [B, L, S] of all pairs of cells, from what ``MatcherNet.match`` returns."""
-    return weight.square() / (reference_sum[:, :, None] * current_sum[:, None, :])
+    return (weight / reference_sum[:, :, None]) * (weight / current_sum[:, None, :])

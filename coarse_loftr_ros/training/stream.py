@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from coarse_loftr_ros.training.depth_sequences import PosedPair, PosedPairs, open_layout
+from coarse_loftr_ros.training.depth_sequences.pairs import PosedPair, PosedPairs
+from coarse_loftr_ros.training.depth_sequences.registry import open_layout
 from coarse_loftr_ros.training.distributed import Processes
 from coarse_loftr_ros.training.recipes import PairRecipes, RecipeBatch, find_images
 from coarse_loftr_ros.training.settings import TrainingSettings

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from scenes import texture
 
-from coarse_loftr_ros.training.depth_sequences import PosedPair, PosedPairs, open_layout
 from coarse_loftr_ros.training.depth_sequences.files import read_pfm
+from coarse_loftr_ros.training.depth_sequences.pairs import PosedPair, PosedPairs
+from coarse_loftr_ros.training.depth_sequences.registry import open_layout
 from coarse_loftr_ros.training.distributed import Processes
 from coarse_loftr_ros.training.settings import SequenceSettings
 from coarse_loftr_ros.training.stream import TrainingStream
