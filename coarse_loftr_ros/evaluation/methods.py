@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from coarse_loftr_ros.evaluation.baselines.akaze import Akaze, akaze_is_available
 from coarse_loftr_ros.evaluation.baselines.orb import Orb
 from coarse_loftr_ros.evaluation.baselines.published_student import PublishedStudent
 from coarse_loftr_ros.evaluation.baselines.sift import Sift
@@ -40,13 +41,15 @@ class BaselineWeights:
 
 
 def baselines(weights: BaselineWeights, threads: int = 0) -> list[PairMatcher]:
-    """ORB and SIFT, and the networks whose weights are at hand.
+    """ORB, SIFT and (where OpenCV has it) AKAZE, and the networks whose weights are at hand.
 
     Args:
         weights: files of the networks.
         threads: CPU threads of the networks' runtime; 0 lets it choose.
     """
     makers: list[Callable[[], PairMatcher]] = [Orb, Sift]
+    if akaze_is_available():
+        makers.append(Akaze)
     if weights.student is not None:
         student = partial(PublishedStudent, weights.student, threads=threads)
         makers += [student, partial(student, refine=True)]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.evaluation.digest import files_digest
 from coarse_loftr_ros.evaluation.pair_matcher import PointMatches
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.pipeline import Pipeline
 
 __all__ = ["OwnMatcher"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class OwnMatcher:
@@ -23,6 +30,23 @@ class OwnMatcher:
     def __init__(self, pipeline: Pipeline, name: str) -> None:
         self.name = name
         self._pipeline = pipeline
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The pipeline's settings and model, its runtime, and the code that it runs.
+
+        Where files lie and how many threads work changes no match.
+        """
+        pipeline = asdict(self._pipeline.settings)
+        del pipeline["threads"]
+        model = pipeline.pop("model")
+        return {
+            "pipeline": pipeline,
+            "model": {name: fact for name, fact in model.items() if not isinstance(fact, Path)},
+            "match": asdict(self._pipeline.match_settings),
+            "runtime": self._pipeline.backend.description.split(",")[0],
+            "code": files_digest(sorted([*_PACKAGE.glob("*.py"), *_PACKAGE.glob("backends/*.py")])),
+        }
 
     def describe(self, image: NDArray[np.uint8]) -> Frame:
         """The image as a frame; the pipeline encodes it together with its partner."""

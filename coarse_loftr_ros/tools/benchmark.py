@@ -47,7 +47,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--rounds", type=int, default=12, help="turns of each method (default: %(default)s)"
     )
-    parser.add_argument("--only-own", action="store_true", help="leave the baselines out")
     add_report_options(parser)
     add_pipeline_options(parser)
     return parser
@@ -139,7 +138,7 @@ def _baselines(weights: BaselineWeights, threads: int) -> list[Subject]:
 
 
 def _table(times: list[MethodTimes]) -> str:
-    from coarse_loftr_ros.evaluation.report import text_table
+    from coarse_loftr_ros.evaluation.tables import text_table
 
     stages = ("encode", "match", "refine", "homography", "total")
     rows = []

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scenes import motion, texture, view
 
+from coarse_loftr_ros.evaluation.baselines.akaze import akaze_is_available
 from coarse_loftr_ros.evaluation.baselines.orb import Orb
 from coarse_loftr_ros.evaluation.methods import BaselineWeights, baselines
 from coarse_loftr_ros.evaluation.timing import Spread, Subject, pair_subject, time_methods
@@ -67,4 +68,6 @@ def test_networks_are_compared_only_where_their_weights_are(tmp_path):
     (tmp_path / "xfeat").mkdir()
     (tmp_path / "xfeat" / "xfeat.onnx").touch()
     assert BaselineWeights.below(tmp_path).xfeat == tmp_path / "xfeat" / "xfeat.onnx"
-    assert [method.name for method in baselines(BaselineWeights())] == ["ORB 2000", "SIFT 2048"]
+    names = [method.name for method in baselines(BaselineWeights())]
+    assert names[:2] == ["ORB 2000", "SIFT 2048"]
+    assert names[2:] == (["AKAZE 2048"] if akaze_is_available() else [])

@@ -1,6 +1,7 @@
 """`coarse-loftr evaluate` on small data with known truth."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -8,6 +9,12 @@ import pytest
 from scenes import motion, texture, view
 
 PLANE = texture()
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    """What a test matches is kept with the test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +40,33 @@ def test_homography_prints_a_row_per_method_and_writes_every_figure(run_tool, se
     own = figures["report"]["summaries"][0]
     assert own["pairs"] == 2 and own["failures"] == 0
     assert own["median_error_px"] < 0.5
+
+
+def test_a_second_run_takes_everything_from_the_cache_and_says_the_same(
+    run_tool, sequence, tmp_path
+):
+    options = ("evaluate", "homography", sequence, "--threads", 1)
+    first, second = (run_tool(*options) for _ in range(2))
+    assert "0 taken from" in first.stderr and "pairs: 0 matched" in second.stderr
+    assert first.stdout == second.stdout
+    assert (tmp_path / "cache/coarse_loftr_ros/evaluation").is_dir()
+    assert "taken from" not in run_tool(*options, "--only-own", "--no-cache").stderr
+
+
+def test_several_models_are_rows_of_their_own(run_tool, sequence, repository, tmp_path):
+    models = [tmp_path / "one", tmp_path / "other"]
+    for folder in models:
+        shutil.copytree(repository / "coarse_loftr_ros/models/default", folder)
+    facts = json.loads((models[1] / "model.json").read_text())
+    (models[1] / "model.json").write_text(json.dumps({**facts, "name": "another"}))
+    chosen = [part for folder in models for part in ("--model", folder)]
+    output = tmp_path / "figures.json"
+    done = run_tool(*("evaluate", "homography", sequence, "--only-own", "--json", output, *chosen))
+    assert done.returncode == 0, done.stderr
+    names = [row["method"] for row in json.loads(output.read_text())["report"]["summaries"]]
+    assert names == [facts["name"], "another"]
+    twice = run_tool("evaluate", "homography", sequence, "--only-own", *chosen[:2], *chosen[:2])
+    assert twice.returncode == 2 and "every name must be different" in twice.stderr
 
 
 def test_random_homographies_of_a_folder_are_the_same_every_time(run_tool, tmp_path):

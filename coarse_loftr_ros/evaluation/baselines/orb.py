@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.evaluation.baselines.ratio_matching import DescribedKeypoints, match_ratio
+from coarse_loftr_ros.evaluation.digest import files_digest
 from coarse_loftr_ros.evaluation.pair_matcher import PointMatches
 
 __all__ = ["Orb"]
@@ -26,6 +29,12 @@ class Orb:
 
     def __init__(self, features: int = 2000, ratio: float = 1.0) -> None:
         self.name = f"ORB {features}"
+        self.settings = {
+            "method": "ORB",
+            "features": features,
+            "ratio": ratio,
+            "code": files_digest([__file__, inspect.getfile(match_ratio)]),
+        }
         self._ratio = ratio
         self._detector = cv2.ORB_create(nfeatures=features)
 

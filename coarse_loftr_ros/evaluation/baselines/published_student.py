@@ -8,6 +8,7 @@ deviation of 0.14 px; the centre of the cell would be at (7.5, 7.5).
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.evaluation.baselines.mutual_nearest import mutual_nearest
 from coarse_loftr_ros.evaluation.baselines.onnx_graph import OnnxGraph, Runtime
+from coarse_loftr_ros.evaluation.digest import files_digest
 from coarse_loftr_ros.evaluation.pair_matcher import PointMatches
 
 __all__ = ["PublishedStudent"]
@@ -66,6 +68,13 @@ class PublishedStudent:
         self._refine = refine
         self._minimum_confidence = minimum_confidence
         self._graph = OnnxGraph(weights, runtime, threads)
+        self.settings = {
+            "method": "published student",
+            "refine": refine,
+            "minimum_confidence": minimum_confidence,
+            "code": files_digest([__file__, inspect.getfile(mutual_nearest)]),
+            **self._graph.settings,
+        }
 
     def describe(self, image: NDArray[np.uint8]) -> StudentImage:
         """Resize for the network; it has no step of its own for one image."""

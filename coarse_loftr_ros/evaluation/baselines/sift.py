@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.evaluation.baselines.ratio_matching import DescribedKeypoints, match_ratio
+from coarse_loftr_ros.evaluation.digest import files_digest
 from coarse_loftr_ros.evaluation.pair_matcher import PointMatches
 
 __all__ = ["Sift"]
@@ -26,6 +29,12 @@ class Sift:
 
     def __init__(self, features: int = 2048, ratio: float = 0.85) -> None:
         self.name = f"SIFT {features}"
+        self.settings = {
+            "method": "SIFT",
+            "features": features,
+            "ratio": ratio,
+            "code": files_digest([__file__, inspect.getfile(match_ratio)]),
+        }
         self._ratio = ratio
         try:
             self._detector = cv2.SIFT_create(nfeatures=features, enable_precise_upscale=True)

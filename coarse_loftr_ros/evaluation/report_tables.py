@@ -1,0 +1,123 @@
+"""The tables of each kind of evaluation, from its report as JSON holds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coarse_loftr_ros.evaluation.tables import Column, Record, Table, make_table, number
+
+__all__ = ["report_tables"]
+
+
+def report_tables(kind: str, report: dict[str, Any]) -> dict[str, Table]:
+    """Tables by title, in order.
+
+    Args:
+        kind: of the evaluation, as ``coarse-loftr evaluate`` names it.
+        report: as it is written to JSON.
+    """
+    return _TABLES[kind](report)
+
+
+def _method(record: Record) -> str:
+    return record["method"]
+
+
+def _failed() -> Column:
+    return Column("failed", lambda r: f"{r['failures']}/{r['pairs']}")
+
+
+def _counts() -> list[Column]:
+    return [
+        Column("matches", lambda r: number(r["median_matches"], 0)),
+        Column("inliers", lambda r: number(r["median_inliers"], 0)),
+    ]
+
+
+def _median(header: str, key: str, digits: int) -> Column:
+    """An error: the smallest is the best."""
+    return Column(
+        header,
+        lambda r: number(r[key], digits),
+        lambda r: float("-inf") if r[key] is None else -round(r[key], digits),
+    )
+
+
+def _areas(summaries: list[Record], unit: str) -> list[Column]:
+    """AUC in per cent with its 95 % interval, one column per threshold."""
+
+    def column(index: int, threshold: float) -> Column:
+        def text(record: Record) -> str:
+            figure = record["auc"][index]
+            value, low, high = (100 * figure[part] for part in ("value", "low", "high"))
+            return f"{value:.1f} [{low:.0f}, {high:.0f}]"
+
+        return Column(
+            f"AUC@{threshold:g}{unit}", text, lambda r: round(r["auc"][index]["value"], 3)
+        )
+
+    return [column(k, figure["threshold"]) for k, figure in enumerate(summaries[0]["auc"])]
+
+
+def _accuracy(px: int) -> Column:
+    return Column(
+        f"MMA@{px} px",
+        lambda r: f"{100 * r['accuracy'][px - 1]:.1f}",
+        lambda r: round(r["accuracy"][px - 1], 3),
+    )
+
+
+def _homography(report: dict[str, Any]) -> dict[str, Table]:
+    columns = [
+        Column("method", _method),
+        *_areas(report["summaries"], " px"),
+        _accuracy(1),
+        _accuracy(3),
+        _median("median px", "median_error_px", 2),
+        _failed(),
+        *_counts(),
+    ]
+    return {"": make_table(columns, report["summaries"])}
+
+
+def _pose(report: dict[str, Any]) -> dict[str, Table]:
+    columns = [
+        Column("method", _method),
+        *_areas(report["summaries"], " deg"),
+        _median("rotation deg", "median_rotation_deg", 2),
+        _median("direction deg", "median_direction_deg", 2),
+        _failed(),
+        *_counts(),
+    ]
+    return {"": make_table(columns, report["summaries"])}
+
+
+def _direction(record: Record) -> str:
+    value, low, high = (
+        number(record[f"{part}direction{end}_deg"], 2)
+        for part, end in (("median_", ""), ("", "_low"), ("", "_high"))
+    )
+    return f"{value} [{low}, {high}]"
+
+
+def _odometry(report: dict[str, Any]) -> dict[str, Table]:
+    columns = [
+        Column("method", _method),
+        Column("direction deg", _direction, _median("", "median_direction_deg", 2).rank),
+        _median("rotation deg", "median_rotation_deg", 3),
+        _failed(),
+        *_counts(),
+    ]
+    gaps = dict.fromkeys(record["gap"] for record in report["summaries"])
+    return {
+        f"gap {gap}": make_table(columns, [r for r in report["summaries"] if r["gap"] == gap])
+        for gap in gaps
+    }
+
+
+_TABLES = {
+    "homography": _homography,
+    "random": _homography,
+    "pose": _pose,
+    "odometry": _odometry,
+}
