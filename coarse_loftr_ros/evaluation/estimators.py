@@ -55,7 +55,7 @@ class PoseEstimate:
     def errors(
         self, rotation: NDArray[np.float64], translation: NDArray[np.float64]
     ) -> tuple[float, float]:
-        """Angles in degrees to the true rotation [3, 3] and to the line of the true translation [3].
+        """Angles in degrees to the true rotation [3, 3] and the line of the true translation [3].
 
         Infinite both without an estimate.
         """

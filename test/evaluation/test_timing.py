@@ -38,9 +38,19 @@ def test_a_drifting_machine_does_not_bend_the_ratio():
 
     own, slow = (Subject(name, method(cost)) for name, cost in (("own", 1.0), ("slow", 3.0)))
     times = time_methods([own, slow], FRAMES, rounds=20)
-    assert times[0].ratio == Spread(1.0, 1.0, 1.0)
-    assert times[1].ratio.median == pytest.approx(3.0, rel=0.05)
+    assert times[0].ratios == {"own": Spread(1.0, 1.0, 1.0)}
+    assert times[1].ratios["own"].median == pytest.approx(3.0, rel=0.05)
     assert times[1].stages["total"].high > 2 * times[1].stages["total"].low
+
+
+def test_ratios_refer_to_each_of_our_models():
+    costs = {"fast": 2.0, "accurate": 4.0, "other": 8.0}
+    subjects = [Subject(name, lambda image, c=cost: {"total": c}) for name, cost in costs.items()]
+    *_, other = time_methods(subjects, FRAMES, rounds=2, references=2)
+    assert {name: spread.median for name, spread in other.ratios.items()} == {
+        "fast": 4.0,
+        "accurate": 2.0,
+    }
 
 
 def test_a_baseline_describes_each_frame_once():
