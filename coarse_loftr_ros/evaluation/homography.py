@@ -30,6 +30,7 @@ __all__ = [
     "Progress",
     "auc_figures",
     "evaluate_homography",
+    "match_pairs",
     "summarise_homography",
 ]
 
@@ -146,6 +147,21 @@ def evaluate_homography(
     Raises:
         ValueError: when two methods have the same name.
     """
+    results = match_pairs(matchers, pairs, progress, threshold_px)
+    summaries = [
+        summarise_homography([result for result in results if result.method == matcher.name])
+        for matcher in matchers
+    ]
+    return HomographyReport(tuple(summaries), tuple(results))
+
+
+def match_pairs(
+    matchers: Sequence[PairMatcher],
+    pairs: HomographyPairs,
+    progress: Progress | None = None,
+    threshold_px: float = 3.0,
+) -> list[HomographyResult]:
+    """The single results of :func:`evaluate_homography`."""
     refuse_equal_names(matchers)
     results: list[HomographyResult] = []
     steps = len(pairs) * len(matchers)
@@ -179,11 +195,7 @@ def evaluate_homography(
             )
             if progress is not None:
                 progress(len(results), steps, f"{matcher.name}: {pair.name}")
-    summaries = [
-        summarise_homography([result for result in results if result.method == matcher.name])
-        for matcher in matchers
-    ]
-    return HomographyReport(tuple(summaries), tuple(results))
+    return results
 
 
 def summarise_homography(results: Sequence[HomographyResult]) -> HomographySummary:

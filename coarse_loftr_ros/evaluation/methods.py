@@ -14,7 +14,7 @@ from coarse_loftr_ros.evaluation.baselines.sift import Sift
 from coarse_loftr_ros.evaluation.baselines.xfeat import XFeat
 from coarse_loftr_ros.evaluation.pair_matcher import PairMatcher
 
-__all__ = ["BaselineWeights", "baselines"]
+__all__ = ["BaselineWeights", "baselines", "loosest_baselines"]
 
 
 @dataclass(frozen=True)
@@ -56,3 +56,18 @@ def baselines(weights: BaselineWeights, threads: int = 0) -> list[PairMatcher]:
     if weights.xfeat is not None:
         makers.append(partial(XFeat, weights.xfeat, threads=threads))
     return [make() for make in makers]
+
+
+def loosest_baselines(weights: BaselineWeights, threads: int = 0) -> list[PairMatcher]:
+    """The same methods with thresholds that leave nearly everything in, to tune them."""
+    methods: list[PairMatcher] = [Orb(ratio=1.0), Sift(ratio=1.0)]
+    if akaze_is_available():
+        methods.append(Akaze(ratio=1.0))
+    if weights.student is not None:
+        methods += [
+            PublishedStudent(weights.student, refine, threads=threads, minimum_confidence=0.001)
+            for refine in (False, True)
+        ]
+    if weights.xfeat is not None:
+        methods.append(XFeat(weights.xfeat, minimum_cosine=0.5, threads=threads))
+    return methods

@@ -25,11 +25,14 @@ class OwnMatcher:
     Args:
         pipeline: as the node would have it.
         name: for tables.
+
+    Attributes:
+        pipeline: whose settings may be changed before the first pair.
     """
 
     def __init__(self, pipeline: Pipeline, name: str) -> None:
         self.name = name
-        self._pipeline = pipeline
+        self.pipeline = pipeline
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -37,14 +40,14 @@ class OwnMatcher:
 
         Where files lie and how many threads work changes no match.
         """
-        pipeline = asdict(self._pipeline.settings)
+        pipeline = asdict(self.pipeline.settings)
         del pipeline["threads"]
         model = pipeline.pop("model")
         return {
             "pipeline": pipeline,
             "model": {name: fact for name, fact in model.items() if not isinstance(fact, Path)},
-            "match": asdict(self._pipeline.match_settings),
-            "runtime": self._pipeline.backend.description.split(",")[0],
+            "match": asdict(self.pipeline.match_settings),
+            "runtime": self.pipeline.backend.description.split(",")[0],
             "code": files_digest(sorted([*_PACKAGE.glob("*.py"), *_PACKAGE.glob("backends/*.py")])),
         }
 
@@ -54,5 +57,5 @@ class OwnMatcher:
 
     def match(self, reference: Frame, current: Frame) -> PointMatches:
         """Match two frames of any sizes."""
-        found = self._pipeline.process_pair(reference, current).correspondences
+        found = self.pipeline.process_pair(reference, current).correspondences
         return PointMatches(found.reference_points, found.current_points, found.confidence)

@@ -115,9 +115,87 @@ def _odometry(report: dict[str, Any]) -> dict[str, Table]:
     }
 
 
+def _share(record: Record) -> str:
+    value, low, high = (100 * record[part] for part in ("success", "low", "high"))
+    return f"{value:.0f} [{low:.0f}, {high:.0f}]"
+
+
+def _success(header: str, key: str) -> Column:
+    """Success rate in per cent, of the record that a row holds under ``key``."""
+    return Column(header, lambda r: _share(r[key]), lambda r: r[key]["success"])
+
+
+def _stress(report: dict[str, Any]) -> dict[str, Table]:
+    methods = dict.fromkeys(level["method"] for level in report["levels"])
+    rows: dict[str, Record] = {name: {"method": name} for name in methods}
+    for level in report["levels"]:
+        rows[level["method"]][f"{level['suite']} {level['dose']}"] = level
+    for summary in report["summaries"]:
+        rows[summary["method"]][summary["suite"]] = summary
+    first, calm = Column("method", _method), " 0.0"
+    names = [suite["name"] for suite in report["suites"]]
+    overview = [first, _success("no stress", calm), *(_success(name, name) for name in names)]
+    tables = {"all doses of a suite together": make_table(overview, list(rows.values()))}
+    for suite in report["suites"]:
+        doses = [_success(f"{d:g}", f"{suite['name']} {d}") for d in suite["doses"]]
+        columns = [first, _success(suite["calm"], calm), *doses]
+        title = f"{suite['name']} ({suite['quantity']})"
+        tables[title] = make_table(columns, list(rows.values()))
+    return tables
+
+
+def _tuning(report: dict[str, Any]) -> dict[str, Table]:
+    thresholds = (1, 3, 5)
+    columns = [
+        Column("method", _method),
+        Column("setting", lambda r: r["setting"]),
+        Column("value", lambda r: f"{r['value']:g}"),
+        *(
+            Column(f"AUC@{px} px", lambda r, k=k: f"{100 * r['auc'][k]:.1f}")
+            for k, px in enumerate(thresholds)
+        ),
+        Column("mean", lambda r: f"{100 * r['mean']:.1f}"),
+        Column("", lambda r: "best" if r["best"] else ""),
+    ]
+    return {"": make_table(columns, report["tried"])}
+
+
+def _calibration(report: dict[str, Any]) -> dict[str, Table]:
+    overview = [
+        Column("method", _method),
+        Column("pairs", lambda r: f"{r['pairs']}"),
+        Column("matches", lambda r: f"{r['matches']}"),
+        Column("calibration error", lambda r: f"{r['calibration_error']:.3f}"),
+        Column("threshold", lambda r: f"{r['threshold']:.2f}"),
+    ]
+    curve = [
+        Column("confidence", lambda r: f"{r['confidence']:.2f}"),
+        Column("precision", lambda r: f"{r['precision']:.3f} [{r['low']:.3f}, {r['high']:.3f}]"),
+        Column("matches", lambda r: f"{r['matches']}"),
+    ]
+    points = [
+        Column("threshold", lambda r: f"{r['threshold']:.2f}"),
+        Column("matches a pair", lambda r: f"{r['matches']:.0f}"),
+        Column("precision", lambda r: f"{r['precision']:.3f}"),
+        Column("recall", lambda r: f"{r['recall']:.3f}"),
+    ]
+    tables = {"": make_table(overview, report["calibrations"])}
+    for record in report["calibrations"]:
+        tables[f"{record['method']}: precision of matches of equal confidence"] = make_table(
+            curve, record["bins"]
+        )
+        tables[f"{record['method']}: what a threshold leaves"] = make_table(
+            points, record["points"]
+        )
+    return tables
+
+
 _TABLES = {
     "homography": _homography,
     "random": _homography,
     "pose": _pose,
     "odometry": _odometry,
+    "stress": _stress,
+    "calibration": _calibration,
+    "tune": _tuning,
 }

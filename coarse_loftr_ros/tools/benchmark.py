@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="measure time per frame and stage beside the baselines",
         description="Milliseconds per frame in the steady state (what can be kept of the frame "
         "before is kept), medians with their 10 to 90 %% range. All methods take turns in one "
-        "process, and the last columns are each one's time over that of ours (of each model that is "
+        "process, and the last columns are each one's time over ours (over each model's that is "
         "given), round by round.",
         conflict_handler="resolve",
     )

@@ -134,15 +134,101 @@ def _odometry(args: argparse.Namespace, methods: Sequence[PairMatcher], progress
     return evaluate_odometry(methods, KittiSequence(args.directory), args.gaps, progress)
 
 
+def _stress_arguments(parser: argparse.ArgumentParser) -> None:
+    _directory(parser)
+    _pairs(parser, 12)
+    parser.add_argument(
+        "--suite",
+        action="append",
+        metavar="NAME",
+        help="only this kind of stress; may be repeated (default: rotation, scale, exposure, "
+        "motion blur, noise, low light, low texture, moving foreground)",
+    )
+
+
+def _stress(args: argparse.Namespace, methods: Sequence[PairMatcher], progress: Any) -> Any:
+    from coarse_loftr_ros.evaluation.data.stress import SUITES, StressPairs
+    from coarse_loftr_ros.evaluation.stress import evaluate_stress
+
+    for name in args.suite or ():
+        if name not in SUITES:
+            raise ValueError(
+                f"--suite: there is no '{name}'; it must be one of {', '.join(SUITES)}"
+            )
+
+    def pairs_of(suite: Any, dose: float) -> StressPairs:
+        return StressPairs(args.directory, suite, dose, args.pairs, args.seed, **_keep(args))
+
+    suites = [SUITES[name] for name in args.suite or SUITES]
+    return evaluate_stress(methods, suites, pairs_of, progress)
+
+
+def _calibration_arguments(parser: argparse.ArgumentParser) -> None:
+    _directory(parser)
+    _pairs(parser, 200, seed=1)
+
+
+def _calibration(args: argparse.Namespace, methods: Sequence[PairMatcher], progress: Any) -> Any:
+    from coarse_loftr_ros.evaluation.calibration import evaluate_calibration
+    from coarse_loftr_ros.evaluation.data.stress import MixedStressPairs
+
+    pairs = MixedStressPairs(args.directory, args.pairs, args.seed, **_keep(args))
+    return evaluate_calibration(methods, pairs, progress)
+
+
+def unfiltered_methods(args: argparse.Namespace) -> Sequence[PairMatcher]:
+    """Each of our models without a threshold: as published, and the network's own points."""
+    from dataclasses import replace
+
+    methods = []
+    for refined, stage in ((True, "as published"), (False, "before refinement")):
+        for method in own_methods(args):
+            match = method.pipeline.match_settings
+            method.pipeline.match_settings = replace(
+                match,
+                confidence_threshold=0.0,
+                refinement=replace(match.refinement, enabled=refined),
+            )
+            method.name = f"{method.name}, {stage}"
+            methods.append(method)
+    return methods
+
+
+def _tune_arguments(parser: argparse.ArgumentParser) -> None:
+    _directory(parser)
+    parser.add_argument(
+        "--pairs", type=int, default=80, help="number of pairs (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+
+
+def _tune(args: argparse.Namespace, methods: Sequence[PairMatcher], progress: Any) -> Any:
+    from coarse_loftr_ros.evaluation.data.random_homographies import RandomHomographies
+    from coarse_loftr_ros.evaluation.data.split import held_out
+    from coarse_loftr_ros.evaluation.tuning import evaluate_thresholds
+
+    pairs = RandomHomographies(
+        args.directory, args.pairs, seed=args.seed, keep=lambda path: not held_out(path)
+    )
+    return evaluate_thresholds(methods, pairs, progress)
+
+
+def loosest_methods(args: argparse.Namespace) -> Sequence[PairMatcher]:
+    """The baselines with nothing left out."""
+    from coarse_loftr_ros.evaluation.methods import loosest_baselines
+
+    return loosest_baselines(baseline_weights(args), args.threads)
+
+
 def _directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", type=Path, metavar="DIR")
 
 
-def _pairs(parser: argparse.ArgumentParser, count: int) -> None:
+def _pairs(parser: argparse.ArgumentParser, count: int, seed: int = 0) -> None:
     parser.add_argument(
         "--pairs", type=int, default=count, help="number of pairs (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=seed, help="default: %(default)s")
     parser.add_argument(
         "--all-images",
         action="store_true",
@@ -185,5 +271,31 @@ EVALUATIONS = {
         "essential matrix with MAGSAC at 1 px. DIR holds image_0/, poses.txt and calib.txt.",
         _odometry_arguments,
         _odometry,
+    ),
+    "stress": Evaluation(
+        "growing doses of one kind of stress at a time, with exact truth",
+        "Success rate (mean corner error below 3 px) on pairs made from the photographs below DIR "
+        "by a modest change of viewpoint and one kind of stress. --pairs counts the pairs of each "
+        "of 50 doses.",
+        _stress_arguments,
+        _stress,
+    ),
+    "calibration": Evaluation(
+        "what our confidences are worth, and the threshold that follows",
+        "Confidence against the share of matches within 3 px of the truth, without a threshold, "
+        "on pairs made from the photographs below DIR, half of them under any stress of "
+        "'stress'. The threshold is the lowest confidence from which on a match is more likely "
+        "right than wrong. Ours only.",
+        _calibration_arguments,
+        _calibration,
+        unfiltered_methods,
+    ),
+    "tune": Evaluation(
+        "the baselines' thresholds, on photographs that no other evaluation uses",
+        "AUC of every baseline with every threshold that is tried, on pairs as 'random' makes "
+        "them, but of the photographs that the other evaluations leave to training.",
+        _tune_arguments,
+        _tune,
+        loosest_methods,
     ),
 }
