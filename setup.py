@@ -90,6 +90,7 @@ setup(
             "tensorboard",
         ],
         "loftr": ["kornia>=0.7"],  # LoFTR as a teacher
+        "plots": ["matplotlib>=3.7"],
         "test": ["pytest>=8", "pytest-timeout", "hypothesis", "PyYAML"],
         "colcon": COLCON,
     },

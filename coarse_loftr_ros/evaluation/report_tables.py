@@ -190,6 +190,33 @@ def _calibration(report: dict[str, Any]) -> dict[str, Table]:
     return tables
 
 
+def _benchmark(report: dict[str, Any]) -> dict[str, Table]:
+    def stage(name: str) -> Column:
+        def text(record: Record) -> str:
+            return number(record["stages_ms"].get(name, {}).get("median"), 1)
+
+        return Column(name, text)
+
+    def ratio(of: str) -> Column:
+        def text(record: Record) -> str:
+            spread = record["ratios"][of]
+            return f"{spread['median']:.2f} [{spread['low']:.2f}, {spread['high']:.2f}]"
+
+        return Column(f"x {of}", text)
+
+    def spread(record: Record) -> str:
+        total = record["stages_ms"]["total"]
+        return f"{total['low']:.1f} - {total['high']:.1f}"
+
+    columns = [
+        Column("ms per frame", _method),
+        *map(stage, ("encode", "match", "refine", "homography", "total")),
+        Column("10-90 %", spread),
+        *map(ratio, report["methods"][0]["ratios"]),
+    ]
+    return {"": make_table(columns, report["methods"])}
+
+
 _TABLES = {
     "homography": _homography,
     "random": _homography,
@@ -198,4 +225,5 @@ _TABLES = {
     "stress": _stress,
     "calibration": _calibration,
     "tune": _tuning,
+    "benchmark": _benchmark,
 }

@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     import cv2
 
     from coarse_loftr_ros.evaluation.report import to_json
+    from coarse_loftr_ros.evaluation.report_tables import report_tables
     from coarse_loftr_ros.evaluation.timing import time_methods
 
     if args.threads:
@@ -74,10 +75,11 @@ def run(args: argparse.Namespace) -> int:
     models = len(list(each_model(args)))
     with as_user_error(ValueError):
         times = time_methods(subjects, frames, args.rounds, models, progress_bar("benchmark"))
-    print(_table(times))
+    report = {"methods": [_row(row, to_json) for row in times]}
+    print(report_tables("benchmark", report)[""].text())
     facts = {"kind": "benchmark", "rounds": args.rounds, **environment(args.threads)}
     facts["size"] = list(args.size)
-    write_report(args.json, {**facts, "methods": [_row(row, to_json) for row in times]})
+    write_report(args.json, {**facts, "report": report})
     return 0
 
 
@@ -142,26 +144,6 @@ def _baselines(weights: BaselineWeights, threads: int) -> list[Subject]:
         for runtime in reversed(installed_backends())
     ]
     return [*students, *others]
-
-
-def _table(times: list[MethodTimes]) -> str:
-    from coarse_loftr_ros.evaluation.tables import text_table
-
-    stages = ("encode", "match", "refine", "homography", "total")
-    rows = []
-    for method in times:
-        cells = [method.name]
-        for stage in stages:
-            spread = method.stages.get(stage)
-            cells.append(f"{spread.median:.1f}" if spread else "-")
-        total = method.stages["total"]
-        cells.append(f"{total.low:.1f} - {total.high:.1f}")
-        for ratio in method.ratios.values():
-            cells.append(f"{ratio.median:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]")
-        rows.append(cells)
-    return text_table(
-        ["ms per frame", *stages, "10-90 %", *(f"x {name}" for name in times[0].ratios)], rows
-    )
 
 
 def _row(times: MethodTimes, to_json: Any) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
 
-from coarse_loftr_ros.tools.errors import as_user_error
+from coarse_loftr_ros.tools.errors import UserError, as_user_error
 from coarse_loftr_ros.tools.evaluations import EVALUATIONS
 from coarse_loftr_ros.tools.measuring import (
     add_models_option,
@@ -60,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.evaluation.report import to_json
     from coarse_loftr_ros.evaluation.report_tables import report_tables
 
+    if args.plots is not None and importlib.util.find_spec("matplotlib") is None:
+        raise UserError("--plots needs matplotlib; install it with pip install matplotlib")
     evaluation = EVALUATIONS[args.kind]
     with as_user_error(OSError, ValueError):
         methods = evaluation.methods(args)
@@ -75,4 +78,9 @@ def run(args: argparse.Namespace) -> int:
     facts = {"kind": args.kind, "data": args.directory.name, **environment(args.threads)}
     facts["methods"] = {method.name: dict(method.settings) for method in methods}
     write_report(args.json, {**facts, "report": report})
+    if args.plots is not None:
+        from coarse_loftr_ros.evaluation.plots import draw_report
+
+        with as_user_error(OSError):
+            print("drawn:", *draw_report(args.kind, report, args.plots), file=sys.stderr)
     return 0

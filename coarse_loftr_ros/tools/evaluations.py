@@ -197,7 +197,7 @@ def unfiltered_methods(args: argparse.Namespace) -> Sequence[PairMatcher]:
 def _tune_arguments(parser: argparse.ArgumentParser) -> None:
     _directory(parser)
     parser.add_argument(
-        "--pairs", type=int, default=80, help="number of pairs (default: %(default)s)"
+        "--pairs", type=int, default=160, help="number of pairs (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
 
@@ -205,12 +205,16 @@ def _tune_arguments(parser: argparse.ArgumentParser) -> None:
 def _tune(args: argparse.Namespace, methods: Sequence[PairMatcher], progress: Any) -> Any:
     from coarse_loftr_ros.evaluation.data.random_homographies import RandomHomographies
     from coarse_loftr_ros.evaluation.data.split import held_out
+    from coarse_loftr_ros.evaluation.data.stress import MixedStressPairs
     from coarse_loftr_ros.evaluation.tuning import evaluate_thresholds
 
-    pairs = RandomHomographies(
-        args.directory, args.pairs, seed=args.seed, keep=lambda path: not held_out(path)
-    )
-    return evaluate_thresholds(methods, pairs, progress)
+    def training(path: Path) -> bool:
+        return not held_out(path)
+
+    half = max(1, args.pairs // 2)
+    moderate = RandomHomographies(args.directory, half, seed=args.seed, keep=training)
+    mixed = MixedStressPairs(args.directory, half, seed=args.seed, keep=training)
+    return evaluate_thresholds(methods, [*moderate, *mixed], progress)
 
 
 def loosest_methods(args: argparse.Namespace) -> Sequence[PairMatcher]:
@@ -292,8 +296,9 @@ EVALUATIONS = {
     ),
     "tune": Evaluation(
         "the baselines' thresholds, on photographs that no other evaluation uses",
-        "AUC of every baseline with every threshold that is tried, on pairs as 'random' makes "
-        "them, but of the photographs that the other evaluations leave to training.",
+        "AUC of every baseline with every threshold that is tried; half on pairs as 'random' "
+        "makes them, half as 'calibration' does, but of the photographs that the other "
+        "evaluations leave to training.",
         _tune_arguments,
         _tune,
         loosest_methods,
