@@ -65,7 +65,7 @@ def loosest_baselines(weights: BaselineWeights, threads: int = 0) -> list[PairMa
         methods.append(Akaze(ratio=1.0))
     if weights.student is not None:
         methods += [
-            PublishedStudent(weights.student, refine, threads=threads, minimum_confidence=0.001)
+            PublishedStudent(weights.student, refine, threads=threads, minimum_confidence=0.0)
             for refine in (False, True)
         ]
     if weights.xfeat is not None:

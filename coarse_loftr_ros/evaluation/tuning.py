@@ -22,7 +22,7 @@ __all__ = ["GRIDS", "TriedThreshold", "TuningReport", "evaluate_thresholds"]
 GRIDS = {
     "ratio": (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0),
     "minimum_cosine": (0.5, 0.6, 0.7, 0.75, 0.82, 0.85, 0.9, 0.95),
-    "minimum_confidence": (0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
+    "minimum_confidence": (0.0, 0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
 }
 """Values that are tried, by the name of the setting."""
 

@@ -33,7 +33,7 @@ def test_the_best_threshold_is_the_one_that_leaves_the_right_matches():
     class Liar:
         """Right above 0.25, wrong in one and the same way below."""
 
-        name, settings = "liar", {"minimum_confidence": 0.001}
+        name, settings = "liar", {"minimum_confidence": 0.0}
 
         def describe(self, image):
             return image
