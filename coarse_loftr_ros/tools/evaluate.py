@@ -50,7 +50,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
             "(default: coarse_loftr_ros/evaluation in the user's cache folder)",
         )
         group.add_argument("--no-cache", action="store_true", help="keep and reuse nothing")
-        add_pipeline_options(kind)
+        add_pipeline_options(kind, search_views=11)
         add_models_option(kind)
     return parser
 

@@ -60,26 +60,25 @@ def add_models_option(parser: argparse.ArgumentParser) -> None:
     """Make ``--model`` repeatable; the parser must resolve conflicts of options."""
     parser.add_argument(
         "--model",
-        type=Path,
         action="append",
-        metavar="DIR",
-        help="folder that 'coarse-loftr export' wrote; may be repeated, each is a row of its own "
-        "(default: the model of the package)",
+        metavar="NAME|DIR",
+        help="fast or accurate, the models of the package, or a folder that 'coarse-loftr export' "
+        "wrote; may be repeated, each is a row of its own (default: fast)",
     )
 
 
 def each_model(args: argparse.Namespace) -> Iterator[argparse.Namespace]:
     """The options once per model, as ``make_pipeline`` takes them."""
-    for model in args.model or [None]:
+    for model in args.model or ["fast"]:
         yield argparse.Namespace(**{**vars(args), "model": model})
 
 
 def distinct_names(args: argparse.Namespace, names: Sequence[str]) -> list[str]:
-    """Names of the models of ``each_model``, with their folders where they are not unique."""
-    folders = args.model or [None]
+    """Names of the models of ``each_model``; as they were given where they are not unique."""
+    given = args.model or ["fast"]
     return [
-        name if names.count(name) == 1 else f"{name} ({folder})"
-        for name, folder in zip(names, folders, strict=True)
+        name if names.count(name) == 1 else f"{name} ({model})"
+        for name, model in zip(names, given, strict=True)
     ]
 
 

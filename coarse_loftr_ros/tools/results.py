@@ -49,7 +49,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="folder with train/ (photographs), dev/homography/ and dev/vo/kitti06_stereo_51/",
     )
     measure.add_argument("weights", type=Path, metavar="WEIGHTS", help="the baselines' networks")
-    measure.add_argument("--model", action="append", metavar="DIR", help="as for 'evaluate'")
+    measure.add_argument("--model", action="append", metavar="NAME|DIR", help="as for 'evaluate'")
     measure.add_argument("--cache", metavar="DIR", help="as for 'evaluate'")
     measure.add_argument("--plots", metavar="DIR", help="as for 'evaluate'")
     measure.add_argument("--threads", default="1", help="as for 'evaluate' (default: 1)")

@@ -56,7 +56,7 @@ def test_a_second_run_takes_everything_from_the_cache_and_says_the_same(
 def test_several_models_are_rows_of_their_own(run_tool, sequence, repository, tmp_path):
     models = [tmp_path / "one", tmp_path / "other"]
     for folder in models:
-        shutil.copytree(repository / "coarse_loftr_ros/models/default", folder)
+        shutil.copytree(repository / "coarse_loftr_ros/models/fast", folder)
     facts = json.loads((models[1] / "model.json").read_text())
     (models[1] / "model.json").write_text(json.dumps({**facts, "name": "another"}))
     chosen = [part for folder in models for part in ("--model", folder)]
