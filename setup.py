@@ -91,7 +91,7 @@ setup(
         ],
         "loftr": ["kornia>=0.7"],  # LoFTR as a teacher
         "plots": ["matplotlib>=3.7"],
-        "test": ["pytest>=8", "pytest-timeout", "hypothesis", "PyYAML"],
+        "test": ["pytest>=8", "pytest-timeout", "hypothesis", "PyYAML", "matplotlib>=3.7"],
         "colcon": COLCON,
     },
     entry_points={

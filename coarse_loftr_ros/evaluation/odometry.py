@@ -22,6 +22,7 @@ __all__ = [
     "OdometryReport",
     "OdometryResult",
     "OdometrySummary",
+    "check_gaps",
     "evaluate_odometry",
     "summarise_odometry",
 ]
@@ -116,10 +117,8 @@ def evaluate_odometry(
         ValueError: when two methods have the same name, or a gap does not fit the sequence.
     """
     refuse_equal_names(matchers)
+    check_gaps(sequence, gaps)
     length = len(sequence)
-    for gap in gaps:
-        if not 1 <= gap < length:
-            raise ValueError(f"gap is {gap}; it must be in [1, {length - 1}] for {length} images")
     steps = len(matchers) * sum(length - gap for gap in gaps)
     results: list[OdometryResult] = []
     for matcher in matchers:
@@ -155,6 +154,18 @@ def evaluate_odometry(
         for gap in gaps
     ]
     return OdometryReport(sequence.name, tuple(summaries), tuple(results))
+
+
+def check_gaps(sequence: KittiSequence, gaps: Sequence[int]) -> None:
+    """Refuse gaps that do not fit a sequence.
+
+    Raises:
+        ValueError: when one is less than 1 or leads beyond the last image.
+    """
+    length = len(sequence)
+    for gap in gaps:
+        if not 1 <= gap < length:
+            raise ValueError(f"gap is {gap}; it must be in [1, {length - 1}] for {length} images")
 
 
 def summarise_odometry(results: Sequence[OdometryResult]) -> OdometrySummary:

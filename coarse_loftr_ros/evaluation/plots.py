@@ -44,13 +44,16 @@ def draw_report(kind: str, report: dict[str, Any], folder: Path) -> list[Path]:
         ModuleNotFoundError: when matplotlib is not installed.
         OSError: when the files cannot be written.
     """
+    import matplotlib
+
     figure = _FIGURES[kind](report)
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{kind}.{suffix}" for suffix in ("png", "svg")]
-    for file in files:
-        # Without a date the same report gives the same file.
-        figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)
-    return files
+    png, svg = (folder / f"{kind}.{suffix}" for suffix in ("png", "svg"))
+    figure.savefig(png, dpi=150)
+    # Without date and chance the same report gives the same file.
+    with matplotlib.rc_context({"svg.hashsalt": kind}):
+        figure.savefig(svg, metadata={"Date": None})
+    return [png, svg]
 
 
 def recall_curve(errors: list[float | None], at: np.ndarray) -> np.ndarray:

@@ -185,7 +185,7 @@ def _calibration(report: dict[str, Any]) -> dict[str, Table]:
             curve, record["bins"]
         )
         tables[f"{record['method']}: what a threshold leaves"] = make_table(
-            points, record["points"]
+            points, record["points"][::2]
         )
     return tables
 

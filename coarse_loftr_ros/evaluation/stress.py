@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coarse_loftr_ros.evaluation.data.stress import Suite
+from coarse_loftr_ros.evaluation.data.stress_suites import Suite
 from coarse_loftr_ros.evaluation.homography import HomographyPairs, Progress, match_pairs
 from coarse_loftr_ros.evaluation.metrics import bootstrap_interval, wilson_interval
 from coarse_loftr_ros.evaluation.pair_matcher import PairMatcher

@@ -22,6 +22,10 @@ from coarse_loftr_ros.tools.options import add_pipeline_options
 __all__ = ["add_parser", "run"]
 
 
+# What the data of a report depends on, where a kind has it.
+_OPTIONS = ("pairs", "seed", "all_images", "suite", "gaps", "shorter_side", "longer_side")
+
+
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the command with its kinds of evaluation."""
     parser = subparsers.add_parser(
@@ -58,6 +62,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Measure, print the tables, write the JSON, draw the figures."""
     from coarse_loftr_ros.evaluation.cache import CachedMatcher, default_folder
+    from coarse_loftr_ros.evaluation.homography import refuse_equal_names
     from coarse_loftr_ros.evaluation.report import to_json
     from coarse_loftr_ros.evaluation.report_tables import report_tables
 
@@ -65,17 +70,20 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--plots needs matplotlib; install it with pip install matplotlib")
     evaluation = EVALUATIONS[args.kind]
     with as_user_error(OSError, ValueError):
+        measure = evaluation.prepare(args)
         methods = evaluation.methods(args)
+        refuse_equal_names(methods)
         cache = args.cache or default_folder()
         if not args.no_cache:
             methods = [CachedMatcher(method, cache) for method in methods]
-        report = to_json(evaluation.evaluate(args, methods, progress_bar(args.kind)))
+    report = to_json(measure(methods, progress_bar(args.kind)))
     for title, table in report_tables(args.kind, report).items():
         print(f"\n{title}\n{table.text()}" if title else table.text())
     if not args.no_cache:
         computed, found = (sum(getattr(m, n) for m in methods) for n in ("computed", "found"))
         print(f"pairs: {computed} matched, {found} taken from {cache}", file=sys.stderr)
     facts = {"kind": args.kind, "data": args.directory.name, **environment(args.threads)}
+    facts["options"] = {name: vars(args)[name] for name in _OPTIONS if name in vars(args)}
     facts["methods"] = {method.name: dict(method.settings) for method in methods}
     write_report(args.json, {**facts, "report": report})
     if args.plots is not None:

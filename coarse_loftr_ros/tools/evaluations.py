@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EVALUATIONS", "Evaluation"]
 
+Measure = Callable[["Sequence[PairMatcher]", Any], Any]
+"""Gives the report of methods; the other argument is the progress bar."""
+
 
 def own_methods(args: argparse.Namespace) -> list[OwnMatcher]:
     """The pipeline with each model that is asked for."""
@@ -44,14 +47,14 @@ class Evaluation:
         summary: for the list of kinds.
         description: for its own help.
         add_arguments: adds what it needs besides the options that all have.
-        evaluate: gives the report, from the arguments, the methods and the progress bar.
+        prepare: opens the data that the arguments name, and gives what measures methods on it.
         methods: gives the methods from the arguments.
     """
 
     summary: str
     description: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
-    evaluate: Callable[[argparse.Namespace, Sequence[PairMatcher], Any], Any]
+    prepare: Callable[[argparse.Namespace], Measure]
     methods: Callable[[argparse.Namespace], Sequence[PairMatcher]] = compared_methods
 
 
@@ -67,12 +70,12 @@ def _homography_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _homography(args: argparse.Namespace, methods: Sequence[PairMatcher], progress: Any) -> Any:
+def _homography(args: argparse.Namespace) -> Measure:
     from coarse_loftr_ros.evaluation.data.hpatches import HPatches
     from coarse_loftr_ros.evaluation.homography import evaluate_homography
 
     pairs = HPatches(args.directory, args.shorter_side or None)
-    return evaluate_homography(methods, pairs, progress)
+    return lambda methods, progress: evaluate_homography(methods, pairs, progress)
 
 
 def _random_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,12 +83,12 @@ def _random_arguments(parser: argparse.ArgumentParser) -> None:
     _pairs(parser, 80)
 
 
-def _random(args: argparse.Namespace, methods: Sequence[PairMatcher], progress: Any) -> Any:
+def _random(args: argparse.Namespace) -> Measure:
     from coarse_loftr_ros.evaluation.data.random_homographies import RandomHomographies
     from coarse_loftr_ros.evaluation.homography import evaluate_homography
 
     pairs = RandomHomographies(args.directory, args.pairs, seed=args.seed, **_keep(args))
-    return evaluate_homography(methods, pairs, progress)
+    return lambda methods, progress: evaluate_homography(methods, pairs, progress)
 
 
 def _pose_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,12 +110,12 @@ def _pose_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _pose(args: argparse.Namespace, methods: Sequence[PairMatcher], progress: Any) -> Any:
+def _pose(args: argparse.Namespace) -> Measure:
     from coarse_loftr_ros.evaluation.data.pose_pairs import PosePairs
     from coarse_loftr_ros.evaluation.pose import evaluate_pose
 
     pairs = PosePairs(args.file, args.directory, args.longer_side or None)
-    return evaluate_pose(methods, pairs, progress)
+    return lambda methods, progress: evaluate_pose(methods, pairs, progress)
 
 
 def _odometry_arguments(parser: argparse.ArgumentParser) -> None:
@@ -127,11 +130,13 @@ def _odometry_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _odometry(args: argparse.Namespace, methods: Sequence[PairMatcher], progress: Any) -> Any:
+def _odometry(args: argparse.Namespace) -> Measure:
     from coarse_loftr_ros.evaluation.data.kitti import KittiSequence
-    from coarse_loftr_ros.evaluation.odometry import evaluate_odometry
+    from coarse_loftr_ros.evaluation.odometry import check_gaps, evaluate_odometry
 
-    return evaluate_odometry(methods, KittiSequence(args.directory), args.gaps, progress)
+    sequence = KittiSequence(args.directory)
+    check_gaps(sequence, args.gaps)
+    return lambda methods, progress: evaluate_odometry(methods, sequence, args.gaps, progress)
 
 
 def _stress_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,8 +151,9 @@ def _stress_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _stress(args: argparse.Namespace, methods: Sequence[PairMatcher], progress: Any) -> Any:
-    from coarse_loftr_ros.evaluation.data.stress import SUITES, StressPairs
+def _stress(args: argparse.Namespace) -> Measure:
+    from coarse_loftr_ros.evaluation.data.stress import StressPairs
+    from coarse_loftr_ros.evaluation.data.stress_suites import SUITES
     from coarse_loftr_ros.evaluation.stress import evaluate_stress
 
     for name in args.suite or ():
@@ -160,7 +166,8 @@ def _stress(args: argparse.Namespace, methods: Sequence[PairMatcher], progress: 
         return StressPairs(args.directory, suite, dose, args.pairs, args.seed, **_keep(args))
 
     suites = [SUITES[name] for name in args.suite or SUITES]
-    return evaluate_stress(methods, suites, pairs_of, progress)
+    pairs_of(None, 0.0)  # refuses a folder without photographs
+    return lambda methods, progress: evaluate_stress(methods, suites, pairs_of, progress)
 
 
 def _calibration_arguments(parser: argparse.ArgumentParser) -> None:
@@ -168,12 +175,12 @@ def _calibration_arguments(parser: argparse.ArgumentParser) -> None:
     _pairs(parser, 200, seed=1)
 
 
-def _calibration(args: argparse.Namespace, methods: Sequence[PairMatcher], progress: Any) -> Any:
+def _calibration(args: argparse.Namespace) -> Measure:
     from coarse_loftr_ros.evaluation.calibration import evaluate_calibration
     from coarse_loftr_ros.evaluation.data.stress import MixedStressPairs
 
     pairs = MixedStressPairs(args.directory, args.pairs, args.seed, **_keep(args))
-    return evaluate_calibration(methods, pairs, progress)
+    return lambda methods, progress: evaluate_calibration(methods, pairs, progress)
 
 
 def unfiltered_methods(args: argparse.Namespace) -> Sequence[PairMatcher]:
@@ -202,7 +209,7 @@ def _tune_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
 
 
-def _tune(args: argparse.Namespace, methods: Sequence[PairMatcher], progress: Any) -> Any:
+def _tune(args: argparse.Namespace) -> Measure:
     from coarse_loftr_ros.evaluation.data.random_homographies import RandomHomographies
     from coarse_loftr_ros.evaluation.data.split import held_out
     from coarse_loftr_ros.evaluation.data.stress import MixedStressPairs
@@ -214,7 +221,7 @@ def _tune(args: argparse.Namespace, methods: Sequence[PairMatcher], progress: An
     half = max(1, args.pairs // 2)
     moderate = RandomHomographies(args.directory, half, seed=args.seed, keep=training)
     mixed = MixedStressPairs(args.directory, half, seed=args.seed, keep=training)
-    return evaluate_thresholds(methods, [*moderate, *mixed], progress)
+    return lambda methods, progress: evaluate_thresholds(methods, [*moderate, *mixed], progress)
 
 
 def loosest_methods(args: argparse.Namespace) -> Sequence[PairMatcher]:

@@ -7,13 +7,8 @@ from scenes import texture
 
 from coarse_loftr_ros.evaluation.baselines.sift import Sift
 from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair
-from coarse_loftr_ros.evaluation.data.stress import (
-    SUITES,
-    MixedStressPairs,
-    StressPairs,
-    Suite,
-    line_kernel,
-)
+from coarse_loftr_ros.evaluation.data.stress import MixedStressPairs, StressPairs
+from coarse_loftr_ros.evaluation.data.stress_suites import SUITES, Suite, line_kernel
 from coarse_loftr_ros.evaluation.pair_matcher import PointMatches
 from coarse_loftr_ros.evaluation.report import to_json
 from coarse_loftr_ros.evaluation.report_tables import report_tables
