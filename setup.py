@@ -90,7 +90,8 @@ setup(
             "tensorboard",
         ],
         "loftr": ["kornia>=0.7"],  # LoFTR as a teacher
-        "test": ["pytest>=8", "pytest-timeout", "hypothesis", "PyYAML"],
+        "plots": ["matplotlib>=3.7"],
+        "test": ["pytest>=8", "pytest-timeout", "hypothesis", "PyYAML", "matplotlib>=3.7"],
         "colcon": COLCON,
     },
     entry_points={

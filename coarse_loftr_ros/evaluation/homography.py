@@ -17,6 +17,7 @@ from coarse_loftr_ros.evaluation.estimators import estimate_homography
 from coarse_loftr_ros.evaluation.metrics import (
     area_under_curve,
     bootstrap_interval,
+    matching_accuracy,
     mean_corner_error,
 )
 from coarse_loftr_ros.evaluation.pair_matcher import PairMatcher
@@ -27,11 +28,14 @@ __all__ = [
     "HomographyResult",
     "HomographySummary",
     "Progress",
+    "auc_figures",
     "evaluate_homography",
+    "match_pairs",
     "summarise_homography",
 ]
 
 THRESHOLDS_PX = (1.0, 3.0, 5.0, 10.0)
+ACCURACY_PX = tuple(range(1, 11))
 
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and what was just done."""
@@ -55,6 +59,8 @@ class HomographyResult:
         corner_error_px: mean corner error, px of the current image; infinite without an estimate.
         matches: matches given to the estimator.
         inliers: matches within its threshold.
+        accuracy: share of the matches within 1, 2, ... 10 px of the truth in the current image;
+            0 where there is no match.
     """
 
     method: str
@@ -62,20 +68,21 @@ class HomographyResult:
     corner_error_px: float
     matches: int
     inliers: int
+    accuracy: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class AucFigure:
-    """Area under the recall curve of the corner error.
+    """Area under the recall curve of an error.
 
     Attributes:
-        threshold_px: up to which error.
+        threshold: up to which error, in its unit.
         value: in [0, 1].
         low: lower end of the 95 % bootstrap interval.
         high: upper end.
     """
 
-    threshold_px: float
+    threshold: float
     value: float
     low: float
     high: float
@@ -93,6 +100,9 @@ class HomographySummary:
         failures: pairs without an estimate.
         median_matches: median number of matches per pair.
         median_inliers: median number of inliers per pair.
+        accuracy: mean matching accuracy (MMA; Mikolajczyk and Schmid 2005, as D2-Net and its
+            successors report it on HPatches): the mean over the pairs of the share of matches
+            within 1, 2, ... 10 px of the truth.
     """
 
     method: str
@@ -102,6 +112,7 @@ class HomographySummary:
     failures: int
     median_matches: float
     median_inliers: float
+    accuracy: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -136,6 +147,21 @@ def evaluate_homography(
     Raises:
         ValueError: when two methods have the same name.
     """
+    results = match_pairs(matchers, pairs, progress, threshold_px)
+    summaries = [
+        summarise_homography([result for result in results if result.method == matcher.name])
+        for matcher in matchers
+    ]
+    return HomographyReport(tuple(summaries), tuple(results))
+
+
+def match_pairs(
+    matchers: Sequence[PairMatcher],
+    pairs: HomographyPairs,
+    progress: Progress | None = None,
+    threshold_px: float = 3.0,
+) -> list[HomographyResult]:
+    """The single results of :func:`evaluate_homography`."""
     refuse_equal_names(matchers)
     results: list[HomographyResult] = []
     steps = len(pairs) * len(matchers)
@@ -154,16 +180,22 @@ def evaluate_homography(
                 error = mean_corner_error(estimate.matrix, pair.homography, width, height)
             results.append(
                 HomographyResult(
-                    matcher.name, pair.name, error, len(matches), int(estimate.inlier.sum())
+                    matcher.name,
+                    pair.name,
+                    error,
+                    len(matches),
+                    int(estimate.inlier.sum()),
+                    matching_accuracy(
+                        matches.reference_points,
+                        matches.current_points,
+                        pair.homography,
+                        ACCURACY_PX,
+                    ),
                 )
             )
             if progress is not None:
                 progress(len(results), steps, f"{matcher.name}: {pair.name}")
-    summaries = [
-        summarise_homography([result for result in results if result.method == matcher.name])
-        for matcher in matchers
-    ]
-    return HomographyReport(tuple(summaries), tuple(results))
+    return results
 
 
 def summarise_homography(results: Sequence[HomographyResult]) -> HomographySummary:
@@ -179,22 +211,28 @@ def summarise_homography(results: Sequence[HomographyResult]) -> HomographySumma
     if len(methods) != 1:
         raise ValueError(f"results are of methods {sorted(methods)}; they must be of one")
     errors = [result.corner_error_px for result in results]
-    figures = []
-    for threshold in THRESHOLDS_PX:
-
-        def area(sample, threshold: float = threshold) -> float:
-            return area_under_curve(sample, threshold)
-
-        figures.append(AucFigure(threshold, area(errors), *bootstrap_interval(errors, area)))
     return HomographySummary(
         method=methods.pop(),
         pairs=len(results),
-        auc=tuple(figures),
+        auc=auc_figures(errors, THRESHOLDS_PX),
         median_error_px=float(np.median(errors)),
         failures=sum(not np.isfinite(error) for error in errors),
         median_matches=float(np.median([result.matches for result in results])),
         median_inliers=float(np.median([result.inliers for result in results])),
+        accuracy=tuple(np.mean([result.accuracy for result in results], axis=0).tolist()),
     )
+
+
+def auc_figures(errors: Sequence[float], thresholds: Sequence[float]) -> tuple[AucFigure, ...]:
+    """Areas under the recall curve of errors, with their bootstrap intervals."""
+    figures = []
+    for threshold in thresholds:
+
+        def area(sample: Sequence[float], threshold: float = threshold) -> float:
+            return area_under_curve(sample, threshold)
+
+        figures.append(AucFigure(threshold, area(errors), *bootstrap_interval(errors, area)))
+    return tuple(figures)
 
 
 def refuse_equal_names(matchers: Sequence[PairMatcher]) -> None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from coarse_loftr_ros.evaluation.baselines.akaze import Akaze, akaze_is_available
 from coarse_loftr_ros.evaluation.baselines.orb import Orb
 from coarse_loftr_ros.evaluation.baselines.published_student import PublishedStudent
 from coarse_loftr_ros.evaluation.baselines.sift import Sift
 from coarse_loftr_ros.evaluation.baselines.xfeat import XFeat
 from coarse_loftr_ros.evaluation.pair_matcher import PairMatcher
 
-__all__ = ["BaselineWeights", "baselines"]
+__all__ = ["BaselineWeights", "baselines", "loosest_baselines"]
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,33 @@ class BaselineWeights:
 
 
 def baselines(weights: BaselineWeights, threads: int = 0) -> list[PairMatcher]:
-    """ORB and SIFT, and the networks whose weights are at hand.
+    """ORB, SIFT and (where OpenCV has it) AKAZE, and the networks whose weights are at hand.
 
     Args:
         weights: files of the networks.
         threads: CPU threads of the networks' runtime; 0 lets it choose.
     """
     makers: list[Callable[[], PairMatcher]] = [Orb, Sift]
+    if akaze_is_available():
+        makers.append(Akaze)
     if weights.student is not None:
         student = partial(PublishedStudent, weights.student, threads=threads)
         makers += [student, partial(student, refine=True)]
     if weights.xfeat is not None:
         makers.append(partial(XFeat, weights.xfeat, threads=threads))
     return [make() for make in makers]
+
+
+def loosest_baselines(weights: BaselineWeights, threads: int = 0) -> list[PairMatcher]:
+    """The same methods with thresholds that leave nearly everything in, to tune them."""
+    methods: list[PairMatcher] = [Orb(ratio=1.0), Sift(ratio=1.0)]
+    if akaze_is_available():
+        methods.append(Akaze(ratio=1.0))
+    if weights.student is not None:
+        methods += [
+            PublishedStudent(weights.student, refine, threads=threads, minimum_confidence=0.0)
+            for refine in (False, True)
+        ]
+    if weights.xfeat is not None:
+        methods.append(XFeat(weights.xfeat, minimum_cosine=0.5, threads=threads))
+    return methods

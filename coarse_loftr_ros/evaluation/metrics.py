@@ -10,9 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "area_under_curve",
     "bootstrap_interval",
+    "matching_accuracy",
     "mean_corner_error",
     "rotation_error",
+    "transfer_error",
     "translation_direction_error",
+    "wilson_interval",
 ]
 
 
@@ -43,6 +46,39 @@ def mean_corner_error(
             return float("inf")
         placed.append(homogeneous[:, :2] / homogeneous[:, 2:])
     return float(np.linalg.norm(placed[0] - placed[1], axis=1).mean())
+
+
+def transfer_error(
+    reference: NDArray[np.floating], current: NDArray[np.floating], truth: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Distance of each current point from where the truth sends its reference point.
+
+    Args:
+        reference: [N, 2] px.
+        current: [N, 2] px.
+        truth: float64 [3, 3], reference pixels to current pixels.
+
+    Returns:
+        float64 [N] px of the current image; infinite for points that it sends behind the camera.
+    """
+    homogeneous = np.column_stack([reference, np.ones(len(reference))]) @ (truth / truth[2, 2]).T
+    before = homogeneous[:, 2] > 1e-9
+    depth = np.where(before, homogeneous[:, 2], 1.0)
+    distance = np.linalg.norm(homogeneous[:, :2] / depth[:, None] - current, axis=1)
+    return np.where(before, distance, np.inf)
+
+
+def matching_accuracy(
+    reference: NDArray[np.floating],
+    current: NDArray[np.floating],
+    truth: NDArray[np.float64],
+    thresholds: Sequence[float],
+) -> tuple[float, ...]:
+    """Share of matches whose transfer error is at most each threshold; 0 without matches."""
+    errors = transfer_error(reference, current, truth)
+    if len(errors) == 0:
+        return (0.0,) * len(thresholds)
+    return tuple(float(np.mean(errors <= threshold)) for threshold in thresholds)
 
 
 def area_under_curve(errors: ArrayLike, threshold: float) -> float:
@@ -151,3 +187,23 @@ def bootstrap_interval(
     low = int(np.floor(outside * (resamples - 1)))
     high = int(np.ceil((1.0 - outside) * (resamples - 1)))
     return float(results[low]), float(results[high])
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """95 % score interval of a share (Wilson 1927), honest for few trials and near 0 and 1.
+
+    Args:
+        successes: how many of the trials succeeded.
+        trials: how many there were.
+
+    Returns:
+        Lower and upper end in [0, 1]; 0 and 1 without trials.
+    """
+    if trials == 0:
+        return 0.0, 1.0
+    z = 1.959964
+    share = successes / trials
+    centre = share + z**2 / (2 * trials)
+    reach = z * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    scale = 1 + z**2 / trials
+    return max(0.0, float((centre - reach) / scale)), min(1.0, float((centre + reach) / scale))

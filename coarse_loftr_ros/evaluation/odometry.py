@@ -12,20 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from coarse_loftr_ros.evaluation.data.kitti import KittiSequence, RelativePose
-from coarse_loftr_ros.evaluation.estimators import PoseEstimate, estimate_pose
+from coarse_loftr_ros.evaluation.data.kitti import KittiSequence
+from coarse_loftr_ros.evaluation.estimators import estimate_pose
 from coarse_loftr_ros.evaluation.homography import Progress, refuse_equal_names
-from coarse_loftr_ros.evaluation.metrics import (
-    bootstrap_interval,
-    rotation_error,
-    translation_direction_error,
-)
+from coarse_loftr_ros.evaluation.metrics import bootstrap_interval
 from coarse_loftr_ros.evaluation.pair_matcher import PairMatcher
 
 __all__ = [
     "OdometryReport",
     "OdometryResult",
     "OdometrySummary",
+    "check_gaps",
     "evaluate_odometry",
     "summarise_odometry",
 ]
@@ -101,7 +98,7 @@ class OdometryReport:
 def evaluate_odometry(
     matchers: Sequence[PairMatcher],
     sequence: KittiSequence,
-    gaps: Sequence[int] = (1, 2, 4),
+    gaps: Sequence[int] = (1, 2, 4, 8),
     progress: Progress | None = None,
     threshold_px: float = 1.0,
 ) -> OdometryReport:
@@ -120,10 +117,8 @@ def evaluate_odometry(
         ValueError: when two methods have the same name, or a gap does not fit the sequence.
     """
     refuse_equal_names(matchers)
+    check_gaps(sequence, gaps)
     length = len(sequence)
-    for gap in gaps:
-        if not 1 <= gap < length:
-            raise ValueError(f"gap is {gap}; it must be in [1, {length - 1}] for {length} images")
     steps = len(matchers) * sum(length - gap for gap in gaps)
     results: list[OdometryResult] = []
     for matcher in matchers:
@@ -136,9 +131,10 @@ def evaluate_odometry(
                 if reference < 0:
                     continue
                 matches = matcher.match(described[reference], described[current])
-                estimate = estimate_pose(matches, sequence.intrinsics, threshold_px)
+                camera = sequence.intrinsics.matrix()
+                estimate = estimate_pose(matches, camera, camera, threshold_px)
                 truth = sequence.relative_pose(reference, current)
-                rotation, direction = _errors(estimate, truth)
+                rotation, direction = estimate.errors(truth.rotation, truth.translation)
                 results.append(
                     OdometryResult(
                         method=matcher.name,
@@ -158,6 +154,18 @@ def evaluate_odometry(
         for gap in gaps
     ]
     return OdometryReport(sequence.name, tuple(summaries), tuple(results))
+
+
+def check_gaps(sequence: KittiSequence, gaps: Sequence[int]) -> None:
+    """Refuse gaps that do not fit a sequence.
+
+    Raises:
+        ValueError: when one is less than 1 or leads beyond the last image.
+    """
+    length = len(sequence)
+    for gap in gaps:
+        if not 1 <= gap < length:
+            raise ValueError(f"gap is {gap}; it must be in [1, {length - 1}] for {length} images")
 
 
 def summarise_odometry(results: Sequence[OdometryResult]) -> OdometrySummary:
@@ -186,14 +194,4 @@ def summarise_odometry(results: Sequence[OdometryResult]) -> OdometrySummary:
         failures=sum(not np.isfinite(error) for error in direction),
         median_matches=float(np.median([result.matches for result in results])),
         median_inliers=float(np.median([result.inliers for result in results])),
-    )
-
-
-def _errors(estimate: PoseEstimate, truth: RelativePose) -> tuple[float, float]:
-    """Rotation and direction error in degrees."""
-    if not estimate.success:
-        return float("inf"), float("inf")
-    return (
-        rotation_error(estimate.rotation, truth.rotation),
-        translation_direction_error(estimate.translation, truth.translation),
     )

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.evaluation.digest import files_digest
 from coarse_loftr_ros.evaluation.pair_matcher import PointMatches
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.pipeline import Pipeline
 
 __all__ = ["OwnMatcher"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class OwnMatcher:
@@ -18,11 +25,31 @@ class OwnMatcher:
     Args:
         pipeline: as the node would have it.
         name: for tables.
+
+    Attributes:
+        pipeline: whose settings may be changed before the first pair.
     """
 
     def __init__(self, pipeline: Pipeline, name: str) -> None:
         self.name = name
-        self._pipeline = pipeline
+        self.pipeline = pipeline
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The pipeline's settings and model, its runtime, and the code that it runs.
+
+        Where files lie and how many threads work changes no match.
+        """
+        pipeline = asdict(self.pipeline.settings)
+        del pipeline["threads"]
+        model = pipeline.pop("model")
+        return {
+            "pipeline": pipeline,
+            "model": {name: fact for name, fact in model.items() if not isinstance(fact, Path)},
+            "match": asdict(self.pipeline.match_settings),
+            "runtime": self.pipeline.backend.description.split(",")[0],
+            "code": files_digest(sorted([*_PACKAGE.glob("*.py"), *_PACKAGE.glob("backends/*.py")])),
+        }
 
     def describe(self, image: NDArray[np.uint8]) -> Frame:
         """The image as a frame; the pipeline encodes it together with its partner."""
@@ -30,5 +57,5 @@ class OwnMatcher:
 
     def match(self, reference: Frame, current: Frame) -> PointMatches:
         """Match two frames of any sizes."""
-        found = self._pipeline.process_pair(reference, current).correspondences
+        found = self.pipeline.process_pair(reference, current).correspondences
         return PointMatches(found.reference_points, found.current_points, found.confidence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +30,13 @@ class PointMatches:
     def __len__(self) -> int:
         return len(self.confidence)
 
+    def surer_than(self, confidence: float) -> PointMatches:
+        """The matches of at least this confidence."""
+        kept = self.confidence >= confidence
+        return PointMatches(
+            self.reference_points[kept], self.current_points[kept], self.confidence[kept]
+        )
+
     @classmethod
     def none(cls) -> PointMatches:
         """No match at all."""
@@ -45,6 +53,11 @@ class PairMatcher(Protocol):
     @property
     def name(self) -> str:
         """Name for tables; unique among the methods of one report."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What its matches depend on besides the images and OpenCV, as JSON can hold it."""
         ...
 
     def describe(self, image: NDArray[np.uint8]) -> Any:

@@ -1,72 +1,13 @@
-"""Reports as aligned text and as data for JSON."""
+"""Reports as data for JSON."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from coarse_loftr_ros.evaluation.homography import HomographyReport
-from coarse_loftr_ros.evaluation.odometry import OdometryReport
-
-__all__ = ["homography_table", "odometry_table", "text_table", "to_json"]
-
-
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lines of aligned columns: the first to the left, the others to the right.
-
-    Args:
-        header: names of the columns.
-        rows: cells, as many per row as there are columns.
-    """
-    lines = [tuple(header), *(tuple(row) for row in rows)]
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-
-    def line(cells: Sequence[str]) -> str:
-        first = cells[0].ljust(widths[0])
-        rest = (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
-        return "  ".join([first, *rest]).rstrip()
-
-    rule = "  ".join("-" * width for width in widths)
-    return "\n".join([line(lines[0]), rule, *(line(cells) for cells in lines[1:])])
-
-
-def homography_table(report: HomographyReport) -> str:
-    """AUC in per cent with its 95 % interval, median corner error, failures, matches, inliers."""
-    thresholds = [figure.threshold_px for figure in report.summaries[0].auc]
-    header = ["method", *(f"AUC@{threshold:g} px" for threshold in thresholds)]
-    header += ["median px", "failed", "matches", "inliers"]
-    rows = []
-    for summary in report.summaries:
-        row = [summary.method]
-        for figure in summary.auc:
-            value, low, high = (100 * part for part in (figure.value, figure.low, figure.high))
-            row.append(f"{value:.1f} [{low:.0f}, {high:.0f}]")
-        row.append(f"{summary.median_error_px:.2f}")
-        row.append(f"{summary.failures}/{summary.pairs}")
-        row += [f"{summary.median_matches:.0f}", f"{summary.median_inliers:.0f}"]
-        rows.append(row)
-    return text_table(header, rows)
-
-
-def odometry_table(report: OdometryReport) -> str:
-    """Median errors in degrees, the direction's 95 % interval, failures, matches, inliers."""
-    header = ["method", "gap", "rotation deg", "direction deg", "failed", "matches", "inliers"]
-    rows = [
-        [
-            summary.method,
-            f"{summary.gap}",
-            f"{summary.median_rotation_deg:.3f}",
-            f"{summary.median_direction_deg:.2f} "
-            f"[{summary.direction_low_deg:.2f}, {summary.direction_high_deg:.2f}]",
-            f"{summary.failures}/{summary.pairs}",
-            f"{summary.median_matches:.0f}",
-            f"{summary.median_inliers:.0f}",
-        ]
-        for summary in report.summaries
-    ]
-    return text_table(header, rows)
+__all__ = ["json_text", "to_json"]
 
 
 def to_json(value: Any) -> Any:
@@ -83,3 +24,38 @@ def to_json(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     raise TypeError(f"a report holds a {type(value).__name__}, which has no place in JSON")
+
+
+def json_text(value: Any, indent: str = "") -> str:
+    """JSON with one line per record: what holds no further record stays on its line.
+
+    Numbers are rounded to seven digits, more than any of them is worth.
+    """
+    if not any(_holds_a_record(part) for part in _parts(value)):
+        return json.dumps(_rounded(value))
+    deeper = indent + " "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key)}: {json_text(part, deeper)}" for key, part in value.items()]
+        opening, closing = "{}"
+    else:
+        parts = [json_text(part, deeper) for part in value]
+        opening, closing = "[]"
+    return f"{opening}\n{deeper}" + f",\n{deeper}".join(parts) + f"\n{indent}{closing}"
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _holds_a_record(value: Any) -> bool:
+    return isinstance(value, dict) or any(_holds_a_record(part) for part in _parts(value))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.7g}")
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    return [_rounded(part) for part in value] if isinstance(value, list) else value

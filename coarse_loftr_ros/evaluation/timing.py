@@ -70,12 +70,12 @@ class MethodTimes:
     Attributes:
         name: of the method.
         stages: milliseconds of each stage, in order, ``total`` last.
-        ratio: its total over the first method's total, round by round.
+        ratios: its total over the total of each method that is referred to, round by round.
     """
 
     name: str
     stages: dict[str, Spread]
-    ratio: Spread
+    ratios: dict[str, Spread]
 
 
 def own_subject(name: str, pipeline: Pipeline) -> Subject:
@@ -121,15 +121,17 @@ def time_methods(
     subjects: Sequence[Subject],
     frames: Sequence[NDArray[np.uint8]],
     rounds: int,
+    references: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[MethodTimes]:
     """Measure methods in turn.
 
     Args:
-        subjects: the first is what the others' ratios refer to.
+        subjects: methods with different names.
         frames: consecutive frames of one camera; run through forth and back, so that every
             frame follows its neighbour.
         rounds: turns of each method that are counted, after one that is not.
+        references: ratios refer to this many of the first subjects, each by itself.
         progress: told rounds done and in all.
 
     Raises:
@@ -148,14 +150,17 @@ def time_methods(
                 rows.append(_medians(stages))
         if progress is not None:
             progress(number + 1, rounds + 1)
-    own = [row["total"] for row in turns[0]]
+    totals = [[row["total"] for row in rows] for rows in turns]
     return [
         MethodTimes(
             subject.name,
             {stage: Spread.of([row[stage] for row in rows]) for stage in rows[0]},
-            Spread.of([row["total"] / ours for row, ours in zip(rows, own, strict=True)]),
+            {
+                other.name: Spread.of([a / b for a, b in zip(total, of_other, strict=True)])
+                for other, of_other in zip(subjects[:references], totals[:references], strict=True)
+            },
         )
-        for subject, rows in zip(subjects, turns, strict=True)
+        for subject, rows, total in zip(subjects, turns, totals, strict=True)
     ]
 
 

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 from coarse_loftr_ros.tools.measuring import (
+    add_models_option,
     add_report_options,
     baseline_weights,
+    distinct_names,
+    each_model,
     environment,
     progress_bar,
     write_report,
@@ -33,7 +36,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="measure time per frame and stage beside the baselines",
         description="Milliseconds per frame in the steady state (what can be kept of the frame "
         "before is kept), medians with their 10 to 90 %% range. All methods take turns in one "
-        "process, and the last column is each one's time over ours, round by round.",
+        "process, and the last columns are each one's time over ours (over each model's that is "
+        "given), round by round.",
+        conflict_handler="resolve",
     )
     parser.add_argument(
         "--images",
@@ -47,9 +52,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--rounds", type=int, default=12, help="turns of each method (default: %(default)s)"
     )
-    parser.add_argument("--only-own", action="store_true", help="leave the baselines out")
     add_report_options(parser)
     add_pipeline_options(parser)
+    add_models_option(parser)
     return parser
 
 
@@ -58,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     import cv2
 
     from coarse_loftr_ros.evaluation.report import to_json
+    from coarse_loftr_ros.evaluation.report_tables import report_tables
     from coarse_loftr_ros.evaluation.timing import time_methods
 
     if args.threads:
@@ -66,12 +72,14 @@ def run(args: argparse.Namespace) -> int:
     subjects = _own(args)
     if not args.only_own:
         subjects += _baselines(baseline_weights(args), args.threads)
+    models = len(list(each_model(args)))
     with as_user_error(ValueError):
-        times = time_methods(subjects, frames, args.rounds, progress=progress_bar("benchmark"))
-    print(_table(times))
+        times = time_methods(subjects, frames, args.rounds, models, progress_bar("benchmark"))
+    report = {"methods": [_row(row, to_json) for row in times]}
+    print(report_tables("benchmark", report)[""].text())
     facts = {"kind": "benchmark", "rounds": args.rounds, **environment(args.threads)}
     facts["size"] = list(args.size)
-    write_report(args.json, {**facts, "methods": [_row(row, to_json) for row in times]})
+    write_report(args.json, {**facts, "report": report})
     return 0
 
 
@@ -96,23 +104,23 @@ def _frames(args: argparse.Namespace) -> list[NDArray[np.uint8]]:
 
 
 def _own(args: argparse.Namespace) -> list[Subject]:
-    """Our pipeline with the chosen backend first, then with the other one where installed."""
+    """Each model with the chosen backend first, then all with the others that are installed."""
     from coarse_loftr_ros.backends.registry import installed_backends
     from coarse_loftr_ros.evaluation.timing import own_subject
     from coarse_loftr_ros.pairing import Consecutive
 
-    def subject() -> Subject:
-        pipeline = make_pipeline(args, Consecutive(), args.size)
-        name = f"{pipeline.settings.model.name}, {pipeline.backend.name}"
-        return own_subject(name, pipeline)
-
-    first = subject()
-    others = []
-    if args.backend == "auto":
-        for args.backend in installed_backends()[1:]:
-            others.append(subject())
-        args.backend = "auto"
-    return [first, *others]
+    chosen = args.backend
+    backends = [chosen, *(installed_backends()[1:] if chosen == "auto" else [])]
+    subjects = []
+    for args.backend in backends:
+        pipelines = [make_pipeline(each, Consecutive(), args.size) for each in each_model(args)]
+        names = distinct_names(args, [pipeline.settings.model.name for pipeline in pipelines])
+        subjects += [
+            own_subject(f"{name}, {pipeline.backend.name}", pipeline)
+            for name, pipeline in zip(names, pipelines, strict=True)
+        ]
+    args.backend = chosen
+    return subjects
 
 
 def _baselines(weights: BaselineWeights, threads: int) -> list[Subject]:
@@ -138,23 +146,7 @@ def _baselines(weights: BaselineWeights, threads: int) -> list[Subject]:
     return [*students, *others]
 
 
-def _table(times: list[MethodTimes]) -> str:
-    from coarse_loftr_ros.evaluation.report import text_table
-
-    stages = ("encode", "match", "refine", "homography", "total")
-    rows = []
-    for method in times:
-        cells = [method.name]
-        for stage in stages:
-            spread = method.stages.get(stage)
-            cells.append(f"{spread.median:.1f}" if spread else "-")
-        total, ratio = method.stages["total"], method.ratio
-        cells.append(f"{total.low:.1f} - {total.high:.1f}")
-        cells.append(f"{ratio.median:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]")
-        rows.append(cells)
-    return text_table(["ms per frame", *stages, "10-90 %", "x ours"], rows)
-
-
 def _row(times: MethodTimes, to_json: Any) -> dict[str, Any]:
     stages = {name: to_json(spread) for name, spread in times.stages.items()}
-    return {"method": times.name, "stages_ms": stages, "ratio": to_json(times.ratio)}
+    ratios = {name: to_json(spread) for name, spread in times.ratios.items()}
+    return {"method": times.name, "stages_ms": stages, "ratios": ratios}

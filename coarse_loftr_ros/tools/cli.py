@@ -12,12 +12,22 @@ import sys
 from collections.abc import Sequence
 
 from coarse_loftr_ros import __version__
-from coarse_loftr_ros.tools import benchmark, demo, evaluate, export, match, replay, report, train
+from coarse_loftr_ros.tools import (
+    benchmark,
+    demo,
+    evaluate,
+    export,
+    match,
+    replay,
+    report,
+    results,
+    train,
+)
 from coarse_loftr_ros.tools.errors import UserError
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = (demo, match, replay, evaluate, benchmark, train, report, export)
+COMMANDS = (demo, match, replay, evaluate, benchmark, results, train, report, export)
 
 EXIT_BAD_RESULT = 1
 EXIT_USER_ERROR = 2

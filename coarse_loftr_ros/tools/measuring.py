@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,20 @@ from coarse_loftr_ros.tools.errors import UserError
 if TYPE_CHECKING:
     from coarse_loftr_ros.evaluation.methods import BaselineWeights
 
-__all__ = ["add_report_options", "baseline_weights", "environment", "progress_bar", "write_report"]
+__all__ = [
+    "add_models_option",
+    "add_report_options",
+    "baseline_weights",
+    "distinct_names",
+    "each_model",
+    "environment",
+    "progress_bar",
+    "write_report",
+]
 
 
-def add_report_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options about baselines and the report."""
+def add_report_options(parser: argparse.ArgumentParser) -> Any:
+    """Add the options about baselines and the report; returns their group."""
     group = parser.add_argument_group("comparison and report")
     group.add_argument(
         "--weights",
@@ -26,9 +34,11 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
         help="folder with the baselines' networks: coarse_loftr_trt/LoFTR_teacher.onnx and "
         "xfeat/xfeat.onnx; without it (or where a file is missing) their rows are left out",
     )
+    group.add_argument("--only-own", action="store_true", help="leave the baselines out")
     group.add_argument(
         "--json", type=Path, metavar="FILE", help="also write every figure to this file"
     )
+    return group
 
 
 def baseline_weights(args: argparse.Namespace) -> BaselineWeights:
@@ -44,6 +54,32 @@ def baseline_weights(args: argparse.Namespace) -> BaselineWeights:
     if not args.weights.is_dir():
         raise UserError(f"--weights: there is no folder {args.weights}")
     return BaselineWeights.below(args.weights)
+
+
+def add_models_option(parser: argparse.ArgumentParser) -> None:
+    """Make ``--model`` repeatable; the parser must resolve conflicts of options."""
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME|DIR",
+        help="fast or accurate, the models of the package, or a folder that 'coarse-loftr export' "
+        "wrote; may be repeated, each is a row of its own (default: fast)",
+    )
+
+
+def each_model(args: argparse.Namespace) -> Iterator[argparse.Namespace]:
+    """The options once per model, as ``make_pipeline`` takes them."""
+    for model in args.model or ["fast"]:
+        yield argparse.Namespace(**{**vars(args), "model": model})
+
+
+def distinct_names(args: argparse.Namespace, names: Sequence[str]) -> list[str]:
+    """Names of the models of ``each_model``; as they were given where they are not unique."""
+    given = args.model or ["fast"]
+    return [
+        name if names.count(name) == 1 else f"{name} ({model})"
+        for name, model in zip(names, given, strict=True)
+    ]
 
 
 def progress_bar(description: str) -> Callable[..., None]:
@@ -88,10 +124,12 @@ def write_report(path: Path | None, report: dict[str, Any]) -> None:
     Raises:
         UserError: when it cannot be written.
     """
+    from coarse_loftr_ros.evaluation.report import json_text
+
     if path is None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(report, indent=1) + "\n")
+        path.write_text(json_text(report) + "\n")
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error

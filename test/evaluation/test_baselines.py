@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from coarse_loftr_ros.evaluation.baselines.akaze import Akaze, akaze_is_available
 from coarse_loftr_ros.evaluation.baselines.mutual_nearest import mutual_nearest
 from coarse_loftr_ros.evaluation.baselines.onnx_graph import OnnxGraph
 from coarse_loftr_ros.evaluation.baselines.orb import Orb
@@ -46,6 +47,8 @@ METHODS = {
         Pipeline(PipelineSettings(), MatchSettings(), Consecutive()), "own"
     ),
 }
+if akaze_is_available():
+    METHODS["AKAZE"] = lambda shared: Akaze()
 # Mean corner error in px that each must stay below on the pair. The published student gives cells
 # of 16 px, and is measured here at 18 px.
 BOUNDS = dict.fromkeys(METHODS, 3.0) | {"student": 30.0}

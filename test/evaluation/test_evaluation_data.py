@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from coarse_loftr_ros.evaluation.data.homography_pair import read_grey, resize_shorter_side
+from coarse_loftr_ros.evaluation.data.homography_pair import read_grey, resize
 from coarse_loftr_ros.evaluation.data.hpatches import HPatches
 from coarse_loftr_ros.evaluation.data.kitti import KittiSequence
 from coarse_loftr_ros.evaluation.metrics import rotation_error
@@ -55,7 +55,7 @@ def centroid(image):
 @pytest.mark.parametrize("length", [41, 60, 77, 150])
 def test_resizing_keeps_account_of_where_pixels_go(length):
     image = blob(133, 101, 52.4, 40.7)
-    resized, to_resized = resize_shorter_side(image, length)
+    resized, to_resized = resize(image, length / 101)
     assert min(resized.shape) == length
     expected = to_resized @ np.append(centroid(image), 1)
     assert np.allclose(centroid(resized), expected[:2], atol=0.02)

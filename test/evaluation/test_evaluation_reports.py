@@ -17,12 +17,9 @@ from coarse_loftr_ros.evaluation.homography import (
 )
 from coarse_loftr_ros.evaluation.odometry import evaluate_odometry, summarise_odometry
 from coarse_loftr_ros.evaluation.pair_matcher import PointMatches
-from coarse_loftr_ros.evaluation.report import (
-    homography_table,
-    odometry_table,
-    text_table,
-    to_json,
-)
+from coarse_loftr_ros.evaluation.report import json_text, to_json
+from coarse_loftr_ros.evaluation.report_tables import report_tables
+from coarse_loftr_ros.evaluation.tables import Column, make_table, text_table
 
 CAMERA = np.array([[500.0, 0, 319.5], [0, 500.0, 239.5], [0, 0, 1]])
 
@@ -102,6 +99,7 @@ def test_a_method_that_is_2_pixels_off_is_2_pixels_off():
     # Three errors of 2: recall climbs to a third on the way there, and is 1 from there on.
     expected = [0, *((threshold - 2 + 1 / 3) / threshold for threshold in (3, 5, 10))]
     assert values == pytest.approx(expected, abs=0.01)
+    assert summary.accuracy == (0.0, pytest.approx(0.5, abs=0.5), *(1.0,) * 8)
 
 
 def test_a_shared_reference_is_described_once():
@@ -125,7 +123,7 @@ def test_methods_of_one_name_are_refused():
 
 
 def test_results_of_two_methods_are_not_summed_up():
-    results = [HomographyResult(name, "pair", 1.0, 10, 9) for name in ("one", "two")]
+    results = [HomographyResult(name, "pair", 1.0, 10, 9, (1.0,) * 10) for name in ("one", "two")]
     with pytest.raises(ValueError, match="two"):
         summarise_homography(results)
     with pytest.raises(ValueError, match="one method"):
@@ -227,25 +225,45 @@ def test_columns_are_aligned():
 
 def test_tables_hold_every_method_and_gap(drive):
     homographies, pairs = plane_pairs()
-    homography = homography_table(evaluate_homography([Oracle(homographies), Blind()], pairs))
-    lines = homography.splitlines()
+    report = evaluate_homography([Oracle(homographies), Blind()], pairs)
+    lines = report_tables("homography", to_json(report))[""].text().splitlines()
     assert "AUC@1 px" in lines[0]
     assert lines[2].startswith("oracle")
     assert "100.0 [100, 100]" in lines[2]
     assert "3/3" in lines[3]
     folder, poses = drive
     report = evaluate_odometry([Traveller(poses)], KittiSequence(folder), gaps=(1, 2))
-    assert [line.split()[:2] for line in odometry_table(report).splitlines()[2:]] == [
-        ["traveller", "1"],
-        ["traveller", "2"],
+    tables = report_tables("odometry", to_json(report))
+    assert list(tables) == ["gap 1", "gap 2"]
+    assert all(table.rows[0][0] == "traveller" for table in tables.values())
+
+
+def test_a_document_sets_the_best_of_a_column_in_bold():
+    columns = [
+        Column("method", lambda r: r["name"]),
+        Column("px", lambda r: f"{r['px']}", lambda r: -r["px"]),
     ]
+    records = [{"name": "a", "px": 2}, {"name": "b", "px": 1}]
+    assert make_table(columns, records).markdown().splitlines() == [
+        "| method | px |",
+        "| --- | --- |",
+        "| a | 2 |",
+        "| b | **1** |",
+    ]
+
+
+def test_a_file_has_one_line_per_record_and_loses_nothing():
+    report = {"kind": "x", "rows": [{"a": 1.5, "b": [1, 2]}, {"a": None, "b": []}], "none": []}
+    text = json_text(report)
+    assert json.loads(text) == report
+    assert '{"a": 1.5, "b": [1, 2]},' in text and len(text.splitlines()) == 8
 
 
 def test_reports_go_through_json_and_failures_become_null(drive):
     homographies, pairs = plane_pairs()
     report = evaluate_homography([Oracle(homographies), Blind()], pairs)
     read = json.loads(json.dumps(to_json(report), allow_nan=False))
-    assert read["summaries"][0]["auc"][1]["threshold_px"] == 3.0
+    assert read["summaries"][0]["auc"][1]["threshold"] == 3.0
     assert read["summaries"][1]["median_error_px"] is None
     assert [r["corner_error_px"] for r in read["results"] if r["method"] == "blind"] == [None] * 3
     folder, poses = drive

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from coarse_loftr_ros.evaluation.metrics import (
     area_under_curve,
     bootstrap_interval,
+    matching_accuracy,
     mean_corner_error,
     rotation_error,
+    transfer_error,
     translation_direction_error,
+    wilson_interval,
 )
 
 small = st.floats(-0.2, 0.2)
@@ -160,3 +163,22 @@ def test_failures_reach_the_interval_as_infinity_and_not_as_nan():
     low, high = bootstrap_interval([1.0, 2.0, math.inf], lambda sample: float(np.median(sample)))
     assert low == 1.0
     assert high == math.inf
+
+
+def test_the_transfer_error_is_the_distance_from_where_the_truth_goes():
+    truth = np.array([[2.0, 0, 1], [0, 2.0, 0], [0.5, 0, 1]])
+    reference = np.array([[0, 0], [2, 2], [-4, 0]], np.float32)
+    current = np.array([[1, 0], [2.5, 5], [0, 0]], np.float32)
+    # The second goes to (5, 4) / 2; the third is behind the camera.
+    assert transfer_error(reference, current, truth).tolist() == [0, 3, np.inf]
+    assert matching_accuracy(reference, current, truth, (1, 3)) == pytest.approx((1 / 3, 2 / 3))
+    nothing = np.zeros((0, 2), np.float32)
+    assert matching_accuracy(nothing, nothing, truth, (1, 3)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "interval"),
+    [(5, 10, (0.237, 0.763)), (0, 10, (0.0, 0.278)), (10, 10, (0.722, 1.0)), (0, 0, (0, 1))],
+)
+def test_the_interval_of_a_share_is_wilsons(successes, trials, interval):
+    assert wilson_interval(successes, trials) == pytest.approx(interval, abs=1e-3)

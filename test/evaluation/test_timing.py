@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scenes import motion, texture, view
 
+from coarse_loftr_ros.evaluation.baselines.akaze import akaze_is_available
 from coarse_loftr_ros.evaluation.baselines.orb import Orb
 from coarse_loftr_ros.evaluation.methods import BaselineWeights, baselines
 from coarse_loftr_ros.evaluation.timing import Spread, Subject, pair_subject, time_methods
@@ -37,9 +38,19 @@ def test_a_drifting_machine_does_not_bend_the_ratio():
 
     own, slow = (Subject(name, method(cost)) for name, cost in (("own", 1.0), ("slow", 3.0)))
     times = time_methods([own, slow], FRAMES, rounds=20)
-    assert times[0].ratio == Spread(1.0, 1.0, 1.0)
-    assert times[1].ratio.median == pytest.approx(3.0, rel=0.05)
+    assert times[0].ratios == {"own": Spread(1.0, 1.0, 1.0)}
+    assert times[1].ratios["own"].median == pytest.approx(3.0, rel=0.05)
     assert times[1].stages["total"].high > 2 * times[1].stages["total"].low
+
+
+def test_ratios_refer_to_each_of_our_models():
+    costs = {"fast": 2.0, "accurate": 4.0, "other": 8.0}
+    subjects = [Subject(name, lambda image, c=cost: {"total": c}) for name, cost in costs.items()]
+    *_, other = time_methods(subjects, FRAMES, rounds=2, references=2)
+    assert {name: spread.median for name, spread in other.ratios.items()} == {
+        "fast": 4.0,
+        "accurate": 2.0,
+    }
 
 
 def test_a_baseline_describes_each_frame_once():
@@ -67,4 +78,6 @@ def test_networks_are_compared_only_where_their_weights_are(tmp_path):
     (tmp_path / "xfeat").mkdir()
     (tmp_path / "xfeat" / "xfeat.onnx").touch()
     assert BaselineWeights.below(tmp_path).xfeat == tmp_path / "xfeat" / "xfeat.onnx"
-    assert [method.name for method in baselines(BaselineWeights())] == ["ORB 2000", "SIFT 2048"]
+    names = [method.name for method in baselines(BaselineWeights())]
+    assert names[:2] == ["ORB 2000", "SIFT 2048"]
+    assert names[2:] == (["AKAZE 2048"] if akaze_is_available() else [])

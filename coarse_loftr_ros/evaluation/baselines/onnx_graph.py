@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from coarse_loftr_ros.evaluation.digest import files_digest
 
 __all__ = ["OnnxGraph", "Runtime"]
 
@@ -15,6 +17,8 @@ Runtime = Literal["onnxruntime", "openvino"]
 
 class OnnxGraph:
     """A graph that is called with arrays and answers with arrays, in the graph's own order.
+
+    Its ``settings`` are what its answers depend on, the file's content among them.
 
     Args:
         path: the ``.onnx`` file.
@@ -30,6 +34,10 @@ class OnnxGraph:
     def __init__(self, path: Path, runtime: Runtime = "onnxruntime", threads: int = 0) -> None:
         if not path.is_file():
             raise FileNotFoundError(f"there is no ONNX file {path}")
+        self.settings: dict[str, Any] = {
+            "runtime": runtime,
+            "graph": files_digest([path, __file__]),
+        }
         if runtime == "onnxruntime":
             self._run = _under_onnxruntime(path, threads)
         elif runtime == "openvino":

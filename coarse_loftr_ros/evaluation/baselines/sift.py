@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.evaluation.baselines.ratio_matching import DescribedKeypoints, match_ratio
+from coarse_loftr_ros.evaluation.digest import files_digest
 from coarse_loftr_ros.evaluation.pair_matcher import PointMatches
 
 __all__ = ["Sift"]
@@ -17,7 +20,8 @@ class Sift:
 
     OpenCV's precise doubling of the image is on: without it every point is 0.25 px off, which a
     change of scale turns into an error. Its effect on the figures is within their intervals
-    (AUC@1/@3/@5 px 59/82/88 without, 60/82/88 with it on 80 moderate random homographies).
+    (AUC@1/@3/@5 px 59/82/88 without, 60/82/88 with it on 80 moderate random homographies). The
+    ratio is what ``evaluate tune`` found best.
 
     Args:
         features: at most this many keypoints per image.
@@ -26,6 +30,12 @@ class Sift:
 
     def __init__(self, features: int = 2048, ratio: float = 0.85) -> None:
         self.name = f"SIFT {features}"
+        self.settings = {
+            "method": "SIFT",
+            "features": features,
+            "ratio": ratio,
+            "code": files_digest([__file__, inspect.getfile(match_ratio)]),
+        }
         self._ratio = ratio
         try:
             self._detector = cv2.SIFT_create(nfeatures=features, enable_precise_upscale=True)

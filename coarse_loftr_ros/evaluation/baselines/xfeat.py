@@ -6,6 +6,7 @@ go back to the image as received by pixel centres, where the original scales the
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.evaluation.baselines.mutual_nearest import mutual_nearest
 from coarse_loftr_ros.evaluation.baselines.onnx_graph import OnnxGraph, Runtime
+from coarse_loftr_ros.evaluation.digest import files_digest
 from coarse_loftr_ros.evaluation.pair_matcher import PointMatches
 
 __all__ = ["XFeat"]
@@ -42,6 +44,8 @@ class XFeatKeypoints:
 class XFeat:
     """Sparse XFeat with mutual nearest neighbours.
 
+    The least cosine is what ``evaluate tune`` found best; 0.82 was published.
+
     Args:
         weights: ONNX backbone: image in; descriptors [1, 64, H/8, W/8], keypoint logits
             [1, 65, H/8, W/8] and reliability [1, 1, H/8, W/8] out.
@@ -58,7 +62,7 @@ class XFeat:
         self,
         weights: Path,
         features: int = 4096,
-        minimum_cosine: float = 0.82,
+        minimum_cosine: float = 0.75,
         runtime: Runtime = "onnxruntime",
         threads: int = 0,
     ) -> None:
@@ -66,6 +70,13 @@ class XFeat:
         self._features = features
         self._minimum_cosine = minimum_cosine
         self._backbone = OnnxGraph(weights, runtime, threads)
+        self.settings = {
+            "method": "XFeat",
+            "features": features,
+            "minimum_cosine": minimum_cosine,
+            "code": files_digest([__file__, inspect.getfile(mutual_nearest)]),
+            **self._backbone.settings,
+        }
 
     def describe(self, image: NDArray[np.uint8]) -> XFeatKeypoints:
         """Keypoints by score times reliability, and their descriptors.

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HomographyPair", "read_grey", "resize_shorter_side"]
+__all__ = ["HomographyPair", "read_grey", "resize"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,21 +43,18 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     return image
 
 
-def resize_shorter_side(
-    image: NDArray[np.uint8], length: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def resize(image: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Resize an image, keeping its proportions as far as whole pixels allow.
 
     Args:
         image: grey, uint8 [H, W].
-        length: the shorter side's new length, px.
+        scale: new length of a side over its old one.
 
     Returns:
         The resized image, and the map from pixels of the given image to pixels of the resized
         one, float64 [3, 3]: pixel centres are at integers in both.
     """
     height, width = image.shape
-    scale = length / min(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     x, y = size[0] / width, size[1] / height

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.evaluation.data.homography_pair import (
     HomographyPair,
     read_grey,
-    resize_shorter_side,
+    resize,
 )
 
 __all__ = ["HPatches"]
@@ -78,7 +78,7 @@ class HPatches:
         image = _read_image(sequence, number)
         if self._shorter_side is None:
             return image, np.eye(3)
-        return resize_shorter_side(image, self._shorter_side)
+        return resize(image, self._shorter_side / min(image.shape))
 
 
 def _read_image(sequence: Path, number: int) -> NDArray[np.uint8]:

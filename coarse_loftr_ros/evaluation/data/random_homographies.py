@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair, read_grey
 from coarse_loftr_ros.evaluation.data.split import held_out
 
-__all__ = ["MODERATE", "Distortion", "RandomHomographies"]
+__all__ = [
+    "MODERATE",
+    "Distortion",
+    "RandomHomographies",
+    "draw_homography",
+    "find_photographs",
+    "two_views",
+]
 
 WIDTH, HEIGHT = 640, 480
 # The photograph is larger than the view by this factor, so that the moved view has real content
@@ -85,20 +92,9 @@ class RandomHomographies:
         seed: int = 0,
         keep: Callable[[Path], bool] = held_out,
     ) -> None:
-        if not directory.is_dir():
-            raise NotADirectoryError(f"there is no folder {directory}")
         if count < 1:
             raise ValueError(f"count is {count}; it must be at least 1")
-        files = [
-            path
-            for path in directory.resolve().rglob("*")
-            if path.suffix.lower() in SUFFIXES and keep(path)
-        ]
-        if not files:
-            raise ValueError(f"{directory} has no image that is kept for evaluation")
-        # By hash, so that a few pairs draw on all folders alike.
-        files.sort(key=_name_digest)
-        self._files = files
+        self._files = find_photographs(directory, keep)
         self._count = count
         self._distortion = distortion
         self._seed = seed
@@ -122,6 +118,27 @@ class RandomHomographies:
         return (self[index] for index in range(self._count))
 
 
+def find_photographs(directory: Path, keep: Callable[[Path], bool] = held_out) -> list[Path]:
+    """Image files of a folder and of all folders below it, in the order of their names' hashes.
+
+    By hash, so that the first few draw on all folders alike.
+
+    Raises:
+        NotADirectoryError: when there is no such folder.
+        ValueError: when no image in it is kept.
+    """
+    if not directory.is_dir():
+        raise NotADirectoryError(f"there is no folder {directory}")
+    files = [
+        path
+        for path in directory.resolve().rglob("*")
+        if path.suffix.lower() in SUFFIXES and keep(path)
+    ]
+    if not files:
+        raise ValueError(f"{directory} has no image that is kept for evaluation")
+    return sorted(files, key=_name_digest)
+
+
 def _name_digest(path: Path) -> bytes:
     return hashlib.sha256(f"{path.parent.name}/{path.name}".encode()).digest()
 
@@ -138,6 +155,34 @@ def make_pair(
         random: source of all chance.
     """
     homography = draw_homography(distortion, random)
+    reference, current = two_views(photograph, homography)
+    return HomographyPair(
+        name,
+        _as_a_camera_sees(reference, distortion, random),
+        _as_a_camera_sees(current, distortion, random),
+        homography,
+    )
+
+
+def two_views(
+    photograph: NDArray[np.uint8],
+    homography: NDArray[np.float64],
+    soften: float = 0.0,
+    background: NDArray[np.uint8] | None = None,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The middle of a photograph, and the same plane seen through a homography.
+
+    Args:
+        photograph: grey, uint8 [H, W] of any size.
+        homography: from reference to current pixels.
+        soften: standard deviation in px of a blur before the second view, against aliasing where
+            it is smaller than the first.
+        background: uint8 [480, 640], what the second view shows outside the photograph; mirrored
+            content without it.
+
+    Returns:
+        Reference and current image, uint8 [480, 640].
+    """
     scale = max(MARGIN * WIDTH / photograph.shape[1], MARGIN * HEIGHT / photograph.shape[0])
     smaller = scale < 1
     source = cv2.resize(
@@ -146,6 +191,8 @@ def make_pair(
     )  # fmt: skip
     left, top = (source.shape[1] - WIDTH) // 2, (source.shape[0] - HEIGHT) // 2
     reference = source[top : top + HEIGHT, left : left + WIDTH]
+    if soften > 0:
+        source = cv2.GaussianBlur(source, (0, 0), soften)
     # Source pixel of a current pixel: back through the homography, then from view to source.
     to_source = np.array([[1, 0, left], [0, 1, top], [0, 0, 1.0]]) @ np.linalg.inv(homography)
     current = cv2.warpPerspective(
@@ -153,14 +200,10 @@ def make_pair(
         to_source,
         (WIDTH, HEIGHT),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REFLECT_101,
+        dst=None if background is None else background.copy(),
+        borderMode=cv2.BORDER_REFLECT_101 if background is None else cv2.BORDER_TRANSPARENT,
     )
-    return HomographyPair(
-        name,
-        _as_a_camera_sees(reference, distortion, random),
-        _as_a_camera_sees(current, distortion, random),
-        homography,
-    )
+    return reference, current
 
 
 def draw_homography(distortion: Distortion, random: np.random.Generator) -> NDArray[np.float64]:

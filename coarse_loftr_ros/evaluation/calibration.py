@@ -1,0 +1,214 @@
+"""Does a confidence of 0.7 mean that seven matches of ten are right?
+
+A match is right when its current point is within 3 px (of the image as received) of where the
+truth sends its reference point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.evaluation.homography import HomographyPairs, Progress, refuse_equal_names
+from coarse_loftr_ros.evaluation.metrics import transfer_error, wilson_interval
+from coarse_loftr_ros.evaluation.pair_matcher import PairMatcher
+
+__all__ = [
+    "Calibration",
+    "CalibrationReport",
+    "OperatingPoint",
+    "ReliabilityBin",
+    "calibrate",
+    "evaluate_calibration",
+    "recommended_threshold",
+]
+
+RIGHT_PX = 3.0
+BINS = 10
+# Of the rule for a threshold: finer bins than the curve's, and how many matches make one count.
+FINE_BIN = 0.02
+ENOUGH = 30
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Matches of about the same confidence.
+
+    Attributes:
+        matches: how many.
+        confidence: their mean.
+        precision: share of them that is right.
+        low: lower end of its 95 % Wilson interval.
+        high: upper end.
+    """
+
+    matches: int
+    confidence: float
+    precision: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What a threshold leaves.
+
+    Attributes:
+        threshold: least confidence.
+        matches: per pair, mean.
+        precision: share of what is left that is right.
+        recall: share of all right matches that is left.
+    """
+
+    threshold: float
+    matches: float
+    precision: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """One method.
+
+    Attributes:
+        method: the method's name.
+        pairs: how many pairs.
+        matches: of all pairs.
+        calibration_error: expected calibration error (ECE; Guo et al. 2017): mean distance between
+            a bin's confidence and its precision, each bin by its number of matches.
+        threshold: what :func:`recommended_threshold` says.
+        bins: that are not empty, ten of equal width in [0, 1].
+        points: precision and recall against the threshold.
+    """
+
+    method: str
+    pairs: int
+    matches: int
+    calibration_error: float
+    threshold: float
+    bins: tuple[ReliabilityBin, ...]
+    points: tuple[OperatingPoint, ...]
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """All methods.
+
+    Attributes:
+        calibrations: in the order the methods were given.
+    """
+
+    calibrations: tuple[Calibration, ...]
+
+
+def evaluate_calibration(
+    matchers: Sequence[PairMatcher], pairs: HomographyPairs, progress: Progress | None = None
+) -> CalibrationReport:
+    """Compare confidences with the truth.
+
+    Args:
+        matchers: methods with different names whose confidence is in [0, 1], without a threshold.
+        pairs: with truth; easy and hard ones, as the threshold is to serve both.
+        progress: told after each pair and method.
+
+    Raises:
+        ValueError: when two methods have the same name.
+    """
+    refuse_equal_names(matchers)
+    found: dict[str, list[tuple[NDArray, NDArray]]] = {matcher.name: [] for matcher in matchers}
+    for index, pair in enumerate(pairs):
+        for k, matcher in enumerate(matchers):
+            matches = matcher.match(
+                matcher.describe(pair.reference), matcher.describe(pair.current)
+            )
+            error = transfer_error(
+                matches.reference_points, matches.current_points, pair.homography
+            )
+            found[matcher.name].append((matches.confidence, error <= RIGHT_PX))
+            if progress is not None:
+                step, steps = index * len(matchers) + k + 1, len(pairs) * len(matchers)
+                progress(step, steps, f"{matcher.name}: {pair.name}")
+    return CalibrationReport(
+        tuple(
+            calibrate(
+                name, *(np.concatenate(part) for part in zip(*parts, strict=True)), len(pairs)
+            )
+            for name, parts in found.items()
+        )
+    )
+
+
+def calibrate(
+    method: str, confidence: NDArray[np.float32], right: NDArray[np.bool_], pairs: int
+) -> Calibration:
+    """The figures of one method.
+
+    Args:
+        method: its name.
+        confidence: [N] in [0, 1], of the matches of all pairs.
+        right: bool [N].
+        pairs: how many pairs.
+    """
+    bins = []
+    of_match = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    for number in range(BINS):
+        inside = of_match == number
+        count = int(inside.sum())
+        if count:
+            good = int(right[inside].sum())
+            mean = float(confidence[inside].mean())
+            bins.append(ReliabilityBin(count, mean, good / count, *wilson_interval(good, count)))
+    points = []
+    for threshold in np.arange(0, 1, 0.05):
+        left = confidence >= threshold
+        if left.any():
+            points.append(
+                OperatingPoint(
+                    float(threshold),
+                    float(left.sum() / pairs),
+                    float(right[left].mean()),
+                    float(right[left].sum() / max(1, right.sum())),
+                )
+            )
+    distance = sum(b.matches * abs(b.confidence - b.precision) for b in bins)
+    return Calibration(
+        method=method,
+        pairs=pairs,
+        matches=len(confidence),
+        calibration_error=float(distance / max(1, len(confidence))),
+        threshold=recommended_threshold(confidence, right),
+        bins=tuple(bins),
+        points=tuple(points),
+    )
+
+
+def recommended_threshold(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
+    """The lowest confidence from which on a match is more likely right than wrong.
+
+    Matches are taken in steps of 0.02 of confidence, from the surest down, as long as at least
+    half of a step's matches are right. What lies below would give a robust estimator more
+    outliers than inliers; what lies above gives it more inliers than outliers, and leaving it out
+    would only cost coverage. Steps with fewer than 30 matches are joined with the ones below: a
+    few matches decide nothing.
+
+    Args:
+        confidence: [N] in [0, 1].
+        right: bool [N].
+
+    Returns:
+        A multiple of 0.02; 1 when not even the surest matches are mostly right.
+    """
+    threshold, count, good = 1.0, 0, 0
+    steps = round(1 / FINE_BIN)
+    of_match = np.minimum((confidence / FINE_BIN).astype(int), steps - 1)
+    for step in range(steps - 1, -1, -1):
+        inside = of_match == step
+        count, good = count + int(inside.sum()), good + int(right[inside].sum())
+        if count >= ENOUGH:
+            if good < count / 2:
+                break
+            threshold, count, good = round(step * FINE_BIN, 2), 0, 0
+    return threshold
