@@ -95,6 +95,7 @@ class Matcher:
         self.model = model
         self.backend = backend
         self._columns = backend.size.width // model.coarse_stride
+        self._raw, self._right = np.array(model.calibration).T
         self._input = np.empty((1, 1, backend.size.height, backend.size.width), np.float32)
 
     def encode(self, image: NDArray[np.uint8]) -> Features:
@@ -120,11 +121,14 @@ class Matcher:
         Args:
             reference: encoded by this matcher.
             current: encoded by this matcher.
-            threshold: least confidence of a match, in [0, 1].
+            threshold: least confidence of a match, in [0, 1]; confidences are the model's,
+                calibrated to the share of right matches.
             limit: most matches; the most confident are kept.
         """
         coarse = self.backend.match(reference.encoded, current.encoded)
-        cell, current_cell, confidence = _mutual(coarse, threshold, limit)
+        raw_threshold = float(np.interp(threshold, self._right, self._raw))
+        cell, current_cell, raw = _mutual(coarse, raw_threshold, limit)
+        confidence = np.interp(raw, self._raw, self._right).astype(np.float32)
         return self._place(reference, current, cell, current_cell, confidence)
 
     def _place(

@@ -36,7 +36,7 @@ class MatchSettings:
         homography: estimator and verdict.
     """
 
-    confidence_threshold: float = 0.1
+    confidence_threshold: float = 0.5
     max_matches: int = 1000
     search: SearchSettings = field(default_factory=SearchSettings)
     refinement: RefinementSettings = field(default_factory=RefinementSettings)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -74,6 +76,22 @@ class CoarseMatches:
         return rows * (self.weight / self.current_sum)
 
 
+_UNCALIBRATED = ((0.0, 0.0), (1.0, 1.0))
+
+
+def _calibration(points: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+    """Check the points of a calibration curve.
+
+    Raises:
+        ValueError: when they do not rise from 0 to 1 within [0, 1].
+    """
+    curve = tuple((float(x), float(y)) for x, y in points)
+    rising = all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(curve))
+    if len(curve) < 2 or not rising or curve[0] != (0.0, 0.0) or max(curve[-1]) > 1.0:
+        raise ValueError(f"calibration is {curve}; it must rise from (0, 0) within [0, 1]")
+    return curve
+
+
 class Backend(Protocol):
     """One runtime with the model loaded for one network size.
 
@@ -110,6 +128,8 @@ class ModelFiles:
         coarse_stride: px per coarse cell.
         fine_stride: px per fine feature.
         fine_scale: inverse temperature of the fine softmax.
+        calibration: rising points (confidence of the network, share of right matches) between
+            which published confidences are interpolated; from (0, 0) to (1, 1) without any.
         sha256: of both graphs together, short, for logs and diagnostics.
     """
 
@@ -122,6 +142,7 @@ class ModelFiles:
     coarse_stride: int
     fine_stride: int
     fine_scale: float
+    calibration: tuple[tuple[float, float], ...]
     sha256: str
 
     @classmethod
@@ -162,6 +183,7 @@ class ModelFiles:
                 coarse_stride=int(facts["coarse_stride"]),
                 fine_stride=int(facts["fine_stride"]),
                 fine_scale=float(facts["fine_scale"]),
+                calibration=_calibration(facts.get("calibration", _UNCALIBRATED)),
                 sha256=hashlib.sha256("".join(hashes.values()).encode()).hexdigest()[:12],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:

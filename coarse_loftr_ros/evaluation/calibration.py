@@ -22,6 +22,7 @@ __all__ = [
     "OperatingPoint",
     "ReliabilityBin",
     "calibrate",
+    "calibration_curve",
     "evaluate_calibration",
     "recommended_threshold",
 ]
@@ -183,6 +184,45 @@ def calibrate(
         bins=tuple(bins),
         points=tuple(points),
     )
+
+
+def calibration_curve(calibration: Calibration) -> list[list[float]]:
+    """Points between which a confidence is interpolated to become a precision.
+
+    Bins that break the rise are pooled with their neighbours (isotonic regression by pooling
+    adjacent violators), so that the order of matches stays what the network says.
+
+    Args:
+        calibration: of confidences as the network gives them.
+
+    Returns:
+        Rising (confidence, precision), from (0, 0) to confidence 1.
+
+    Raises:
+        ValueError: when fewer than 1000 matches stand behind it.
+    """
+    if calibration.matches < 1000:
+        raise ValueError(f"{calibration.matches} matches are too few to calibrate with; 1000 will")
+    pools: list[tuple[float, float, int]] = []
+    for each in calibration.bins:
+        pool = (each.confidence, each.precision, each.matches)
+        while pools and pools[-1][1] >= pool[1]:
+            confidence, precision, count = pools.pop()
+            total = count + pool[2]
+            pool = (
+                (confidence * count + pool[0] * pool[2]) / total,
+                (precision * count + pool[1] * pool[2]) / total,
+                total,
+            )
+        pools.append(pool)
+    curve = [[0.0, 0.0]]
+    for confidence, precision, _ in pools:
+        if confidence > curve[-1][0] and precision > curve[-1][1]:
+            curve.append([round(confidence, 4), round(precision, 4)])
+    last = min(1.0, curve[-1][1] + 1e-3)
+    if curve[-1][0] < 1.0 and last > curve[-1][1]:
+        curve.append([1.0, round(last, 4)])
+    return curve
 
 
 def recommended_threshold(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> float:

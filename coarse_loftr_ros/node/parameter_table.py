@@ -216,7 +216,8 @@ _ROWS = (
     Parameter(
         "confidence_threshold",
         _MATCH.confidence_threshold,
-        "Least confidence of a match.",
+        "Least confidence of a match; confidences are calibrated, so 0.5 leaves out what is more "
+        "likely wrong than right.",
         low=0.0,
         high=1.0,
     ),

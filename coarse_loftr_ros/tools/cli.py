@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from coarse_loftr_ros import __version__
 from coarse_loftr_ros.tools import (
     benchmark,
+    calibrate,
     demo,
     evaluate,
     export,
@@ -27,7 +28,7 @@ from coarse_loftr_ros.tools.errors import UserError
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = (demo, match, replay, evaluate, benchmark, results, train, report, export)
+COMMANDS = (demo, match, replay, evaluate, benchmark, results, train, report, export, calibrate)
 
 EXIT_BAD_RESULT = 1
 EXIT_USER_ERROR = 2

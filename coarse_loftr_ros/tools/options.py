@@ -49,8 +49,9 @@ def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2)
     group.add_argument(
         "--threshold",
         type=float,
-        default=0.1,
-        help="least confidence of a match, 0 to 1 (default: %(default)s)",
+        default=0.5,
+        help="least confidence of a match, the share of right ones among such matches, 0 to 1 "
+        "(default: %(default)s)",
     )
     group.add_argument(
         "--max-matches", type=int, default=1000, help="most matches per pair (default: %(default)s)"

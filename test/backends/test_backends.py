@@ -153,3 +153,21 @@ def test_a_model_of_fixed_size_takes_only_that_size(copied_model):
 @pytest.mark.parametrize("name", SHIPPED_MODELS)
 def test_the_models_of_the_package_are_loaded_by_name(name):
     assert ModelFiles.load(name).encode.parent.name == name
+
+
+def test_a_model_without_calibration_publishes_the_network_s_confidence(copied_model):
+    facts = json.loads((copied_model / "model.json").read_text())
+    facts.pop("calibration", None)
+    (copied_model / "model.json").write_text(json.dumps(facts))
+    assert ModelFiles.load(copied_model).calibration == ((0.0, 0.0), (1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    "curve", [[[0, 0]], [[0, 0.1], [1, 1]], [[0, 0], [0.5, 0.9], [1, 0.8]], [[0, 0], [1, 1.5]]]
+)
+def test_a_calibration_that_does_not_rise_is_refused(copied_model, curve):
+    facts = json.loads((copied_model / "model.json").read_text())
+    facts["calibration"] = curve
+    (copied_model / "model.json").write_text(json.dumps(facts))
+    with pytest.raises(BackendError, match="it must rise from"):
+        ModelFiles.load(copied_model)

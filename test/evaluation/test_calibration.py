@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from coarse_loftr_ros.evaluation.calibration import (
+    Calibration,
+    ReliabilityBin,
     calibrate,
+    calibration_curve,
     evaluate_calibration,
     recommended_threshold,
 )
@@ -79,3 +82,20 @@ def test_a_match_within_3_pixels_of_the_truth_is_right():
     assert (result.pairs, result.matches) == (4, 12)
     assert result.bins[0].precision == pytest.approx(2 / 3)
     assert told == [(k, 4) for k in range(1, 5)]
+
+
+def made_bins(*values):
+    bins = tuple(ReliabilityBin(n, c, p, 0.0, 1.0) for c, p, n in values)
+    total = sum(b.matches for b in bins)
+    return Calibration("method", 1, total, 0.0, 0.5, bins, ())
+
+
+def test_the_curve_rises_and_pools_bins_that_fall():
+    curve = calibration_curve(made_bins((0.1, 0.5, 1000), (0.3, 0.9, 1000), (0.5, 0.7, 3000)))
+    assert curve[:3] == [[0.0, 0.0], [0.1, 0.5], [0.45, 0.75]]
+    assert curve[-1][0] == 1.0 and all(a[1] < b[1] for a, b in pairwise(curve))
+
+
+def test_too_few_matches_make_no_curve():
+    with pytest.raises(ValueError, match="900 matches are too few"):
+        calibration_curve(made_bins((0.1, 0.5, 900)))
