@@ -151,5 +151,6 @@ def test_the_overview_has_a_column_per_method_and_bold_parts(folder):
         "| KITTI 06: direction error, median degrees, 1 / 4 images apart "
         "| **0.30** / - | 0.40 / **0.25** |",
         "| noise, 10 to 20 levels: success, % (n = 24) | **75** | 50 |",
-        "| time per 640x480 frame (student: ONNX Runtime, without Lucas-Kanade) | 20 ms | 9.9 times |",
+        "| time per 640x480 frame (student: ONNX Runtime, without Lucas-Kanade) "
+        "| 20 ms | 9.9 times |",
     ]
