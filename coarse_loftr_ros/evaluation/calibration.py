@@ -29,9 +29,7 @@ __all__ = [
 
 RIGHT_PX = 3.0
 BINS = 10
-# Of the rule for a threshold: finer bins than the curve's, and how many matches make one count.
-FINE_BIN = 0.02
-ENOUGH = 30
+STEP = 0.02  # between thresholds that are compared
 
 
 @dataclass(frozen=True)
@@ -226,29 +224,21 @@ def calibration_curve(calibration: Calibration) -> list[list[float]]:
 
 
 def recommended_threshold(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
-    """The lowest confidence from which on a match is more likely right than wrong.
+    """The threshold that leaves the largest surplus of right over wrong matches.
 
-    Matches are taken in steps of 0.02 of confidence, from the surest down, as long as at least
-    half of a step's matches are right. What lies below would give a robust estimator more
-    outliers than inliers; what lies above gives it more inliers than outliers, and leaving it out
-    would only cost coverage. Steps with fewer than 30 matches are joined with the ones below: a
-    few matches decide nothing.
+    From there on up a match is more likely right than wrong, and right below it the other way
+    round: what lies below would give a robust estimator more outliers than inliers, and to leave
+    out what lies above would only cost coverage. A surplus is summed over all matches above, so a
+    few unlucky ones among the surest decide nothing.
 
     Args:
         confidence: [N] in [0, 1].
         right: bool [N].
 
     Returns:
-        A multiple of 0.02; 1 when not even the surest matches are mostly right.
+        A multiple of 0.02, the highest of equally good ones; 1 when no threshold leaves a surplus.
     """
-    threshold, count, good = 1.0, 0, 0
-    steps = round(1 / FINE_BIN)
-    of_match = np.minimum((confidence / FINE_BIN).astype(int), steps - 1)
-    for step in range(steps - 1, -1, -1):
-        inside = of_match == step
-        count, good = count + int(inside.sum()), good + int(right[inside].sum())
-        if count >= ENOUGH:
-            if good < count / 2:
-                break
-            threshold, count, good = round(step * FINE_BIN, 2), 0, 0
-    return threshold
+    thresholds = np.round(np.arange(0, 1, STEP), 2)
+    surplus = [2 * np.sum(right[confidence >= t]) - np.sum(confidence >= t) for t in thresholds]
+    best = max(surplus)
+    return float(thresholds[np.flatnonzero(surplus == best)[-1]]) if best > 0 else 1.0

@@ -295,8 +295,8 @@ EVALUATIONS = {
         "what our confidences are worth, and the threshold that follows",
         "Confidence against the share of matches within 3 px of the truth, without a threshold, "
         "on pairs made from the photographs below DIR, half of them under any stress of "
-        "'stress'. The threshold is the lowest confidence from which on a match is more likely "
-        "right than wrong. Ours only.",
+        "'stress'. The threshold is the one that leaves the largest surplus of right over "
+        "wrong matches. Ours only.",
         _calibration_arguments,
         _calibration,
         unfiltered_methods,

@@ -133,7 +133,7 @@ def test_calibration_gives_a_threshold_before_and_after_refinement(run_tool, pho
     assert published["method"].endswith("as published")
     assert before["method"].endswith("before refinement")
     assert before["matches"] > published["matches"] > 200
-    assert 0 <= published["threshold"] < 0.6
+    assert 0 <= published["threshold"] < 0.7
     settings = figures["methods"][published["method"]]["match"]
     assert settings["confidence_threshold"] == 0 and settings["refinement"]["enabled"]
 
