@@ -80,7 +80,14 @@ setup(
     extras_require={
         "ros": ROS,
         "cpu": ["openvino>=2024.4", "onnxruntime>=1.18"],
-        "tensorrt": ["tensorrt>=10.3", "pycuda>=2024.1"],
+        # onnx converts the graphs to float16. On a Jetson, TensorRT is apt's, not pip's.
+        "tensorrt": ["tensorrt>=10.3", "pycuda>=2024.1", "onnx>=1.16", "protobuf"],
+        # Builds engines on a machine without a GPU, so CI tests it; 100 MB.
+        "tensorrt-rtx": [
+            f"{wheel}==1.7.1.116; platform_system == 'Linux' and platform_machine == 'x86_64'"
+            for wheel in ("tensorrt-rtx-cu13-bindings", "tensorrt-rtx-cu13-libs")
+        ]
+        + ["onnx>=1.16", "protobuf"],
         "train": [
             "torch>=2.5",
             "onnx>=1.16",

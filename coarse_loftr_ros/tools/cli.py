@@ -16,6 +16,7 @@ from coarse_loftr_ros.tools import (
     benchmark,
     calibrate,
     demo,
+    engine,
     evaluate,
     export,
     match,
@@ -28,7 +29,19 @@ from coarse_loftr_ros.tools.errors import UserError
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = (demo, match, replay, evaluate, benchmark, results, train, report, export, calibrate)
+COMMANDS = (
+    demo,
+    match,
+    replay,
+    evaluate,
+    benchmark,
+    results,
+    train,
+    report,
+    export,
+    calibrate,
+    engine,
+)
 
 EXIT_BAD_RESULT = 1
 EXIT_USER_ERROR = 2

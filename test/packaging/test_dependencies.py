@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "coarse_loftr_ros"
 
 # How package indexes call what Python imports under another name.
-PIP_NAME = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
+PIP_NAME = {"cv2": "opencv-python-headless", "google": "protobuf", "yaml": "pyyaml"}
 ROSDEP_NAME = {"cv2": "python3-opencv", "numpy": "python3-numpy", "tqdm": "python3-tqdm"}
 
 ROS = {"rclpy", "ament_index_python", "cv_bridge", "launch", "launch_ros"}
@@ -32,7 +32,8 @@ NEEDS_AN_EXTRA = [
     "tools/demo_*.py",  # the part of the demo that speaks ROS
 ]
 EXTRAS_MODULES = ["rclpy", "sensor_msgs", "coarse_loftr_msgs", "torch", "onnx", "onnxruntime",
-                  "openvino", "tensorrt", "pycuda"]  # fmt: skip
+                  "openvino", "tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings",
+                  "pycuda"]  # fmt: skip
 
 
 def imports_of(file: Path) -> set[str]:
@@ -109,6 +110,7 @@ def test_everything_else_is_imported_without_ros_pytorch_or_a_runtime():
 
 @pytest.mark.parametrize("outer", ["node", "tools", "network", "training", "evaluation"])
 def test_the_core_imports_no_outer_room(outer):
-    core = {*PACKAGE.glob("*.py"), *PACKAGE.glob("backends/*.py")} - {PACKAGE / "__main__.py"}
+    rooms = ("*.py", "backends/**/*.py", "quantisation/*.py")
+    core = {file for room in rooms for file in PACKAGE.glob(room)} - {PACKAGE / "__main__.py"}
     statement = re.compile(rf"^\s*(from|import) coarse_loftr_ros\.{outer}\b", re.MULTILINE)
     assert [file.name for file in core if statement.search(file.read_text())] == []

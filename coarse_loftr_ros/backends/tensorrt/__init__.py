@@ -1,0 +1,1 @@
+"""TensorRT: engines built from the model's ONNX graphs, kept in a cache that is never trusted."""

@@ -1,0 +1,157 @@
+"""From an ONNX graph to a serialised engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from coarse_loftr_ros.backends.base import BackendError
+from coarse_loftr_ros.backends.tensorrt.library import Library
+
+__all__ = ["BuildSettings", "BuiltEngine", "Progress", "build_engine"]
+
+Progress = Callable[[float, str], None]
+"""Called with the part that is done, 0 to 1, and the name of the phase at hand."""
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """How hard the builder tries; none of it changes what an engine computes.
+
+    Attributes:
+        optimisation_level: 0 to 5; higher takes longer to build and may run faster.
+        workspace_mib: most GPU memory that a layer may use as scratch space.
+    """
+
+    optimisation_level: int = 3
+    workspace_mib: int = 1024
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.optimisation_level <= 5:
+            raise ValueError(f"optimisation_level is {self.optimisation_level}; it must be 0 to 5")
+        if self.workspace_mib < 1:
+            raise ValueError(f"workspace_mib is {self.workspace_mib}; it must be at least 1")
+
+
+@dataclass(frozen=True)
+class BuiltEngine:
+    """A serialised engine.
+
+    Attributes:
+        data: what TensorRT's runtime loads.
+        shapes: of its inputs and outputs by name.
+        seconds: that building took.
+    """
+
+    data: bytes
+    shapes: dict[str, tuple[int, ...]]
+    seconds: float
+
+
+def build_engine(
+    library: Library,
+    onnx: bytes,
+    dimensions: Mapping[str, tuple[int, ...]],
+    settings: BuildSettings | None = None,
+    progress: Progress | None = None,
+) -> BuiltEngine:
+    """Build an engine of static shapes from an ONNX graph.
+
+    The network is strongly typed: precision is what the graph says. float32 means float32:
+    TensorFloat-32 is switched off, because its 10 bits of mantissa would put an error of 1.5 % on
+    the exponential of a similarity of 30.
+
+    Args:
+        library: TensorRT.
+        onnx: the graph.
+        dimensions: shape of every input by name; -1 keeps what the graph says.
+        settings: of the builder.
+        progress: told how far the build is.
+
+    Raises:
+        BackendError: when the library refuses the graph or cannot build it, in its own words.
+        KeyboardInterrupt: when the user interrupts the build.
+    """
+    settings = settings or BuildSettings()
+    start = time.perf_counter()
+    trt = library.module
+    builder = trt.Builder(library.log)
+    if builder is None:
+        raise BackendError(f"{library.title} cannot start: {library.log.take_errors()}")
+    # TensorRT 11 accepts the flag and ignores it: nothing else is left there.
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, library.log)
+    if not parser.parse(onnx):
+        errors = [parser.get_error(i).desc() for i in range(parser.num_errors)]
+        library.log.take_errors()
+        raise BackendError(f"{library.title} cannot read the graph: {' '.join(errors)}")
+    inputs = [network.get_input(i) for i in range(network.num_inputs)]
+    for tensor in inputs:
+        tensor.shape = _static_shape(tensor.name, tuple(tensor.shape), dimensions)
+
+    config = builder.create_builder_config()
+    config.builder_optimization_level = settings.optimisation_level
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.workspace_mib << 20)
+    config.clear_flag(trt.BuilderFlag.TF32)
+    monitor = _make_monitor(trt, progress or (lambda part, phase: None))
+    config.progress_monitor = monitor
+    engine = builder.build_serialized_network(network, config)
+    if monitor.interruption is not None:
+        raise monitor.interruption
+    if engine is None:
+        raise BackendError(f"{library.title} cannot build: {library.log.take_errors()}")
+    outputs = [network.get_output(i) for i in range(network.num_outputs)]
+    shapes = {tensor.name: tuple(tensor.shape) for tensor in (*inputs, *outputs)}
+    return BuiltEngine(bytes(engine), shapes, time.perf_counter() - start)
+
+
+def _static_shape(
+    name: str, declared: tuple[int, ...], dimensions: Mapping[str, tuple[int, ...]]
+) -> tuple[int, ...]:
+    """The shape to fix for an input, given what the graph declares (-1: open)."""
+    wanted = dimensions.get(name)
+    if wanted is None or len(wanted) != len(declared):
+        raise BackendError(f"input '{name}' of the graph has shape {declared}, not {wanted}")
+    shape = tuple(d if w == -1 else w for w, d in zip(wanted, declared, strict=True))
+    if any(d not in (-1, s) for s, d in zip(shape, declared, strict=True)) or -1 in shape:
+        raise BackendError(f"input '{name}' of the graph has shape {declared}, not {wanted}")
+    return shape
+
+
+def _make_monitor(trt: Any, progress: Progress) -> Any:
+    """An ``IProgressMonitor`` that turns nested phases into one number that never falls."""
+
+    class Monitor(trt.IProgressMonitor):
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self.interruption: KeyboardInterrupt | None = None
+            self._phases: dict[str, tuple[str | None, int, int]] = {}  # parent, done, total
+            self._part = 0.0
+
+        def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
+            self._phases[phase] = (parent, 0, max(steps, 1))
+
+        def step_complete(self, phase: str, step: int) -> bool:
+            try:
+                parent, _, total = self._phases[phase]
+                self._phases[phase] = (parent, step + 1, total)
+                self._report(phase)
+            except KeyboardInterrupt as interruption:  # must not travel through the library
+                self.interruption = interruption
+            return self.interruption is None
+
+        def phase_finish(self, phase: str) -> None:
+            self._phases.pop(phase, None)
+
+        def _report(self, phase: str) -> None:
+            part, name = 0.0, phase
+            while name in self._phases:
+                parent, done, total = self._phases[name]
+                part = min(1.0, (done + part) / total)
+                name = parent
+            self._part = max(self._part, part)
+            progress(self._part, phase)
+
+    return Monitor()

@@ -1,0 +1,295 @@
+"""Engines on disk: nothing that is found there is believed before it is checked.
+
+An engine is code that runs with the user's rights. So the folder belongs to the user alone, every
+engine has a manifest with its hash, both are written under other names and then renamed, and
+whatever does not fit together is built again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from coarse_loftr_ros.backends.base import BackendError
+from coarse_loftr_ros.backends.tensorrt.builder import BuiltEngine
+from coarse_loftr_ros.backends.tensorrt.manifest import EngineIdentity, Manifest, ManifestError
+
+__all__ = ["CacheUnusableError", "CachedEngine", "CheckedEngine", "EngineCache", "read_engine"]
+
+_ENGINE, _MANIFEST, _UNFINISHED, _LOCK = ".engine", ".json", ".unfinished", "lock"
+_MOST_BYTES = {_MANIFEST: 1 << 20}  # of any other file: 4 GiB
+
+
+class CacheUnusableError(BackendError):
+    """The folder cannot be made or locked, as on a read-only disk."""
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedEngine:
+    """An engine that fits its manifest, ready to be loaded.
+
+    Attributes:
+        data: for TensorRT's runtime.
+        manifest: of the engine.
+        built: whether it was built just now.
+        kept: whether it is in the cache.
+        note: for the log: why it was built, and why it could not be kept where that is so.
+    """
+
+    data: bytes
+    manifest: Manifest
+    built: bool = False
+    kept: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class CachedEngine:
+    """One engine of the cache, for people.
+
+    Attributes:
+        path: of the engine.
+        size: in bytes, 0 where there is a manifest alone.
+        manifest: ``None`` where it is damaged or missing.
+        problem: why the engine will not be loaded; empty when nothing is wrong with the files.
+    """
+
+    path: Path
+    size: int
+    manifest: Manifest | None
+    problem: str
+
+
+def read_engine(path: Path, wanted: EngineIdentity | None = None) -> CheckedEngine:
+    """Read an engine and the manifest beside it, trusting neither.
+
+    Args:
+        path: of the engine.
+        wanted: what it has to be; ``None`` checks the files alone.
+
+    Raises:
+        ManifestError: with the reason why the engine must not be loaded.
+    """
+    manifest = Manifest.from_json(_read(path.with_suffix(_MANIFEST)))
+    difference = wanted and manifest.identity.difference(wanted)
+    if difference:
+        raise ManifestError(f"its {difference}")
+    data = _read(path)
+    manifest.check(data)
+    return CheckedEngine(data, manifest)
+
+
+class EngineCache:
+    """The folder of engines.
+
+    Args:
+        folder: of the engines; by default ``coarse_loftr_ros/engines`` in the user's cache
+            folder (``XDG_CACHE_HOME``, else ``~/.cache``).
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        if folder is None:
+            base = os.environ.get("XDG_CACHE_HOME", "")
+            root = Path(base) if base.startswith("/") else Path.home() / ".cache"
+            folder = root / "coarse_loftr_ros" / "engines"
+        self.folder = folder
+
+    def path(self, identity: EngineIdentity) -> Path:
+        """Where the engine of an identity is or would be."""
+        return self.folder / (identity.file_stem + _ENGINE)
+
+    def obtain(
+        self,
+        identity: EngineIdentity,
+        build: Callable[[], BuiltEngine],
+        on_wait: Callable[[str], None] | None = None,
+    ) -> CheckedEngine:
+        """The engine from the cache, or a new one where there is none that may be used.
+
+        Of several processes that want the same engine one builds; the others wait and load it.
+        An engine that cannot be kept (full disk, no cache folder) is used all the same.
+
+        Args:
+            identity: of the engine.
+            build: slow; called at most once.
+            on_wait: told in a sentence that another process is building.
+
+        Raises:
+            BackendError: when the folder is not the user's alone, or from ``build``.
+        """
+        self.check_folder()
+        found = self._load(identity)
+        if isinstance(found, CheckedEngine):
+            return found
+        try:
+            self._prepare()
+            with self._locked(on_wait or (lambda sentence: None)):
+                found = self._load(identity)  # another process may have built it by now
+                if isinstance(found, CheckedEngine):
+                    return found
+                return self._keep(identity, build(), found)
+        except CacheUnusableError as error:
+            engine = build()
+            note = f"{found}; it could not be kept: {error}"
+            return CheckedEngine(engine.data, Manifest.of(identity, engine), True, False, note)
+
+    def entries(self) -> list[CachedEngine]:
+        """All engines, each checked except for its identity; unfinished ones are not listed."""
+        self.check_folder()
+        stems = {path.with_suffix("") for path in self._files(_ENGINE, _MANIFEST)}
+        return [_entry(stem.with_name(stem.name + _ENGINE)) for stem in sorted(stems)]
+
+    def clear(self) -> int:
+        """Remove everything, and say how many engines that were.
+
+        Waits for a process that is building. The lock itself stays: another process may be about
+        to take it.
+        """
+        if not self.folder.is_dir():
+            return 0
+        self.check_folder()
+        with self._locked(lambda sentence: None):
+            count = len(self._files(_ENGINE))
+            for path in self._files(_MANIFEST, _ENGINE, _UNFINISHED):
+                path.unlink(missing_ok=True)
+        return count
+
+    def check_folder(self) -> None:
+        """Refuse a folder into which somebody else can write.
+
+        Raises:
+            BackendError: naming the folder, what is wrong and what to do.
+        """
+        try:
+            found = self.folder.stat()
+        except FileNotFoundError:
+            return
+        if found.st_uid != os.geteuid():
+            raise BackendError(
+                f"engine cache {self.folder} belongs to user {found.st_uid}, not to the one that "
+                f"runs this ({os.geteuid()}); set XDG_CACHE_HOME to a folder of your own"
+            )
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise BackendError(
+                f"engine cache {self.folder} can be written by others (mode "
+                f"{stat.S_IMODE(found.st_mode):04o}), who could put a program of theirs in an "
+                f"engine's place; look through it, then chmod 700 {self.folder}"
+            )
+
+    def _load(self, identity: EngineIdentity) -> CheckedEngine | str:
+        """The engine, or why there is none that may be used."""
+        try:
+            return read_engine(self.path(identity), identity)
+        except FileNotFoundError:
+            return "there was none"
+        except (ManifestError, OSError) as error:
+            return f"the one that was there was refused: {error}"
+
+    def _prepare(self) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise CacheUnusableError(f"engine cache {self.folder}: {error}") from error
+        self.check_folder()
+
+    @contextlib.contextmanager
+    def _locked(self, on_wait: Callable[[str], None]) -> Iterator[None]:
+        """Hold the cache's only lock; the system frees it when its holder dies.
+
+        One lock for all engines: two builds at a time on one GPU would disturb the timings by
+        which the builder chooses.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        with contextlib.ExitStack() as stack:
+            try:
+                lock = os.open(self.folder / _LOCK, flags, 0o600)
+                stack.callback(os.close, lock)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    on_wait(f"waiting for another process that uses the engine cache {self.folder}")
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+            except OSError as error:
+                raise CacheUnusableError(f"engine cache {self.folder}: {error}") from error
+            yield
+
+    def _keep(self, identity: EngineIdentity, engine: BuiltEngine, reason: str) -> CheckedEngine:
+        """Write an engine and its manifest, in this order: an engine alone is never loaded."""
+        manifest = Manifest.of(identity, engine)
+        path = self.path(identity)
+        kept = True
+        try:
+            for unfinished in self._files(_UNFINISHED):  # of processes that died: we have the lock
+                unfinished.unlink(missing_ok=True)
+            self._write(path, engine.data)
+            self._write(path.with_suffix(_MANIFEST), manifest.to_json().encode())
+        except OSError as error:
+            kept, reason = False, f"{reason}; it could not be kept: {error}"
+        return CheckedEngine(engine.data, manifest, True, kept, reason)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Put a whole file in its place or none."""
+        handle, name = tempfile.mkstemp(_UNFINISHED, "", self.folder)  # mode 0600
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _files(self, *suffixes: str) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        return sorted(path for path in self.folder.iterdir() if path.suffix in suffixes)
+
+
+def _entry(path: Path) -> CachedEngine:
+    manifest, problem, size = None, "", 0
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            size = path.lstat().st_size
+        manifest = Manifest.from_json(_read(path.with_suffix(_MANIFEST)))
+        manifest.check(_read(path))
+    except FileNotFoundError as error:
+        problem = f"{Path(error.filename).name} is missing"
+    except (ManifestError, OSError) as error:
+        problem = str(error)
+    return CachedEngine(path, size, manifest, problem)
+
+
+def _read(path: Path) -> bytes:
+    """A regular file that nobody but the user or root could have written.
+
+    Raises:
+        ManifestError: for any other.
+        OSError: when it cannot be opened; ``FileNotFoundError`` when it is not there.
+    """
+    # Not a link to elsewhere; and a pipe must not block the one who opens it.
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise ManifestError(f"{path.name} is not a regular file")
+        if found.st_uid not in (os.geteuid(), 0):
+            raise ManifestError(f"{path.name} belongs to user {found.st_uid}")
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            mode = stat.S_IMODE(found.st_mode)
+            raise ManifestError(f"{path.name} can be written by others (mode {mode:04o})")
+        most = _MOST_BYTES.get(path.suffix, 4 << 30)
+        if found.st_size > most:
+            raise ManifestError(f"{path.name} has {found.st_size} bytes, more than {most}")
+        return file.read()

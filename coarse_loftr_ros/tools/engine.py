@@ -1,0 +1,194 @@
+"""``coarse-loftr engine``: TensorRT engines ahead of time, and what the cache holds."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from coarse_loftr_ros.tools.errors import as_user_error
+from coarse_loftr_ros.tools.options import size
+
+if TYPE_CHECKING:
+    from coarse_loftr_ros.backends.tensorrt.cache import CachedEngine
+    from coarse_loftr_ros.preprocessing import NetworkSize
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "engine",
+        help="build TensorRT engines ahead of time; list, verify or clear the cache",
+        description="TensorRT engines are kept in the user's cache folder, each with a manifest "
+        "of what it was made from and for. One that is damaged, or of another model, library, "
+        "GPU or platform, is never loaded but built again.",
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    build = actions.add_parser(
+        "build",
+        help="build what is not in the cache yet",
+        description="Build the engines that a node with the same model and image size loads. "
+        "TensorRT needs the GPU for this; TensorRT for RTX does not.",
+    )
+    build.add_argument(
+        "--model",
+        default="fast",
+        metavar="NAME|DIR",
+        help="fast or accurate, or a folder that 'coarse-loftr export' wrote (default: "
+        "%(default)s)",
+    )
+    build.add_argument(
+        "--image-size",
+        type=size,
+        default=(640, 480),
+        metavar="WxH",
+        help="of the images to come, not of what the network sees of them (default: 640x480)",
+    )
+    build.add_argument(
+        "--network-pixels",
+        type=int,
+        default=0,
+        metavar="PX",
+        help="as the node's parameter (default: 0, what the model was made for)",
+    )
+    build.add_argument(
+        "--precision",
+        default="fp32",
+        help="fp32, or fp16: float16 where the weights are (default: %(default)s)",
+    )
+    actions.add_parser("list", help="list the engines and what is wrong with any")
+    actions.add_parser(
+        "verify",
+        help="check every engine",
+        description="Check every engine against its manifest, and whether it fits this machine's "
+        "library and GPU. The exit code is 1 when one is damaged; an engine that is damaged or "
+        "does not fit is built again when it is needed.",
+    )
+    actions.add_parser("clear", help="remove every engine")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the action says."""
+    action = {"build": _build, "list": _list, "verify": _verify, "clear": _clear}[args.action]
+    from coarse_loftr_ros.backends.base import BackendError
+
+    with as_user_error(BackendError):
+        return action(args)
+
+
+def _build(args: argparse.Namespace) -> int:
+    from coarse_loftr_ros.backends.base import ModelFiles
+    from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
+    from coarse_loftr_ros.backends.tensorrt.engines import GRAPHS, obtain_engine
+    from coarse_loftr_ros.backends.tensorrt.library import load_library
+
+    model = ModelFiles.load(args.model)
+    network = _network_size(model, args)
+    library = load_library()
+    cache = EngineCache()
+    kept = True
+    for graph in GRAPHS:
+        label = f"{model.name} {graph} {network} {args.precision}"
+        with _ProgressLine(label) as line:
+            engine = obtain_engine(
+                library,
+                cache,
+                model,
+                graph,
+                network,
+                args.precision,
+                progress=line.show,
+                on_wait=line.say,
+            )
+        path = cache.path(engine.manifest.identity)
+        if not engine.built:
+            print(f"{label}: already there, {path}")
+        else:
+            seconds = engine.manifest.build_seconds
+            print(f"{label}: built with {library.title} in {seconds:.1f} s, {path}")
+            print(f"  {engine.note}")
+            kept &= engine.kept
+    return 0 if kept else 1
+
+
+def _network_size(model: Any, args: argparse.Namespace) -> NetworkSize:
+    from coarse_loftr_ros.preprocessing import network_size
+
+    if model.size is not None:
+        return model.size
+    pixels = args.network_pixels or model.network_pixels
+    return network_size(*args.image_size, pixels, model.size_multiple)
+
+
+def _entries() -> list[CachedEngine]:
+    from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
+
+    cache = EngineCache()
+    entries = cache.entries()
+    print(f"{cache.folder}: {len(entries)} engine{'' if len(entries) == 1 else 's'}")
+    return entries
+
+
+def _list(args: argparse.Namespace) -> int:
+    for entry in _entries():
+        print(f"{entry.path.name}  {entry.size / 2**20:.1f} MiB")
+        if entry.manifest is not None:
+            made = entry.manifest.identity
+            gpu = "any GPU" if made.gpu == "any" else f"{made.gpu} ({made.compute_capability})"
+            print(f"  {made.library} {made.library_version}, {gpu}, {made.platform}")
+        if entry.problem:
+            print(f"  will be built again: {entry.problem}")
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
+    from coarse_loftr_ros.backends.tensorrt.library import load_library
+
+    entries = _entries()
+    library, gpu = load_library(), find_gpu()
+    for entry in entries:
+        verdict = f"damaged: {entry.problem}"
+        if entry.manifest is not None and not entry.problem:
+            made = entry.manifest.identity
+            difference = made.difference(made.moved_to(library, gpu))
+            verdict = f"not for this machine: {difference}" if difference else "intact"
+        print(f"{entry.path.name}  {verdict}")
+    return 1 if any(entry.problem for entry in entries) else 0
+
+
+def _clear(args: argparse.Namespace) -> int:
+    from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
+
+    cache = EngineCache()
+    count = cache.clear()
+    print(f"{cache.folder}: {count} engine{'' if count == 1 else 's'} removed")
+    return 0
+
+
+class _ProgressLine:
+    """How far a build is, on one line of a terminal; nothing where stderr is no terminal."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.shown = -1
+
+    def __enter__(self) -> _ProgressLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown >= 0:
+            print(file=sys.stderr)
+
+    def show(self, part: float, phase: str) -> None:
+        percent = int(100 * part)
+        if percent != self.shown and sys.stderr.isatty():
+            self.shown = percent
+            line = f"\r{self.label}: {percent:3d} %  {phase[:50]:<50}"
+            print(line, end="", file=sys.stderr, flush=True)
+
+    def say(self, sentence: str) -> None:
+        print(f"{self.label}: {sentence}", file=sys.stderr)
