@@ -31,6 +31,21 @@ def repository() -> Path:
     return REPOSITORY
 
 
+@pytest.fixture(scope="session")
+def tensorrt_rtx():
+    """The real TensorRT for RTX, which builds engines without a GPU; skips where it is absent."""
+    from coarse_loftr_ros.backends.base import BackendError
+    from coarse_loftr_ros.backends.tensorrt.library import load_library
+
+    try:
+        library = load_library()
+    except BackendError as error:
+        pytest.skip(str(error))
+    if not library.portable:
+        pytest.skip(f"{library.title} is preferred here and builds on a GPU only")
+    return library
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests that need PyTorch: all of test/network and test/training."""
     for item in items:

@@ -41,23 +41,28 @@ def to_half(onnx_bytes: bytes) -> bytes:
     from google.protobuf.message import DecodeError
 
     try:
-        model = onnx.shape_inference.infer_shapes(onnx.load_from_string(onnx_bytes))
+        model = onnx.load_from_string(onnx_bytes)
+        inferred = onnx.shape_inference.infer_shapes(model)
     except (DecodeError, onnx.shape_inference.InferenceError) as error:
         raise ValueError(f"the graph cannot be converted to float16: {error}") from error
-    _Converter(model.graph).convert()
+    _Converter(model.graph, inferred.graph).convert()
     del model.graph.value_info[:]  # of types that are no longer true
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()
 
 
 class _Converter:
-    """One conversion; ``half`` and ``constant`` name tensors of the graph."""
+    """One conversion; ``half`` and ``constant`` name tensors of the graph.
 
-    def __init__(self, graph: GraphProto) -> None:
+    Args:
+        graph: changed in place.
+        inferred: the same graph with the types of all its tensors.
+    """
+
+    def __init__(self, graph: GraphProto, inferred: GraphProto) -> None:
         self.graph = graph
-        self.types = {v.name: v.type.tensor_type.elem_type for v in graph.value_info}
-        for value in (*graph.input, *graph.output):
-            self.types[value.name] = value.type.tensor_type.elem_type
+        values = (*inferred.value_info, *inferred.input, *inferred.output)
+        self.types = {value.name: value.type.tensor_type.elem_type for value in values}
         self.weights = {tensor.name: tensor for tensor in graph.initializer}
         for node in graph.node:
             if node.op_type == "Constant" and node.attribute[0].name == "value":

@@ -134,16 +134,16 @@ def _make_monitor(trt: Any, progress: Progress) -> Any:
             self._phases[phase] = (parent, 0, max(steps, 1))
 
         def step_complete(self, phase: str, step: int) -> bool:
-            try:
-                parent, _, total = self._phases[phase]
-                self._phases[phase] = (parent, step + 1, total)
-                self._report(phase)
-            except KeyboardInterrupt as interruption:  # must not travel through the library
-                self.interruption = interruption
+            parent, _, total = self._phases[phase]
+            self._phases[phase] = (parent, step + 1, total)
+            self._report(phase)
             return self.interruption is None
 
         def phase_finish(self, phase: str) -> None:
-            self._phases.pop(phase, None)
+            parent, _, total = self._phases[phase]
+            self._phases[phase] = (parent, total, total)
+            self._report(phase)
+            del self._phases[phase]
 
         def _report(self, phase: str) -> None:
             part, name = 0.0, phase
@@ -152,6 +152,9 @@ def _make_monitor(trt: Any, progress: Progress) -> Any:
                 part = min(1.0, (done + part) / total)
                 name = parent
             self._part = max(self._part, part)
-            progress(self._part, phase)
+            try:
+                progress(self._part, phase)
+            except KeyboardInterrupt as interruption:  # must not travel through the library
+                self.interruption = interruption
 
     return Monitor()

@@ -123,11 +123,12 @@ class EngineCache:
         Raises:
             BackendError: when the folder is not the user's alone, or from ``build``.
         """
-        self.check_folder()
-        found = self._load(identity)
-        if isinstance(found, CheckedEngine):
-            return found
+        found: CheckedEngine | str = "there was none"
         try:
+            self.check_folder()
+            found = self._load(identity)
+            if isinstance(found, CheckedEngine):
+                return found
             self._prepare()
             with self._locked(on_wait or (lambda sentence: None)):
                 found = self._load(identity)  # another process may have built it by now
@@ -168,8 +169,10 @@ class EngineCache:
         """
         try:
             found = self.folder.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
+        except OSError as error:
+            raise CacheUnusableError(f"engine cache {self.folder}: {error}") from error
         if found.st_uid != os.geteuid():
             raise BackendError(
                 f"engine cache {self.folder} belongs to user {found.st_uid}, not to the one that "

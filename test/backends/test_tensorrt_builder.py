@@ -1,0 +1,91 @@
+"""Every graph of the package becomes an engine; what cannot is refused in the library's words."""
+
+import pytest
+
+from coarse_loftr_ros.backends.base import SHIPPED_MODELS, BackendError, ModelFiles
+from coarse_loftr_ros.backends.tensorrt.builder import BuildSettings, build_engine
+from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
+from coarse_loftr_ros.backends.tensorrt.engines import GRAPHS, PRECISIONS, obtain_engine
+from coarse_loftr_ros.preprocessing import network_size
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("name", SHIPPED_MODELS)
+def test_every_shipped_graph_is_built(tensorrt_rtx, tmp_path, name, graph, precision):
+    if precision == "fp16":
+        pytest.importorskip("onnx", reason="onnx is not installed (make test has it)")
+    model = ModelFiles.load(name)
+    size = network_size(640, 480, model.network_pixels, model.size_multiple)
+    engine = obtain_engine(tensorrt_rtx, EngineCache(tmp_path), model, graph, size, precision)
+    cells = model.cells(size)
+    shapes = engine.manifest.shapes
+    if graph == "encode":
+        assert shapes["image"] == (1, 1, size.height, size.width)
+        assert shapes["tokens"][:2] == (1, cells)
+        assert shapes["fine"][:3] == (1, size.height // 4, size.width // 4)
+    else:
+        assert shapes["reference_tokens"][:2] == shapes["current_tokens"][:2] == (1, cells)
+        assert shapes["weight"] == (1, cells, cells)
+        assert shapes["reference_max"] == (1, cells)
+    assert len(engine.data) == engine.manifest.engine_bytes > 100_000
+
+
+def test_progress_rises_to_the_end(tensorrt_rtx):
+    seen = []
+    graph = ModelFiles.load().encode.read_bytes()
+    progress = lambda part, phase: seen.append((part, phase))  # noqa: E731
+    build_engine(tensorrt_rtx, graph, {"image": (1, 1, 64, 96)}, progress=progress)
+    parts = [part for part, _ in seen]
+    assert len(parts) > 10
+    assert parts == sorted(parts)
+    assert parts[0] < 0.5 and parts[-1] == 1.0
+    assert all(phase for _, phase in seen)
+
+
+def test_an_interrupted_build_ends_at_once(tensorrt_rtx):
+    seen = []
+
+    def interrupt(part, phase):
+        seen.append(part)
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+
+    graph = ModelFiles.load().encode.read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        build_engine(tensorrt_rtx, graph, {"image": (1, 1, 64, 96)}, progress=interrupt)
+    assert len(seen) < 10
+
+
+def test_what_is_no_graph_is_refused(tensorrt_rtx):
+    with pytest.raises(BackendError, match=r"TensorRT for RTX [\d.]+ cannot read the graph: "):
+        build_engine(tensorrt_rtx, b"not a graph", {})
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 64, 96), (1, 1, 64), (1, 1, -1, 96), None])
+def test_a_shape_that_the_graph_does_not_take_is_refused(tensorrt_rtx, shape):
+    graph = ModelFiles.load().encode.read_bytes()
+    dimensions = {} if shape is None else {"image": shape}
+    with pytest.raises(BackendError, match="input 'image' of the graph has shape"):
+        build_engine(tensorrt_rtx, graph, dimensions)
+
+
+def test_a_size_that_the_network_cannot_have_is_refused(tensorrt_rtx):
+    """64x40 px: 1/32 of the height is no whole number, which only the builder notices."""
+    graph = ModelFiles.load().encode.read_bytes()
+    with pytest.raises(BackendError, match=r"cannot build: .+"):
+        build_engine(tensorrt_rtx, graph, {"image": (1, 1, 40, 64)})
+
+
+def test_an_unknown_precision_is_refused(tensorrt_rtx, tmp_path):
+    model = ModelFiles.load()
+    size = network_size(96, 64, 96 * 64, 32)
+    with pytest.raises(BackendError, match="precision is 'int4'; it must be fp32 or fp16"):
+        obtain_engine(tensorrt_rtx, EngineCache(tmp_path), model, "encode", size, "int4")
+
+
+@pytest.mark.parametrize("values", [{"optimisation_level": 6}, {"workspace_mib": 0}])
+def test_settings_out_of_range_are_refused(values):
+    (name,) = values
+    with pytest.raises(ValueError, match=f"{name} is {values[name]}; it must be"):
+        BuildSettings(**values)
