@@ -77,9 +77,11 @@ def build_engine(
     settings = settings or BuildSettings()
     start = time.perf_counter()
     trt = library.module
-    builder = trt.Builder(library.log)
-    if builder is None:
-        raise BackendError(f"{library.title} cannot start: {library.log.take_errors()}")
+    try:
+        builder = trt.Builder(library.log)
+    except TypeError as error:  # a driver that is too old, says the log
+        reason = library.log.take_errors()
+        raise BackendError(f"{library.title} cannot start: {reason}") from error
     # TensorRT 11 accepts the flag and ignores it: nothing else is left there.
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, library.log)

@@ -91,14 +91,13 @@ class EngineCache:
     Args:
         folder: of the engines; by default ``coarse_loftr_ros/engines`` in the user's cache
             folder (``XDG_CACHE_HOME``, else ``~/.cache``).
+
+    Raises:
+        BackendError: when the user has neither.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        if folder is None:
-            base = os.environ.get("XDG_CACHE_HOME", "")
-            root = Path(base) if base.startswith("/") else Path.home() / ".cache"
-            folder = root / "coarse_loftr_ros" / "engines"
-        self.folder = folder
+        self.folder = folder or _users_cache_folder() / "coarse_loftr_ros" / "engines"
 
     def path(self, identity: EngineIdentity) -> Path:
         """Where the engine of an identity is or would be."""
@@ -258,6 +257,16 @@ class EngineCache:
         if not self.folder.is_dir():
             return []
         return sorted(path for path in self.folder.iterdir() if path.suffix in suffixes)
+
+
+def _users_cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if base.startswith("/"):
+        return Path(base)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError as error:  # a container's user without a name
+        raise BackendError(f"engine cache: {error}; set XDG_CACHE_HOME") from error
 
 
 def _entry(path: Path) -> CachedEngine:
