@@ -35,6 +35,20 @@ def installed_backends() -> list[str]:
     return [name for name, module in _CPU_MODULES.items() if importlib.util.find_spec(module)]
 
 
+def _tensorrt_obstacle() -> str | None:
+    """What keeps TensorRT from running here, found out without importing it."""
+    from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
+    from coarse_loftr_ros.backends.tensorrt.library import installation_advice, is_installed
+
+    if not is_installed():
+        return f"TensorRT is not installed ({installation_advice()})"
+    if not importlib.util.find_spec("pycuda"):
+        return "PyCUDA is not installed (pip install pycuda, which needs CUDA's headers)"
+    if find_gpu() is None:
+        return "there is no NVIDIA GPU, or no driver for it"
+    return None
+
+
 def choose_backend(name: str) -> BackendChoice:
     """Resolve ``auto`` and refuse what cannot run here.
 
@@ -47,10 +61,13 @@ def choose_backend(name: str) -> BackendChoice:
     if name not in BACKEND_NAMES:
         raise BackendError(f"backend is '{name}'; it must be one of {', '.join(BACKEND_NAMES)}")
     if name == "tensorrt":
-        raise BackendError(
-            "backend 'tensorrt' is not available in this version; use 'openvino' or "
-            "'onnxruntime' on the CPU, or 'auto'"
-        )
+        obstacle = _tensorrt_obstacle()
+        if obstacle:
+            raise BackendError(
+                f"backend 'tensorrt' is not available: {obstacle}; use 'openvino' or "
+                "'onnxruntime' on the CPU, or 'auto'"
+            )
+        return BackendChoice(name, "as asked")
     installed = installed_backends()
     if name == "auto":
         if not installed:
@@ -67,12 +84,17 @@ def choose_backend(name: str) -> BackendChoice:
 def create_backend(name: str, model: ModelFiles, size: NetworkSize, threads: int = 0) -> Backend:
     """Load ``model`` for ``size`` with the runtime that ``name`` resolves to.
 
-    Slow: compiles and warms up (about half a second on a CPU).
+    Slow: compiles and warms up (about half a second on a CPU; TensorRT takes seconds to minutes
+    where its engines are not in the cache).
 
     Raises:
         BackendError: when that is not possible.
     """
     choice = choose_backend(name)
+    if choice.name == "tensorrt":
+        from coarse_loftr_ros.backends.tensorrt_backend import TensorRtBackend
+
+        return TensorRtBackend(model, size)
     if choice.name == "openvino":
         from coarse_loftr_ros.backends.openvino_backend import OpenVinoBackend
 

@@ -10,6 +10,7 @@ from coarse_loftr_ros.tools.errors import as_user_error
 from coarse_loftr_ros.tools.options import size
 
 if TYPE_CHECKING:
+    from coarse_loftr_ros.backends.base import ModelFiles
     from coarse_loftr_ros.backends.tensorrt.cache import CachedEngine
     from coarse_loftr_ros.preprocessing import NetworkSize
 
@@ -108,13 +109,14 @@ def _build(args: argparse.Namespace) -> int:
             print(f"{label}: already there, {path}")
         else:
             seconds = engine.manifest.build_seconds
-            print(f"{label}: built with {library.title} in {seconds:.1f} s, {path}")
-            print(f"  {engine.note}")
+            place = path if engine.kept else "not kept"
+            print(f"{label}: built with {library.title} in {seconds:.1f} s, {place}")
+            print(f"  because {engine.note}")
             kept &= engine.kept
     return 0 if kept else 1
 
 
-def _network_size(model: Any, args: argparse.Namespace) -> NetworkSize:
+def _network_size(model: ModelFiles, args: argparse.Namespace) -> NetworkSize:
     from coarse_loftr_ros.preprocessing import network_size
 
     if model.size is not None:

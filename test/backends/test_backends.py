@@ -9,6 +9,7 @@ from scenes import motion, texture, view
 
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, BackendError, ModelFiles
 from coarse_loftr_ros.backends.registry import choose_backend, create_backend
+from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
 from coarse_loftr_ros.preprocessing import NetworkSize
 
 NAMES = ("openvino", "onnxruntime")
@@ -91,9 +92,15 @@ def test_auto_prefers_openvino_and_says_why():
     assert choice.name == "openvino" and "auto" in choice.reason
 
 
-def test_tensorrt_is_refused_with_the_way_out():
-    with pytest.raises(BackendError, match="not available in this version; use 'openvino'"):
+@pytest.mark.skipif(find_gpu() is not None, reason="this machine has an NVIDIA GPU")
+def test_tensorrt_is_refused_without_a_gpu_with_the_way_out():
+    with pytest.raises(BackendError, match=r"'tensorrt' is not available: .+; use 'openvino'"):
         choose_backend("tensorrt")
+
+
+def test_auto_does_not_choose_what_was_never_run():
+    """Until TensorRT has been compared with a CPU runtime on a GPU."""
+    assert choose_backend("auto").name != "tensorrt"
 
 
 def test_an_unknown_backend_is_refused_with_the_choices():
