@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +77,31 @@ def build_engine(
         BackendError: when the library refuses the graph or cannot build it, in its own words.
         KeyboardInterrupt: when the user interrupts the build.
     """
-    settings = settings or BuildSettings()
     start = time.perf_counter()
+    with _noted_interruption() as interrupted:
+        builder, network = _parse(library, onnx, dimensions)
+        trt = library.module
+        config = builder.create_builder_config()
+        settings = settings or BuildSettings()
+        config.builder_optimization_level = settings.optimisation_level
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.workspace_mib << 20)
+        config.clear_flag(trt.BuilderFlag.TF32)
+        config.progress_monitor = _make_monitor(trt, progress, interrupted)
+        engine = builder.build_serialized_network(network, config)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+    if engine is None:
+        raise BackendError(f"{library.title} cannot build: {library.log.take_errors()}")
+    tensors = [network.get_input(i) for i in range(network.num_inputs)]
+    tensors += [network.get_output(i) for i in range(network.num_outputs)]
+    shapes = {tensor.name: tuple(tensor.shape) for tensor in tensors}
+    return BuiltEngine(bytes(engine), shapes, time.perf_counter() - start)
+
+
+def _parse(
+    library: Library, onnx: bytes, dimensions: Mapping[str, tuple[int, ...]]
+) -> tuple[Any, Any]:
+    """A builder, and the graph as a network of static shapes."""
     trt = library.module
     try:
         builder = trt.Builder(library.log)
@@ -89,24 +115,30 @@ def build_engine(
         errors = [parser.get_error(i).desc() for i in range(parser.num_errors)]
         library.log.take_errors()
         raise BackendError(f"{library.title} cannot read the graph: {' '.join(errors)}")
-    inputs = [network.get_input(i) for i in range(network.num_inputs)]
-    for tensor in inputs:
+    for i in range(network.num_inputs):
+        tensor = network.get_input(i)
         tensor.shape = _static_shape(tensor.name, tuple(tensor.shape), dimensions)
+    return builder, network
 
-    config = builder.create_builder_config()
-    config.builder_optimization_level = settings.optimisation_level
-    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.workspace_mib << 20)
-    config.clear_flag(trt.BuilderFlag.TF32)
-    monitor = _make_monitor(trt, progress or (lambda part, phase: None))
-    config.progress_monitor = monitor
-    engine = builder.build_serialized_network(network, config)
-    if monitor.interruption is not None:
-        raise monitor.interruption
-    if engine is None:
-        raise BackendError(f"{library.title} cannot build: {library.log.take_errors()}")
-    outputs = [network.get_output(i) for i in range(network.num_outputs)]
-    shapes = {tensor.name: tuple(tensor.shape) for tensor in (*inputs, *outputs)}
-    return BuiltEngine(bytes(engine), shapes, time.perf_counter() - start)
+
+@contextmanager
+def _noted_interruption() -> Iterator[threading.Event]:
+    """Note Ctrl-C instead of raising it.
+
+    The library calls back into Python, and an exception that is raised there is lost in it. Only
+    where Ctrl-C would raise at all: in the main thread, unless a program handles it in its way.
+    """
+    noted = threading.Event()
+    handler = signal.getsignal(signal.SIGINT)
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or handler is not signal.default_int_handler:
+        yield noted
+        return
+    signal.signal(signal.SIGINT, lambda *_: noted.set())
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _static_shape(
@@ -122,13 +154,12 @@ def _static_shape(
     return shape
 
 
-def _make_monitor(trt: Any, progress: Progress) -> Any:
+def _make_monitor(trt: Any, progress: Progress | None, interrupted: threading.Event) -> Any:
     """An ``IProgressMonitor`` that turns nested phases into one number that never falls."""
 
     class Monitor(trt.IProgressMonitor):
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
-            self.interruption: KeyboardInterrupt | None = None
             self._phases: dict[str, tuple[str | None, int, int]] = {}  # parent, done, total
             self._part = 0.0
 
@@ -139,7 +170,7 @@ def _make_monitor(trt: Any, progress: Progress) -> Any:
             parent, _, total = self._phases[phase]
             self._phases[phase] = (parent, step + 1, total)
             self._report(phase)
-            return self.interruption is None
+            return not interrupted.is_set()  # else the build ends
 
         def phase_finish(self, phase: str) -> None:
             parent, _, total = self._phases[phase]
@@ -154,9 +185,7 @@ def _make_monitor(trt: Any, progress: Progress) -> Any:
                 part = min(1.0, (done + part) / total)
                 name = parent
             self._part = max(self._part, part)
-            try:
+            if progress and not interrupted.is_set():  # the phases of an ended build finish too
                 progress(self._part, phase)
-            except KeyboardInterrupt as interruption:  # must not travel through the library
-                self.interruption = interruption
 
     return Monitor()
