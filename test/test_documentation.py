@@ -100,7 +100,7 @@ def test_the_example_subscriber_prints_what_it_receives(readme, tmp_path):
         message = Correspondences()
         message.reference_points = [10.0, 10.0, 20.0, 20.0]
         message.current_points = [13.0, 11.0, 90.0, 90.0]
-        message.confidence = [0.9, 0.1]
+        message.confidence = [0.95, 0.6]
         publisher.publish(message)
         assert listener.stdout.readline() == "1 matches, median motion 3.0 1.0 px\n"
         node.destroy_node()

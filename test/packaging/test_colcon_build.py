@@ -97,12 +97,16 @@ def test_the_ament_index_names_each_package(install, package):
     assert (prefix / "share" / package / "package.xml").is_file()
 
 
-@pytest.mark.parametrize(("folder", "pattern"), [("launch", "*.launch.py"), ("config", "*.*")])
+@pytest.mark.parametrize(
+    ("folder", "pattern"),
+    [("launch", "*.launch.py"), ("config", "*.*"), ("config/train", "*.yaml")],
+)
 def test_every_launch_and_config_file_is_installed(install, repository, folder, pattern):
     share = install / "coarse_loftr_ros/share/coarse_loftr_ros"
     expected = {path.name: path.read_text() for path in (repository / folder).glob(pattern)}
     assert expected, f"the repository has no {folder}/{pattern}"
-    assert {path.name: path.read_text() for path in (share / folder).iterdir()} == expected
+    installed = [path for path in (share / folder).iterdir() if path.is_file()]
+    assert {path.name: path.read_text() for path in installed} == expected
 
 
 def test_the_package_itself_is_installed_whole(install, repository):
