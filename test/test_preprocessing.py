@@ -18,7 +18,8 @@ def test_network_size_is_made_of_multiples_and_costs_about_the_same_for_any_shap
     assert size.width % 32 == 0 and size.height % 32 == 0
     assert size.width >= 32 and size.height >= 32
     if min(size.width, size.height) >= 128:  # below, rounding to 32 weighs more
-        assert size.width * size.height <= 1.3 * min(pixels, w * h)
+        # A side of 112 becomes 128 at worst: (128 / 112) ** 2.
+        assert size.width * size.height <= 1.307 * min(pixels, w * h)
 
 
 @given(st.integers(640, 4000), st.integers(640, 4000))
