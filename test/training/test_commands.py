@@ -80,7 +80,7 @@ def test_a_run_from_another_checkpoint_says_what_it_took(
     trained, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     photographs, output = map(str, trained)
-    deeper = ("--set", "network.stage_blocks=[1,1,2,1]", "--initialise", f"{output}/last.pt")
+    deeper = ("--set", "network.stage_blocks=[1,1,1,1]", "--initialise", f"{output}/last.pt")
     run_folder = str(tmp_path / "run")
     assert cli.main(["train", photographs, run_folder, "--steps", "1", *SMALL, *deeper]) == 0
     assert "new here: stage4.1" in capsys.readouterr().out
