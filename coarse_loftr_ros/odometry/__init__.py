@@ -1,0 +1,1 @@
+"""From correspondences to poses: stereo, mono and planar odometry, free of ROS."""

@@ -1,0 +1,257 @@
+"""Odometry of one camera."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.odometry.camera_rays import rays_of
+from coarse_loftr_ros.odometry.depths import Depths
+from coarse_loftr_ros.odometry.estimate import Scale
+from coarse_loftr_ros.odometry.ground import ground_height
+from coarse_loftr_ros.odometry.integration import History, IntegratedOdometry, Motion, Outlook
+from coarse_loftr_ros.odometry.judgement import judge
+from coarse_loftr_ros.odometry.observations import (
+    StereoMatches,
+    TemporalMatches,
+    check_intrinsics,
+)
+from coarse_loftr_ros.odometry.pose import Pose, inverse_covariance
+from coarse_loftr_ros.odometry.scale import LogLength, fuse
+from coarse_loftr_ros.odometry.settings import MonoSettings, ScaleSource, check_range
+from coarse_loftr_ros.odometry.sized_motion import SizedMotion, View, size_motion
+from coarse_loftr_ros.odometry.view_models import ViewModel, choose_model
+from coarse_loftr_ros.result import Status
+
+__all__ = ["MonoOdometry"]
+
+_SCALE_OF = {
+    ScaleSource.UNIT: Scale.UNIT,
+    ScaleSource.GROUND_PLANE: Scale.GROUND_PLANE,
+    ScaleSource.EXTERNAL: Scale.EXTERNAL,
+}
+# Relative standard deviation of a length that is only taken over from the motion before.
+_GUESSED_SHARE = 0.5
+
+
+class MonoOdometry(IntegratedOdometry):
+    """Takes rotation and direction from two views, and the length from elsewhere.
+
+    Which model explains the matches (parallax, a plane, a turn alone) is chosen by ``gric``; after
+    a turn alone the rotation is kept and no translation is invented. Depths of points that were
+    triangulated before carry the length from motion to motion; the camera's height over the ground
+    or an external speed correct it.
+
+    Args:
+        intrinsics: of the rectified camera.
+        settings: thresholds and the source of the scale.
+    """
+
+    def __init__(self, intrinsics: Intrinsics, settings: MonoSettings | None = None) -> None:
+        check_intrinsics(intrinsics)
+        self.intrinsics = intrinsics
+        self.settings = settings or MonoSettings()
+        super().__init__(self.settings)
+        self._depths: History[Depths] = History()
+        self._plane_normal: NDArray[np.float64] | None = None
+        self._speed: float | None = None
+        self._has_unit = False
+        down = np.asarray(self.settings.down, np.float64)
+        self._down = down / np.linalg.norm(down)
+
+    @property
+    def external_speed(self) -> float | None:
+        """Speed of the camera since the image before, m/s; it holds until it is set anew.
+
+        Raises:
+            ValueError: when it is set to a number that is negative or not finite.
+        """
+        return self._speed
+
+    @external_speed.setter
+    def external_speed(self, value: float | None) -> None:
+        if value is not None:
+            check_range("external_speed", value, 0.0)
+        self._speed = value
+
+    def _observe(self, stamp: int, stereo: StereoMatches | None, matched: bool) -> None:
+        """One camera sees nothing in one image alone."""
+
+    def _forget(self, reference_stamp: int | None) -> None:
+        if reference_stamp is None:
+            self._depths.clear()
+            self._plane_normal = self._speed = None
+            self._has_unit = False
+        else:
+            self._depths.forget_before(reference_stamp)
+
+    def _measure(self, temporal: TemporalMatches, outlook: Outlook) -> Motion:
+        settings, count = self.settings, len(temporal)
+        if count < settings.min_inliers:
+            return Motion.lost(f"{count} matches, fewer than {settings.min_inliers}", count)
+        reference = temporal.reference_points.astype(np.float64)
+        current = temporal.current_points.astype(np.float64)
+        model = choose_model(
+            reference,
+            current,
+            self.intrinsics,
+            settings.threshold_px,
+            outlook.predicted.inverse,
+            self._plane_normal,
+        )
+        if model is None:
+            return Motion.lost(f"no motion fits {count} matches", count)
+        inlier = model.errors <= settings.threshold_px
+        inliers = int(np.count_nonzero(inlier))
+        status, reason = judge(inliers, count, settings)
+        if status == Status.LOST:
+            return Motion.lost(reason, count, inliers)
+        self._plane_normal = None if model.normal is None else model.rotation @ model.normal
+        doubts = [text for text in (reason, model.doubt) if text]
+        view = self._view(temporal, reference[inlier], current[inlier], model)
+        guess = outlook.predicted.inverse.translation
+        sized = size_motion(view, guess, settings.threshold_px)
+        if sized is None:
+            return self._turned(view, doubts)
+        return self._moved(view, sized, doubts, outlook)
+
+    def _view(
+        self,
+        temporal: TemporalMatches,
+        reference: NDArray[np.float64],
+        current: NDArray[np.float64],
+        model: ViewModel,
+    ) -> View:
+        known = self._depths.get(temporal.reference_stamp)
+        if known is not None:
+            known = known.at(reference)
+        landmarks = 0 if known is None else int(np.count_nonzero(known.sure))
+        return View(temporal, reference, current, self.intrinsics, model, known, landmarks)
+
+    def _turned(self, view: View, doubts: list[str]) -> Motion:
+        """A turn alone: no translation is invented, but its size has a bound."""
+        temporal, model = view.temporal, view.model
+        unseen = self.settings.lost_speed * (temporal.stamp - temporal.reference_stamp) / 1e9
+        if view.landmarks:
+            # A translation that shows no parallax is less than a pixel at the usual depth.
+            usual = 1.0 / float(np.median(view.known.inverse[view.known.sure]))
+            unseen = usual * model.sigma_px / self.intrinsics.fx
+        into_current = Pose(model.rotation, np.zeros(3))
+        covariance = np.zeros((6, 6))
+        covariance[:3, :3] = unseen**2 * np.eye(3)
+        covariance[3:, 3:] = model.covariance[:3, :3]
+        if view.known is not None:
+            self._depths[temporal.stamp] = view.seen_from_current(view.known, into_current)
+        doubts = [*doubts, "no parallax: rotation alone is known"]
+        return self._motion(view, into_current, covariance, Scale.NONE, doubts)
+
+    def _moved(self, view: View, sized: SizedMotion, doubts: list[str], outlook: Outlook) -> Motion:
+        """A motion with a translation: settle its length, and remember depths."""
+        source = self.settings.scale
+        compared = sized.length
+        if compared is None and sized.told:
+            # As good as no translation: it says nothing of the unit or of depths.
+            depths = view.seen_from_current(view.known, sized.into_current)
+            self._depths[view.temporal.stamp] = depths
+            return self._motion(
+                view, sized.into_current, sized.covariance, _SCALE_OF[source], doubts
+            )
+        if compared is not None:
+            variance = compared.variance + view.known.unit_variance
+            compared = LogLength(compared.value, variance)
+        measured = self._measured_length(view, sized, outlook)
+        if measured is None and source is not ScaleSource.UNIT:
+            doubts = [*doubts, f"scale {source.value}: length not measured"]
+        length = fuse(compared, measured)
+        if length is None:
+            length, doubt = self._guessed_length(outlook)
+            doubts = [*doubts, doubt] if doubt else doubts
+        self._has_unit = True
+        # What the unit has become now, it was before.
+        factor = None if compared is None else float(np.exp(length.value - compared.value))
+        sized = sized.with_length(length)
+        self._remember(view, sized.into_current, factor, length.variance)
+        return self._motion(view, sized.into_current, sized.covariance, _SCALE_OF[source], doubts)
+
+    def _guessed_length(self, outlook: Outlook) -> tuple[LogLength, str]:
+        """The first motion is the unit; a later one goes on like the one before."""
+        if not self._has_unit:
+            known = self.settings.scale is ScaleSource.UNIT
+            return LogLength.of(1.0), "" if known else "length not known yet"
+        travelled = float(np.linalg.norm(outlook.predicted.translation))
+        return (
+            LogLength.of(travelled if travelled > 0.0 else 1.0, _GUESSED_SHARE),
+            "no known points in common with before: length guessed",
+        )
+
+    def _measured_length(
+        self, view: View, sized: SizedMotion, outlook: Outlook
+    ) -> LogLength | None:
+        """The length of the translation by a speed or by the ground."""
+        settings, pose = self.settings, sized.into_current
+        length = None
+        if settings.scale is ScaleSource.GROUND_PLANE:
+            new = view.triangulated(pose)
+            ahead = new.inverse > 0
+            depth = 1.0 / new.inverse[ahead]
+            points = rays_of(new.pixels[ahead], self.intrinsics) * depth[:, None]
+            angle = np.deg2rad(settings.ground_angle_deg)
+            height = ground_height(points, new.sigma[ahead] * depth, self._down, angle)
+            if height is not None:
+                length = settings.camera_height_m / height * np.linalg.norm(pose.translation)
+        elif settings.scale is ScaleSource.EXTERNAL and self._speed:
+            travelled = self._speed * outlook.seconds
+            length = _length_to(travelled, pose, outlook.previous)
+        return LogLength.of(float(length), settings.scale_sigma) if length else None
+
+    def _remember(
+        self, view: View, into_current: Pose, factor: float | None, unit_variance: float
+    ) -> None:
+        """Keep the depths of this motion's points, in the reference and in the current image.
+
+        Args:
+            view: the matches.
+            into_current: the reference camera in the current one.
+            factor: of the depths from before; ``None`` when they are not in this motion's unit.
+            unit_variance: of the logarithm of the unit.
+        """
+        depths = replace(view.triangulated(into_current), unit_variance=unit_variance)
+        if factor is not None:
+            depths = view.known.scaled(factor, unit_variance).merged(depths)
+        self._depths[view.temporal.stamp] = view.seen_from_current(depths, into_current)
+        if factor is not None:
+            known = self._depths.get(view.temporal.reference_stamp)
+            depths = depths.joined(known.without(view.reference).scaled(factor, unit_variance))
+        self._depths[view.temporal.reference_stamp] = depths
+
+    def _motion(
+        self,
+        view: View,
+        into_current: Pose,
+        covariance: NDArray[np.float64],
+        scale: Scale,
+        doubts: list[str],
+    ) -> Motion:
+        covariance = inverse_covariance(into_current, covariance) * self.settings.covariance_scale
+        return Motion(
+            into_current.inverse,
+            covariance,
+            Status.DEGRADED if doubts else Status.OK,
+            "; ".join(doubts),
+            scale,
+            view.landmarks,
+            len(view.reference),
+        )
+
+
+def _length_to(travelled: float, into_current: Pose, previous: Pose) -> float | None:
+    """Length of the translation that ends this far from the image before."""
+    camera = into_current.inverse.translation
+    towards = camera / np.linalg.norm(camera)
+    along = float(towards @ previous.translation)
+    rest = along**2 - float(previous.translation @ previous.translation) + travelled**2
+    length = along + np.sqrt(max(0.0, rest))
+    return length if length > 0.0 else None

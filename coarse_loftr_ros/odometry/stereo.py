@@ -1,0 +1,196 @@
+"""Metric odometry of a rectified stereo camera."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.odometry.estimate import Scale
+from coarse_loftr_ros.odometry.integration import History, IntegratedOdometry, Motion, Outlook
+from coarse_loftr_ros.odometry.judgement import judge
+from coarse_loftr_ros.odometry.landmark_motion import LandmarkCamera, Landmarks, refine_motion
+from coarse_loftr_ros.odometry.least_squares import INLIER_SIGMAS
+from coarse_loftr_ros.odometry.linking import nearest_points
+from coarse_loftr_ros.odometry.observations import StereoMatches, StereoRig, TemporalMatches
+from coarse_loftr_ros.odometry.pose import Pose, inverse_covariance, log_rotation
+from coarse_loftr_ros.odometry.settings import StereoSettings
+from coarse_loftr_ros.odometry.window import Corners, Followed, StereoWindow
+from coarse_loftr_ros.result import Status
+
+__all__ = ["StereoOdometry"]
+
+# A corner of the current image this near a followed point is the same surface point, px.
+_SAME_POINT_PX = 1.0
+# A prediction that this share of the landmarks agrees with needs no random samples.
+_TRUSTED_SHARE = 0.7
+# A window that moves the current image further than the motion's covariance allows is wrong: the
+# 99.9 % quantile of the chi-squared distribution with 6 degrees of freedom.
+_MOST_CORRECTION = 22.46
+
+
+class StereoOdometry(IntegratedOdometry):
+    """Triangulates at the reference, and finds the camera that sees these points now.
+
+    A point's distance comes from its disparity at the reference; the motion minimises the
+    reprojection error in the current left image, and the disparity error where the current
+    stereo matches have the point too. Robust start: AP3P (Ke and Roumeliotis 2017) in RANSAC as
+    OpenCV has it, unless the prediction explains the points already. Without stereo matches of
+    the reference the motion is LOST.
+
+    With ``settings.window`` the latest images are adjusted together (``StereoWindow``) whenever
+    the reference is a new one. The pose that is answered is that of the motion; the correction
+    enters with the image after, and the covariance stays that of the motions.
+
+    Args:
+        rig: the rectified cameras.
+        settings: thresholds and noise.
+    """
+
+    def __init__(self, rig: StereoRig, settings: StereoSettings | None = None) -> None:
+        self.rig = rig
+        self.settings = settings or StereoSettings()
+        super().__init__(self.settings)
+        self._seen: History[Corners] = History()
+        self._camera = LandmarkCamera(
+            rig.left,
+            rig.depth_factor,
+            self.settings.pixel_sigma_px,
+            self.settings.disparity_sigma_px,
+        )
+        length = self.settings.window
+        self._window = (
+            StereoWindow(self._camera, length, self.settings.min_inliers) if length else None
+        )
+        self._followed: Followed | None = None
+
+    def _observe(self, stamp: int, stereo: StereoMatches | None, matched: bool) -> None:
+        if stereo is None:
+            return
+        disparity = self.rig.disparity(stereo)
+        near = disparity >= self.settings.min_disparity_px
+        self._seen[stamp] = Corners(
+            stereo.track_id[near], stereo.left_points[near].astype(np.float64), disparity[near]
+        )
+
+    def _forget(self, reference_stamp: int | None) -> None:
+        if reference_stamp is None:
+            self._seen.clear()
+            if self._window is not None:
+                self._window.clear()
+        else:
+            self._seen.forget_before(reference_stamp)
+
+    def _measure(self, temporal: TemporalMatches, outlook: Outlook) -> Motion:
+        known = self._seen.get(temporal.reference_stamp)
+        if known is None:
+            return Motion.lost("the reference has no stereo matches")
+        landmarks, of = self._landmarks(temporal, known)
+        settings, count = self.settings, len(landmarks.sigma)
+        if count < settings.min_inliers:
+            return Motion.lost(f"{count} landmarks, fewer than {settings.min_inliers}", count)
+        start = self._start_of(landmarks, outlook.predicted.inverse)
+        fit = (
+            None
+            if start is None
+            else refine_motion(self._camera, landmarks, start, settings.threshold_px)
+        )
+        if fit is None:
+            return Motion.lost(f"no motion fits {count} landmarks", count)
+        errors = self._camera.errors_px(landmarks, fit.into_current)
+        inliers = int(np.count_nonzero(errors <= settings.threshold_px))
+        status, reason = judge(inliers, count, settings)
+        if status == Status.LOST:
+            return Motion.lost(reason, count, inliers)
+        if self._window is not None:
+            agree = errors <= settings.threshold_px
+            self._followed = self._agreeing(landmarks, known, of, agree, fit.into_current)
+        covariance = inverse_covariance(fit.into_current, fit.covariance)
+        covariance *= settings.covariance_scale
+        return Motion(
+            fit.into_current.inverse, covariance, status, reason, Scale.METRIC, count, inliers
+        )
+
+    def _refined(self, stamp: int, reference_stamp: int, motion: Motion) -> dict[int, Pose]:
+        window, followed, self._followed = self._window, self._followed, None
+        if window is None:
+            return {}
+        if followed is None:
+            window.clear()
+            return {}
+        reference = self._states.get(reference_stamp).pose
+        current = reference @ motion.pose
+        renewed = window.add(
+            stamp, current, reference_stamp, reference, followed, self._seen.get(stamp)
+        )
+        poses = window.adjusted() if renewed else {}
+        if poses and not _within(motion, poses[reference_stamp].inverse @ poses[stamp]):
+            window.clear()
+            return {}
+        return poses
+
+    def _agreeing(
+        self,
+        landmarks: Landmarks,
+        known: Corners,
+        of: NDArray[np.int64],
+        agree: NDArray[np.bool_],
+        into_current: Pose,
+    ) -> Followed:
+        """The landmarks that agree with a motion, which are the corners ``of``."""
+        of = of[agree]
+        depth = into_current.apply(landmarks.points[agree])[:, 2]
+        expected = self.rig.depth_factor / depth
+        # A disparity is measured anew with the same noise.
+        most = INLIER_SIGMAS * np.sqrt(2.0) * self.settings.disparity_sigma_px
+        measured = landmarks.current_disparity[agree]
+        measured = np.where(np.abs(measured - expected) <= most, measured, np.nan)
+        corners = Corners(known.track_id[of], known.left[of], known.disparity[of])
+        return Followed(corners, landmarks.pixels[agree], measured, expected)
+
+    def _landmarks(
+        self, temporal: TemporalMatches, known: Corners
+    ) -> tuple[Landmarks, NDArray[np.int64]]:
+        """The matches whose reference point has a disparity, and which corners those are."""
+        _, at, of = np.intersect1d(temporal.track_id, known.track_id, return_indices=True)
+        disparity = known.disparity[of]
+        left = self.rig.left
+        depth = self.rig.depth_factor / disparity
+        points = np.empty((len(at), 3))
+        points[:, 0] = (known.left[of, 0] - left.cx) / left.fx * depth
+        points[:, 1] = (known.left[of, 1] - left.cy) / left.fy * depth
+        points[:, 2] = depth
+        pixels = temporal.current_points[at].astype(np.float64)
+        current = np.full(len(at), np.nan)
+        now = self._seen.get(temporal.stamp)
+        if now is not None:
+            same = nearest_points(pixels, now.left, _SAME_POINT_PX)
+            current[same >= 0] = now.disparity[same[same >= 0]]
+        sigma = self.settings.disparity_sigma_px / disparity
+        return Landmarks(points, sigma, pixels, current), of
+
+    def _start_of(self, landmarks: Landmarks, predicted: Pose) -> Pose | None:
+        """A motion that many landmarks agree with: the predicted one, or one from samples."""
+        errors = self._camera.errors_px(landmarks, predicted)
+        if np.mean(errors <= 2.0 * self.settings.threshold_px) >= _TRUSTED_SHARE:
+            return predicted
+        found, turn, translation, _ = cv2.solvePnPRansac(
+            landmarks.points,
+            landmarks.pixels,
+            self.rig.left.matrix(),
+            None,
+            iterationsCount=300,
+            reprojectionError=2.0 * self.settings.threshold_px,
+            confidence=0.999,
+            flags=cv2.SOLVEPNP_AP3P,
+        )
+        if not found or not np.isfinite(turn).all() or not np.isfinite(translation).all():
+            return None
+        return Pose(cv2.Rodrigues(turn)[0], translation[:, 0])
+
+
+def _within(motion: Motion, corrected: Pose) -> bool:
+    """Whether a correction of a motion is one that its covariance allows."""
+    moved = corrected.translation - motion.pose.translation
+    error = np.concatenate([moved, log_rotation(corrected.rotation @ motion.pose.rotation.T)])
+    return bool(error @ np.linalg.solve(motion.covariance, error) <= _MOST_CORRECTION)

@@ -1,0 +1,168 @@
+"""Which motion explains two views: parallax, a plane, or a turn alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.odometry.camera_rays import project, rays_of, tangent_basis
+from coarse_loftr_ros.odometry.plane_motion import (
+    PlaneMotion,
+    decompose,
+    plane_distances,
+    ray_homography,
+    refine_plane_motion,
+)
+from coarse_loftr_ros.odometry.pose import Pose
+from coarse_loftr_ros.odometry.two_views import (
+    CERTAIN_PARALLAX,
+    EpipolarMotion,
+    epipolar_distances,
+    fit_epipolar,
+    fit_turn,
+    gric,
+    some_of,
+)
+
+__all__ = ["ViewModel", "choose_model"]
+
+_SIGMA_FLOOR_PX = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class ViewModel:
+    """The motion that explains the matches best, of the reference camera into the current one.
+
+    Attributes:
+        rotation: float64 [3, 3].
+        direction: unit vector, float64 [3], of the translation; ``None`` after a turn alone.
+        normal: unit vector, float64 [3], of the plane in the reference camera; ``None`` when the
+            scene is not one.
+        covariance: float64 [3, 3] of a turn, else [5, 5]: rotation along the current camera's
+            axes, then the direction along the columns of ``tangent_basis(direction)``.
+        errors: distance of each match from the model [N], px.
+        sigma_px: robust standard deviation of the matches, px.
+        doubt: why another motion may be the right one; empty when there is no other.
+    """
+
+    rotation: NDArray[np.float64]
+    direction: NDArray[np.float64] | None
+    normal: NDArray[np.float64] | None
+    covariance: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    sigma_px: float
+    doubt: str = ""
+
+    @property
+    def unit_covariance(self) -> NDArray[np.float64]:
+        """Covariance [6, 6] of (translation, rotation) with a translation of length exactly 1."""
+        carry = np.zeros((6, 5))
+        carry[3:, :3] = np.eye(3)
+        carry[:3, 3:] = tangent_basis(self.direction)
+        return carry @ self.covariance @ carry.T
+
+
+def choose_model(
+    reference: NDArray[np.float64],
+    current: NDArray[np.float64],
+    camera: Intrinsics,
+    threshold_px: float,
+    predicted: Pose,
+    plane_normal: NDArray[np.float64] | None,
+) -> ViewModel | None:
+    """Fit the models that are possible, and take the one with the least ``gric``.
+
+    The noise of the matches is that of the epipolar fit, the model that can explain most.
+
+    Args:
+        reference: float64 [N, 2], px.
+        current: float64 [N, 2], px.
+        camera: of both.
+        threshold_px: largest error of an inlier.
+        predicted: a guess of the reference camera in the current one.
+        plane_normal: of the plane that was last seen, in the reference camera; of two motions
+            that a plane allows, the one that agrees with it is taken.
+    """
+    epipolar = fit_epipolar(reference, current, camera, threshold_px, predicted)
+    turn = None
+    if epipolar is None:
+        turn = fit_turn(reference, current, camera, predicted.rotation)
+    elif epipolar.parallax < CERTAIN_PARALLAX:
+        turn = fit_turn(reference, current, camera, epipolar.rotation)
+    candidates: list[tuple[float, ViewModel]] = []
+    sigma = _SIGMA_FLOOR_PX
+    if epipolar is not None:
+        errors = epipolar_distances(
+            reference, current, camera, epipolar.rotation, epipolar.direction
+        )
+        sigma = max(sigma, 1.4826 * float(np.median(np.abs(errors))))
+        candidates.append((gric(errors, sigma, 3, 5), _parallax(epipolar, np.abs(errors), sigma)))
+    if turn is not None:
+        offset = project(rays_of(reference, camera) @ turn.rotation.T, camera) - current
+        errors = np.hypot(offset[:, 0], offset[:, 1])
+        model = ViewModel(turn.rotation, None, None, turn.covariance, errors, sigma)
+        candidates.append((gric(errors, sigma, 2, 3), model))
+    best = min((score for score, _ in candidates), default=np.inf)
+    plane = _plane(reference, current, camera, threshold_px, predicted, plane_normal, sigma, best)
+    if plane is not None:
+        candidates.append(plane)
+    return min(candidates, key=lambda scored: scored[0])[1] if candidates else None
+
+
+def _parallax(motion: EpipolarMotion, errors: NDArray[np.float64], sigma: float) -> ViewModel:
+    return ViewModel(motion.rotation, motion.direction, None, motion.covariance, errors, sigma)
+
+
+def _plane(
+    reference: NDArray[np.float64],
+    current: NDArray[np.float64],
+    camera: Intrinsics,
+    threshold_px: float,
+    predicted: Pose,
+    plane_normal: NDArray[np.float64] | None,
+    sigma: float,
+    best: float,
+) -> tuple[float, ViewModel] | None:
+    """The motion over a plane with its score; ``None`` when it does not beat ``best``."""
+    # A plane that half of the matches do not follow is no model of the scene.
+    few = some_of(reference), some_of(current)
+    homography = ray_homography(*few, camera, threshold_px, most_samples=100)
+    if homography is None:
+        return None
+    rays = rays_of(reference, camera)
+    offset = project(rays @ homography.T, camera) - current
+    if gric(np.hypot(offset[:, 0], offset[:, 1]), sigma, 2, 8) >= best:
+        return None
+    motions = decompose(homography, rays)
+    if not motions:
+        return None
+    start, doubt = _likely(motions, predicted, plane_normal)
+    fit = refine_plane_motion(reference, current, camera, start, threshold_px=threshold_px)
+    if fit is None:
+        return None
+    length = float(np.linalg.norm(fit.shift))
+    direction = fit.shift / length
+    errors = plane_distances(reference, current, camera, fit)
+    carry = np.zeros((5, 8))
+    carry[:3, :3] = np.eye(3)
+    carry[3:, 3:6] = tangent_basis(direction).T / length
+    covariance = carry @ fit.covariance @ carry.T
+    model = ViewModel(fit.rotation, direction, fit.normal, covariance, errors, sigma, doubt)
+    return gric(errors, sigma, 2, 8), model
+
+
+def _likely(
+    motions: list[PlaneMotion], predicted: Pose, plane_normal: NDArray[np.float64] | None
+) -> tuple[PlaneMotion, str]:
+    """Of the motions that a plane allows the one that agrees with before, and a doubt."""
+    if len(motions) == 1:
+        return motions[0], ""
+    if plane_normal is not None:
+        return max(motions, key=lambda motion: float(motion.normal @ plane_normal)), ""
+    if predicted.translation.any():
+        return max(motions, key=lambda m: float(m.shift @ predicted.translation)), ""
+    facing = max(motions, key=lambda motion: float(motion.normal[2]))
+    return facing, "two motions fit a plane, the one that faces it is taken"
