@@ -27,6 +27,7 @@ ROS = [
     "ros-ament-index-python==1.11.0",
     "ros-kilted-diagnostic-msgs==5.5.1",
     "ros-kilted-geometry-msgs==5.5.1",
+    "ros-kilted-nav-msgs==5.5.1",
     "ros-kilted-sensor-msgs==5.5.1",
     "ros-kilted-std-msgs==5.5.1",
     "ros-kilted-std-srvs==5.5.1",
@@ -88,6 +89,7 @@ setup(
             for wheel in ("tensorrt-rtx-cu13-bindings", "tensorrt-rtx-cu13-libs")
         ]
         + ["onnx>=1.16", "protobuf"],
+        "quantize": ["onnx>=1.16", "onnxruntime>=1.20", "protobuf"],
         "train": [
             "torch>=2.5",
             "onnx>=1.16",
@@ -98,12 +100,24 @@ setup(
         ],
         "loftr": ["kornia>=0.7"],  # LoFTR as a teacher
         "plots": ["matplotlib>=3.7"],
-        "test": ["pytest>=8", "pytest-timeout", "hypothesis", "PyYAML", "matplotlib>=3.7"],
+        # Absolute trajectory errors; brings SciPy, pandas, seaborn and matplotlib, 350 MB.
+        "odometry": ["evo>=1.30"],
+        # Adjusts the latest stereo images together, 145 MB; on ROS it is apt's python3-scipy.
+        "refinement": ["scipy>=1.8"],
+        "test": [
+            "pytest>=8",
+            "pytest-timeout",
+            "hypothesis",
+            "PyYAML",
+            "matplotlib>=3.7",
+            "scipy>=1.8",
+        ],
         "colcon": COLCON,
     },
     entry_points={
         "console_scripts": [
             "matcher_node = coarse_loftr_ros.node.matcher_node:main",
+            "odometry_node = coarse_loftr_ros.node.odometry.odometry_node:main",
             "coarse-loftr = coarse_loftr_ros.tools.cli:main",
         ]
     },

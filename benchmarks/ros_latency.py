@@ -67,17 +67,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         figures = measure(node.pid, options)
     finally:
-        node.send_signal(signal.SIGINT)
-        try:
-            node.wait(10)
-        except subprocess.TimeoutExpired:
-            node.kill()
+        end(node)
     for name, value in figures.items():
         print(f"{name:38} {value:.2f}" if isinstance(value, float) else f"{name:38} {value}")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     good = figures["unanswered"] == 0 and figures["overhead p50 (ms)"] <= options.max_overhead_ms
     return 0 if good else 1
+
+
+def end(node: subprocess.Popen) -> None:
+    """End a node, politely at first."""
+    node.send_signal(signal.SIGINT)
+    try:
+        node.wait(10)
+    except subprocess.TimeoutExpired:
+        node.kill()
 
 
 def measure(pid: int, options: argparse.Namespace) -> dict[str, float | int | str]:

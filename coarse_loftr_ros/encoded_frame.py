@@ -36,6 +36,7 @@ class EncodedFrame:
     detail_map: ImageMap
     detail: NDArray[np.uint8]
     _features: Features | None = None
+    _encoder: Matcher | None = None
 
     @classmethod
     def prepare(
@@ -62,9 +63,9 @@ class EncodedFrame:
         return cls(frame, image_map, image, detail_map, detail)
 
     def features(self, matcher: Matcher) -> Features:
-        """Encoded once, by the first matcher that asks."""
-        if self._features is None:
-            self._features = matcher.encode(self.image)
+        """Encoded once; once more for another matcher, whose backend cannot read them."""
+        if self._features is None or self._encoder is not matcher:
+            self._features, self._encoder = matcher.encode(self.image), matcher
         return self._features
 
     @property

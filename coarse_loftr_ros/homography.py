@@ -30,8 +30,8 @@ class HomographySettings:
     Attributes:
         threshold_px: largest transfer error of an inlier, px of the network image, so that it
             means the same for every camera.
-        min_inliers: fewer means LOST.
-        good_inliers: fewer means DEGRADED.
+        min_inliers: inliers in fewer cells mean LOST.
+        good_inliers: inliers in fewer cells mean DEGRADED.
         good_inlier_ratio: a smaller share means DEGRADED: much of the scene does not follow the
             homography (parallax, moving objects) or many matches are wrong.
         good_coverage: inliers on a smaller share of the image mean DEGRADED.
@@ -117,6 +117,7 @@ def estimate_homography(
     height: int,
     settings: HomographySettings,
     threshold_px: float | None = None,
+    cell: NDArray[np.int64] | None = None,
 ) -> tuple[Homography, NDArray[np.bool_]]:
     """Estimate the homography of matches and judge it.
 
@@ -127,6 +128,8 @@ def estimate_homography(
         height: of the reference image, px.
         settings: thresholds.
         threshold_px: inlier threshold in the points' own pixels; ``None`` takes the settings'.
+        cell: int64 [N], on which cell of the reference each match rests; matches of one cell count
+            once for the verdict. ``None``: each has its own.
 
     Returns:
         The homography and the inliers, bool [N]; none while LOST.
@@ -134,29 +137,32 @@ def estimate_homography(
     estimate = fit_homography(reference, current, threshold_px or settings.threshold_px)
     matrix, inlier = estimate.matrix, estimate.inlier
     count = int(np.count_nonzero(inlier))
+    support = count if cell is None else len(np.unique(cell[inlier]))
     failure = ""
     if matrix is None:
         failure = f"no homography fits {len(reference)} matches"
-    elif count < settings.min_inliers:
-        failure = f"{count} inliers, fewer than {settings.min_inliers}"
+    elif support < settings.min_inliers:
+        failure = f"inliers in {support} cells, fewer than {settings.min_inliers}"
     else:
         failure = _implausible(matrix, width, height)
     if matrix is None or failure:
-        lost = Homography(np.eye(3), len(reference), 0, float("inf"), 0.0, Status.LOST, failure)
+        lost = Homography(np.eye(3), len(reference), 0, 0, float("inf"), 0.0, Status.LOST, failure)
         return lost, np.zeros_like(inlier)
     errors = transfer(matrix, reference[inlier]) - current[inlier]
     rms = float(np.sqrt(np.mean(np.sum(errors**2, axis=1))))
     covered = coverage(reference[inlier], width, height)
     reasons = []
-    if count < settings.good_inliers:
-        reasons.append(f"{count} inliers, fewer than {settings.good_inliers}")
+    if support < settings.good_inliers:
+        reasons.append(f"inliers in {support} cells, fewer than {settings.good_inliers}")
     ratio = count / len(reference)
     if ratio < settings.good_inlier_ratio:
         reasons.append(f"inlier ratio {ratio:.2f} below {settings.good_inlier_ratio:.2f}")
     if covered < settings.good_coverage:
         reasons.append(f"coverage {covered:.2f} below {settings.good_coverage:.2f}")
     status = Status.DEGRADED if reasons else Status.OK
-    homography = Homography(matrix, len(reference), count, rms, covered, status, "; ".join(reasons))
+    homography = Homography(
+        matrix, len(reference), count, support, rms, covered, status, "; ".join(reasons)
+    )
     return homography, inlier
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.result import MatchResult, Status
 
-__all__ = ["draw_overlay"]
+__all__ = ["banner_height", "draw_overlay"]
 
 # Blue first, as OpenCV draws.
 _STATUS_COLOURS = {
@@ -60,6 +60,11 @@ def draw_overlay(result: MatchResult, max_lines: int = 300) -> NDArray[np.uint8]
     return np.concatenate([_banner(result, colour), canvas])
 
 
+def banner_height(width: int, height: int) -> int:
+    """Rows that ``draw_overlay`` adds above an image of this size."""
+    return max(20, round(max(height, width * 0.75) * _BANNER_SHARE))
+
+
 def _colours(motion_px: NDArray[np.float32]) -> list[tuple[int, int, int]]:
     """Colours of motions, spread over the range in view."""
     low, high = np.percentile(motion_px, (2, 98))
@@ -99,7 +104,7 @@ def _outline(canvas: NDArray, result: MatchResult, colour: tuple, size: int) -> 
 def _banner(result: MatchResult, colour: tuple) -> NDArray[np.uint8]:
     """A strip with status and counts."""
     width = result.current.width
-    height = max(20, round(max(result.current.height, width * 0.75) * _BANNER_SHARE))
+    height = banner_height(width, result.current.height)
     strip = np.full((height, width, 3), 24, np.uint8)
     homography = result.homography
     scale = height / 44

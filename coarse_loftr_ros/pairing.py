@@ -37,7 +37,7 @@ class KeyframeRule:
     """When a keyframe has served its time.
 
     Attributes:
-        min_inliers: fewer inliers replace the keyframe.
+        min_inliers: inliers in fewer cells replace the keyframe.
         min_coverage: inliers on a smaller share of the keyframe replace it.
         max_age: frames after which it is replaced in any case; 0 means never.
         lost_patience: LOST frames in a row before the keyframe is given up; until then a passing
@@ -80,8 +80,8 @@ class Keyframe:
             self._lost_in_a_row = 0
             return f"lost for {rule.lost_patience} frames"
         self._lost_in_a_row = 0
-        if homography.inlier_count < rule.min_inliers:
-            return f"{homography.inlier_count} inliers, fewer than {rule.min_inliers}"
+        if homography.support < rule.min_inliers:
+            return f"inliers in {homography.support} cells, fewer than {rule.min_inliers}"
         if homography.coverage < rule.min_coverage:
             return f"coverage {homography.coverage:.2f} below {rule.min_coverage:.2f}"
         if rule.max_age and age >= rule.max_age:

@@ -3,52 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.backends.base import Backend, ModelFiles
+from coarse_loftr_ros.backends.base import Backend, ModelFiles, Reports
 from coarse_loftr_ros.backends.registry import create_backend
 from coarse_loftr_ros.encoded_frame import EncodedFrame
 from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.homography import HomographySettings, estimate_homography, transfer
-from coarse_loftr_ros.matcher import Matcher, PointMatches
+from coarse_loftr_ros.frame_matching import FrameMatch, MatchSettings, match_frames
+from coarse_loftr_ros.matcher import Matcher
 from coarse_loftr_ros.pairing import ReferencePolicy
 from coarse_loftr_ros.preprocessing import NetworkSize, network_size
-from coarse_loftr_ros.refinement import RefinementSettings, refine
-from coarse_loftr_ros.result import Correspondences, MatchResult, Status
-from coarse_loftr_ros.search import SearchSettings, find_matches, needs_other_view
+from coarse_loftr_ros.result import MatchResult, Status, StreamResult
+from coarse_loftr_ros.search import needs_other_view
+from coarse_loftr_ros.stereo_matching import match_eyes
 
 __all__ = ["MatchSettings", "Pipeline", "PipelineSettings"]
-
-
-@dataclass(frozen=True)
-class MatchSettings:
-    """What may change between two frames.
-
-    Attributes:
-        confidence_threshold: least confidence of a match, in [0, 1].
-        max_matches: most matches per pair.
-        search: other viewpoints for pairs that do not match as they are.
-        refinement: sub-pixel alignment.
-        homography: estimator and verdict.
-    """
-
-    confidence_threshold: float = 0.5
-    max_matches: int = 1000
-    search: SearchSettings = field(default_factory=SearchSettings)
-    refinement: RefinementSettings = field(default_factory=RefinementSettings)
-    homography: HomographySettings = field(default_factory=HomographySettings)
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.confidence_threshold <= 1.0:
-            raise ValueError(
-                f"confidence_threshold is {self.confidence_threshold}; it must be in [0, 1]"
-            )
-        if self.max_matches < 4:
-            raise ValueError(f"max_matches is {self.max_matches}; it must be at least 4")
 
 
 @dataclass(frozen=True)
@@ -63,6 +36,8 @@ class PipelineSettings:
         detail_pixels: of the image on which points are aligned; larger images are reduced to
             about this.
         threads: CPU threads of the runtime; 0 lets it choose.
+        precision: of the runtime, or ``auto``, the fastest of it that keeps the accuracy.
+        engines: folder of TensorRT's engines; ``None`` is in the user's cache folder.
     """
 
     backend: str = "auto"
@@ -70,6 +45,8 @@ class PipelineSettings:
     network_pixels: int = 0
     detail_pixels: int = 1280 * 720
     threads: int = 0
+    precision: str = "auto"
+    engines: Path | None = None
 
     def __post_init__(self) -> None:
         least = 64 * 64
@@ -87,7 +64,7 @@ class Pipeline:
     """Matches frames with a reference that it keeps, or pairs of frames.
 
     The backend is compiled for the expected image size at construction; another image size costs
-    a compilation (about half a second on a CPU) at its first frame, which ``on_compile`` reports.
+    a compilation (about half a second on a CPU) at its first frame, which ``reports`` is told.
     An object is used from one thread at a time.
 
     Args:
@@ -95,7 +72,7 @@ class Pipeline:
         match: thresholds; the attribute ``match_settings`` may be replaced between two frames.
         policy: which frame becomes the next reference; the attribute ``policy`` may be replaced.
         expected_size: (width, height) of the images to come.
-        on_compile: called with a sentence after each compilation.
+        reports: told about each compilation, and when another runtime takes over.
 
     Raises:
         BackendError: when the runtime or the model cannot be used.
@@ -107,12 +84,12 @@ class Pipeline:
         match: MatchSettings,
         policy: ReferencePolicy,
         expected_size: tuple[int, int] = (640, 480),
-        on_compile: Callable[[str], None] | None = None,
+        reports: Reports | None = None,
     ) -> None:
         self.settings = settings
         self.match_settings = match
         self.policy = policy
-        self._on_compile = on_compile or (lambda sentence: None)
+        self._reports = reports or Reports()
         self._reference: EncodedFrame | None = None
         self._latest: EncodedFrame | None = None
         self._age = 0
@@ -121,7 +98,8 @@ class Pipeline:
         # Where the last frame lay relative to the reference, while that is far away.
         self._prior: NDArray[np.float64] | None = None
         self._search_at = 0
-        self._matcher = self._compile(self._network_size(*expected_size))
+        self._compiled_size: NetworkSize | None = self._network_size(*expected_size)
+        self._matcher = self._compile(self._compiled_size)
 
     @property
     def backend(self) -> Backend:
@@ -133,11 +111,18 @@ class Pipeline:
         """The frame that the next one is matched with."""
         return self._reference.frame if self._reference else None
 
+    def close(self) -> None:
+        """Give back what the runtime holds, such as the memory of a GPU; it is used no more."""
+        self.reset()
+        self._matcher.backend.close()
+
     def reset(self) -> None:
         """Forget the reference: the next frame becomes it."""
         self._reference = None
         self._latest = None
         self._last_stamp = None
+        self._prior = None
+        self._search_at = 0
 
     def discontinuity(self, frame: Frame) -> str:
         """Why ``frame`` cannot follow the last one; empty when it can.
@@ -175,30 +160,51 @@ class Pipeline:
         if self._prior is None:
             current.features(self._matcher)
         encode_ms = (time.perf_counter() - start) * 1e3
-        self._last_stamp = frame.stamp
-        self._latest = current
         if self._reference is None:
+            self._latest, self._last_stamp = current, frame.stamp
             self._take_reference(current)
             return None
-        self._age += 1
-        result, expected = self._match(
-            self._reference, current, self._track_base, encode_ms, self._prior, self._search_at
-        )
-        self._prior = expected
-        reason = self.policy.replace(result.homography, self._age)
-        if reason:
-            self._take_reference(current)
-        return MatchResult(
-            result.reference,
-            result.current,
-            result.correspondences,
-            result.homography,
-            result.timings_ms,
-            reason,
-        )
+        return self._match_with_reference(current, encode_ms)
+
+    def process_stereo(self, left: Frame, right: Frame, rectified: bool) -> StreamResult:
+        """Match the left frame with the reference, and with the right frame of the same moment.
+
+        Each eye is encoded once. The left frames are a stream as in ``process``.
+
+        Args:
+            left: of the pair.
+            right: of the pair, of the same size.
+            rectified: whether a surface point lies on the same row of both.
+
+        Raises:
+            ValueError: when the frames differ in size.
+        """
+        if left.image.shape != right.image.shape:
+            raise ValueError(
+                f"left frame is {left.width}x{left.height}, right frame is "
+                f"{right.width}x{right.height}; they must be of one size"
+            )
+        if self.discontinuity(left):
+            self.reset()
+        start = time.perf_counter()
+        eyes = self._prepare(left), self._prepare(right)
+        for eye in eyes:
+            eye.features(self._matcher)
+        encode_ms = (time.perf_counter() - start) * 1e3
+        temporal = None
+        if self._reference is None:
+            self._latest, self._last_stamp = eyes[0], left.stamp
+            self._take_reference(eyes[0])
+        else:
+            temporal = self._match_with_reference(eyes[0], encode_ms)
+        track_base = self._track_base
+        if self._reference is not eyes[0]:
+            track_base = self._next_track_base()
+        across = match_eyes(self._matcher, *eyes, self.match_settings, rectified, track_base)
+        return StreamResult(temporal, across)
 
     def process_pair(self, reference: Frame, current: Frame) -> MatchResult:
-        """Match two frames, such as both eyes of a stereo pair; keeps nothing.
+        """Match two frames; keeps nothing.
 
         The frames may differ in size: each is reduced by itself, and both are padded to the
         smallest network size that holds them.
@@ -212,7 +218,8 @@ class Pipeline:
         for encoded in prepared:
             encoded.features(self._matcher)
         encode_ms = (time.perf_counter() - start) * 1e3
-        return self._match(*prepared, 0, encode_ms)[0]
+        match = match_frames(self._matcher, *prepared, self.match_settings)
+        return _result(reference, current, match, encode_ms)
 
     def set_keyframe(self, frame: Frame | None = None) -> Frame | None:
         """Make a frame the reference whatever the policy says.
@@ -230,13 +237,41 @@ class Pipeline:
             self._take_reference(self._latest)
         return self.reference
 
+    def _match_with_reference(self, current: EncodedFrame, encode_ms: float) -> MatchResult:
+        """Match a frame of the stream, and let the policy choose the next reference."""
+        reference = self._reference
+        self._latest, self._last_stamp = current, current.frame.stamp
+        self._age += 1
+        match = match_frames(
+            self._matcher,
+            reference,
+            current,
+            self.match_settings,
+            self._track_base,
+            self._prior,
+            self._search_at,
+        )
+        lost = match.homography.status == Status.LOST
+        self._search_at = self._search_at + match.found.tried if lost else 0
+        first, search = match.found.first, self.match_settings.search
+        far = not lost and needs_other_view(first, current.map.network, search)
+        self._prior = first.matrix if far else None
+        reason = self.policy.replace(match.homography, self._age)
+        if reason:
+            self._take_reference(current)
+        return _result(reference.frame, current.frame, match, encode_ms, reason)
+
     def _take_reference(self, encoded: EncodedFrame) -> None:
         encoded.features(self._matcher)
         self._reference = encoded
         self._prior = None
         self._age = 0
-        cells = self.settings.model.cells(encoded.map.network)
-        self._track_base = (self._track_base + cells) % 2**32
+        self._track_base = self._next_track_base()
+
+    def _next_track_base(self) -> int:
+        """Track id of the next reference's first point; each cell has two."""
+        cells = self.settings.model.cells(self._matcher.backend.size)
+        return (self._track_base + 2 * cells) % 2**32
 
     def _prepare(self, frame: Frame, canvas: NetworkSize | None = None) -> EncodedFrame:
         """Reduce a frame, padded to ``canvas`` where one is given."""
@@ -244,85 +279,6 @@ class Pipeline:
         canvas = canvas or size
         self._prepare_for(canvas)
         return EncodedFrame.prepare(frame, size, canvas, self.settings.detail_pixels)
-
-    def _match(
-        self,
-        reference: EncodedFrame,
-        current: EncodedFrame,
-        track_base: int,
-        encode_ms: float,
-        prior: NDArray[np.float64] | None = None,
-        search_at: int = 0,
-    ) -> tuple[MatchResult, NDArray[np.float64] | None]:
-        """The result, and the first homography where it should lead the next match."""
-        settings = self.match_settings
-        times = [time.perf_counter()]
-        found = find_matches(
-            self._matcher,
-            reference,
-            current,
-            settings.confidence_threshold,
-            settings.max_matches,
-            settings.search,
-            prior=prior,
-            start=search_at,
-        )
-        times.append(time.perf_counter())
-        matches = PointMatches(
-            transfer(reference.to_detail, found.matches.reference).astype(np.float32),
-            transfer(current.to_detail, found.matches.current).astype(np.float32),
-            found.matches.confidence,
-            found.matches.cell,
-        )
-        warp = None
-        if found.first.explains():
-            warp = current.to_detail @ found.first.matrix @ np.linalg.inv(reference.to_detail)
-        matches = refine(
-            matches,
-            reference.detail,
-            current.detail,
-            settings.refinement,
-            warp,
-            current.detail_scale,
-        )
-        reference_points = reference.detail_map.to_image(matches.reference)
-        current_points = current.detail_map.to_image(matches.current)
-        kept = _inside(reference_points, reference.frame) & _inside(current_points, current.frame)
-        if not kept.all():
-            matches = matches.select(kept)
-            reference_points, current_points = reference_points[kept], current_points[kept]
-        times.append(time.perf_counter())
-        homography, inlier = estimate_homography(
-            reference_points,
-            current_points,
-            reference.frame.width,
-            reference.frame.height,
-            settings.homography,
-            settings.homography.threshold_px / float(current.map.scale.max()),
-        )
-        times.append(time.perf_counter())
-        match_ms, refine_ms, homography_ms = np.diff(times) * 1e3
-        timings = {
-            "encode": encode_ms,
-            "match": float(match_ms),
-            "refine": float(refine_ms),
-            "homography": float(homography_ms),
-        }
-        timings["total"] = sum(timings.values())
-        correspondences = Correspondences(
-            reference_points,
-            current_points,
-            matches.confidence,
-            ((matches.cell + track_base) % 2**32).astype(np.uint32),
-            inlier,
-        )
-        result = MatchResult(reference.frame, current.frame, correspondences, homography, timings)
-        lost = homography.status == Status.LOST
-        self._search_at = search_at + found.tried if lost else 0
-        expected = None
-        if not lost and needs_other_view(found.first, current.map.network, settings.search):
-            expected = found.first.matrix
-        return result, expected
 
     def _network_size(self, width: int, height: int) -> NetworkSize:
         model = self.settings.model
@@ -332,23 +288,34 @@ class Pipeline:
         return network_size(width, height, pixels, model.size_multiple)
 
     def _prepare_for(self, size: NetworkSize) -> None:
-        if size != self._matcher.backend.size:
+        if size != self._compiled_size:
+            self._matcher.backend.close()
+            self._compiled_size = None  # should compiling fail, nothing is left to be used
             self._matcher = self._compile(size)
+            self._compiled_size = size
 
     def _compile(self, size: NetworkSize) -> Matcher:
         start = time.perf_counter()
         settings = self.settings
-        backend = create_backend(settings.backend, settings.model, size, settings.threads)
+        backend = create_backend(
+            settings.backend,
+            settings.model,
+            size,
+            settings.threads,
+            settings.precision,
+            settings.engines,
+            self._reports,
+        )
         seconds = time.perf_counter() - start
-        self._on_compile(f"{backend.description}: loaded in {seconds:.2f} s")
+        self._reports.info(f"{backend.description}: loaded in {seconds:.2f} s")
         return Matcher(settings.model, backend)
 
 
-def _inside(points: NDArray[np.float32], frame: Frame) -> NDArray[np.bool_]:
-    """Which points [N, 2] lie on the image and on its mask."""
-    nearest = np.rint(points).astype(np.int64)
-    x, y = nearest[:, 0], nearest[:, 1]
-    inside = (x >= 0) & (y >= 0) & (x < frame.width) & (y < frame.height)
-    if frame.mask is not None:
-        inside[inside] = frame.mask[y[inside], x[inside]] != 0
-    return inside
+def _result(
+    reference: Frame, current: Frame, match: FrameMatch, encode_ms: float, new_reference: str = ""
+) -> MatchResult:
+    timings = {"encode": encode_ms, **match.timings_ms}
+    timings["total"] = sum(timings.values())
+    return MatchResult(
+        reference, current, match.correspondences, match.homography, timings, new_reference
+    )

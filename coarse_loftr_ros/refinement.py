@@ -27,6 +27,7 @@ class RefinementSettings:
 
     Attributes:
         enabled: without it the network's positions are the result.
+        points_per_cell: 1 aligns each matched cell's strongest corner, 2 another one as well.
         window: side of the aligned patch, px of the images given; a multiple of 8, because
             OpenCV's vector code takes rows of 8 and is four times slower with a rest.
         levels: pyramid levels above the network image's resolution.
@@ -41,6 +42,7 @@ class RefinementSettings:
     """
 
     enabled: bool = True
+    points_per_cell: int = 2
     window: int = 16
     levels: int = 1
     min_texture: float = 4e-3
@@ -50,6 +52,8 @@ class RefinementSettings:
     few: int = 30
 
     def __post_init__(self) -> None:
+        if self.points_per_cell not in (1, 2):
+            raise ValueError(f"points_per_cell is {self.points_per_cell}; it must be 1 or 2")
         if self.window < 8 or self.window % 8:
             raise ValueError(f"window is {self.window}; it must be a positive multiple of 8")
 
@@ -104,12 +108,12 @@ def refine(
     good = texture > 0
     if np.count_nonzero(good) < settings.few:
         position = np.where(good[:, None], aligned, matches.current)
-        return PointMatches(matches.reference, position, matches.confidence, matches.cell)
+        return PointMatches(matches.reference, position, matches.confidence, matches.point)
     textured = texture >= settings.min_texture
     if np.count_nonzero(textured) < settings.enough:
         best = np.argsort(-texture, kind="stable")[: settings.enough]
         textured[best] = good[best]
-    refined = PointMatches(matches.reference, aligned, matches.confidence, matches.cell)
+    refined = PointMatches(matches.reference, aligned, matches.confidence, matches.point)
     return refined.select(textured)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.frame import Frame
 
-__all__ = ["Correspondences", "Homography", "MatchResult", "Status"]
+__all__ = ["Correspondences", "Homography", "MatchResult", "Status", "StereoMatch", "StreamResult"]
 
 
 class Status(IntEnum):
@@ -51,6 +51,8 @@ class Homography:
         matrix: float64 [3, 3] with ``matrix[2, 2] == 1``; the identity when ``status`` is LOST.
         match_count: correspondences given to the estimator.
         inlier_count: correspondences within the estimator's threshold.
+        support: cells of the reference that hold an inlier; what the status and the keyframe rule
+            count, because two points of one cell are no independent evidence.
         rms_px: root mean square transfer error of the inliers in the current image, px;
             infinite when there is no estimate.
         coverage: share of the reference image, in [0, 1], whose cells hold an inlier.
@@ -61,6 +63,7 @@ class Homography:
     matrix: NDArray[np.float64]
     match_count: int
     inlier_count: int
+    support: int
     rms_px: float
     coverage: float
     status: Status
@@ -93,3 +96,49 @@ class MatchResult:
     homography: Homography
     timings_ms: dict[str, float] = field(default_factory=dict)
     new_reference: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class StereoMatch:
+    """The two eyes of one moment, matched with each other.
+
+    Attributes:
+        left: the reference of the correspondences.
+        right: the current frame of the correspondences.
+        correspondences: matched points; inliers agree with the epipolar geometry. Track ids and
+            left points are those that later matches with ``left`` as their reference have.
+        off_row: matches of a rectified pair that were rejected because their rows differ.
+        row_offset_px: median difference of the rows (right less left) before that, px.
+        total_ms: milliseconds that matching took, without encoding.
+    """
+
+    left: Frame
+    right: Frame
+    correspondences: Correspondences
+    off_row: int
+    row_offset_px: float
+    total_ms: float
+
+    @property
+    def reference(self) -> Frame:
+        """The left frame."""
+        return self.left
+
+    @property
+    def current(self) -> Frame:
+        """The right frame."""
+        return self.right
+
+
+@dataclass(frozen=True, eq=False)
+class StreamResult:
+    """The answer for one moment of a stream of one camera or two.
+
+    Attributes:
+        temporal: the (left) frame matched with the reference; ``None`` when it became the
+            reference because there was none.
+        across: the left frame matched with the right one; ``None`` with one camera.
+    """
+
+    temporal: MatchResult | None
+    across: StereoMatch | None = None

@@ -20,6 +20,7 @@ PARAMETER_ARGUMENTS = {
     "image_reliability": "Reliability asked of image publishers: best_effort or reliable.",
     "freshness": "latest skips images that came while matching; all matches each in order.",
     "backend": "Runtime of the network: auto, openvino, onnxruntime or tensorrt.",
+    "precision": "Number format of the network: auto, fp32, fp16 or int8.",
     "model": "A model of the package, fast or accurate, or the folder of an exported one.",
     "use_mask": "true subscribes to the topic mask: matches lie only where it is not zero.",
     "autostart": "false waits for lifecycle transitions instead of starting at once.",

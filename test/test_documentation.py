@@ -1,11 +1,13 @@
-"""The README says what the code does: parameters, commands, topics, services."""
+"""README and docs/odometry.md say what the code does: parameters, commands, topics, services."""
 
 import re
 import subprocess
 import sys
 
 import pytest
+import yaml
 
+from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS as ODOMETRY
 from coarse_loftr_ros.node.parameter_table import PARAMETERS
 from coarse_loftr_ros.tools.cli import COMMANDS
 
@@ -25,22 +27,33 @@ def row_of(parameter):
     return f"| `{parameter.name}` | `{default}` | {allowed} | {parameter.description} |"
 
 
-@pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=PARAMETERS)
-def test_every_parameter_has_its_row(readme, parameter):
-    assert row_of(parameter) in readme
+NODES = {"matcher": PARAMETERS, "odometry": ODOMETRY}
 
 
-def test_parameters_are_listed_under_when_they_may_change(readme):
-    at_start, at_run_time = readme.split("Set at start", 1)[1].split("May change at run time", 1)
-    at_run_time = at_run_time.split("config/mono.yaml", 1)[0]
-    for parameter in PARAMETERS.values():
+@pytest.fixture(scope="module")
+def odometry_page(repository):
+    return (repository / "docs" / "odometry.md").read_text()
+
+
+@pytest.fixture(scope="module", params=NODES)
+def documented(request, readme, odometry_page):
+    """A node's table of parameters, and the section that describes it."""
+    page = {"matcher": readme, "odometry": odometry_page}[request.param]
+    section = page.split("### Parameters", 1)[1].split("\n## ", 1)[0]
+    return NODES[request.param], section
+
+
+def test_every_parameter_has_its_row_under_when_it_may_change(documented):
+    parameters, section = documented
+    at_start, at_run_time = section.split("May change at run time", 1)
+    for parameter in parameters.values():
         part = at_start if parameter.read_only else at_run_time
         assert row_of(parameter) in part, parameter.name
 
 
-def test_no_row_is_left_of_a_parameter_that_is_gone(readme):
-    section = readme.split("### Parameters", 1)[1].split("## Consuming", 1)[0]
-    assert set(re.findall(r"^\| `([a-z0-9_.]+)`", section, re.MULTILINE)) == set(PARAMETERS)
+def test_no_row_is_left_of_a_parameter_that_is_gone(documented):
+    parameters, section = documented
+    assert set(re.findall(r"^\| `([a-z0-9_.]+)`", section, re.MULTILINE)) == set(parameters)
 
 
 def test_every_command_is_named(readme):
@@ -54,16 +67,38 @@ def test_every_make_target_that_is_named_exists(readme, repository):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_every_file_that_is_linked_exists(readme, repository):
-    for link in re.findall(r"\]\(([^)#]+)\)", readme):
+@pytest.mark.parametrize("page", ["README.md", "docs/odometry.md"])
+def test_every_file_that_is_linked_exists(repository, page):
+    for link in re.findall(r"\]\(([^)#]+)\)", (repository / page).read_text()):
         if not link.startswith("http"):
-            assert (repository / link).exists(), link
+            assert ((repository / page).parent / link).exists(), link
 
 
-def test_topics_and_services_are_those_of_the_node(readme, repository):
-    code = "".join(path.read_text() for path in (repository / "coarse_loftr_ros/node").glob("*.py"))
-    for name in set(re.findall(r'"(~/[a-z_]+)"', code)):
-        assert f"| `{name}` |" in readme
+@pytest.mark.parametrize("node", NODES)
+def test_topics_and_services_are_those_of_the_node(readme, odometry_page, repository, node):
+    folder, page = {"matcher": (".", readme), "odometry": ("odometry", odometry_page)}[node]
+    files = (repository / "coarse_loftr_ros/node" / folder).glob("*.py")
+    code = "".join(path.read_text() for path in files)
+    names = set(re.findall(r'"(~/[a-z_/]+)"', code))
+    assert names
+    for name in names:
+        assert f"| `{name}` |" in page
+
+
+def test_topics_that_the_odometry_node_hears_are_listed(odometry_page, repository):
+    code = (repository / "coarse_loftr_ros/node/odometry/activity.py").read_text()
+    heard = set(re.findall(r'\((?:Odometry, |Range, )?"([a-z_]+(?:/[a-z_]+)*)", self', code))
+    assert len(heard) == 4
+    for topic in heard:
+        assert f"| `{topic}` |" in odometry_page
+
+
+def test_the_example_for_robot_localization_names_its_inputs(odometry_page):
+    text = odometry_page.split("```yaml\n", 1)[1].split("```", 1)[0]
+    filter_ = yaml.safe_load(text)["ekf_filter_node"]["ros__parameters"]
+    assert filter_["odom0"] == "/odometry/odometry"
+    for sensor in ("odom0", "imu0"):
+        assert len(filter_[f"{sensor}_config"]) == 15
 
 
 def test_the_example_subscriber_prints_what_it_receives(readme, tmp_path):

@@ -51,7 +51,7 @@ def test_random_matches_are_lost_not_believed():
     a, b = (rng.uniform((0, 0), (640, 480), (200, 2)).astype(np.float32) for _ in range(2))
     homography, inlier = judge(a, b)
     assert homography.status == Status.LOST
-    assert "inliers, fewer than 15" in homography.reason
+    assert "cells, fewer than 15" in homography.reason
     assert not inlier.any() and homography.inlier_count == 0
     assert np.array_equal(homography.matrix, np.eye(3)) and homography.rms_px == np.inf
 
@@ -120,3 +120,17 @@ def test_points_behind_the_camera_are_infinitely_far():
 def test_settings_that_make_no_sense_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         HomographySettings(**bad)
+
+
+def test_matches_of_one_cell_count_once_for_the_verdict():
+    reference, current, _ = matches(30)
+    pairs = np.repeat(np.arange(15), 2)
+
+    def judged(cell):
+        settings = HomographySettings(min_inliers=20)
+        return estimate_homography(reference, current, 640, 480, settings, cell=cell)[0]
+
+    assert judged(None).status != Status.LOST
+    lost = judged(pairs)
+    assert lost.status == Status.LOST
+    assert lost.reason == "inliers in 15 cells, fewer than 20"

@@ -25,7 +25,7 @@ def result(status: Status, count: int = 1, width: int = 320, height: int = 240) 
         np.arange(count, dtype=np.uint32),
         inlier,
     )
-    homography = Homography(matrix, count, int(inlier.sum()), 0.0, 0.1, status)
+    homography = Homography(matrix, count, int(inlier.sum()), count, 0.0, 0.1, status)
     return MatchResult(frame, frame, points, homography)
 
 

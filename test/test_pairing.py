@@ -13,7 +13,7 @@ IMAGE = np.zeros((4, 4), np.uint8)
 
 
 def homography(inliers=200, coverage=0.8, status=Status.OK):
-    return Homography(np.eye(3), 300, inliers, 0.5, coverage, status)
+    return Homography(np.eye(3), 300, inliers, inliers, 0.5, coverage, status)
 
 
 def test_consecutive_always_moves_on():
@@ -27,7 +27,7 @@ def test_a_keyframe_that_is_seen_well_stays():
 @pytest.mark.parametrize(
     ("seen", "age", "why"),
     [
-        (homography(inliers=79), 1, "79 inliers"),
+        (homography(inliers=79), 1, "inliers in 79 cells"),
         (homography(coverage=0.2), 1, "coverage 0.20"),
         (homography(), 60, "age 60"),
     ],

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scenes import corner_error, motion, texture, view
 
+from coarse_loftr_ros.backends.base import Reports
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.homography import transfer
 from coarse_loftr_ros.pairing import Consecutive, Keyframe, KeyframeRule
@@ -131,7 +132,10 @@ def test_a_break_in_the_stream_resets_the_reference(pipeline, changes, why):
 def test_another_resolution_resets_the_reference_and_then_works():
     sentences = []
     pipeline = Pipeline(
-        PipelineSettings(threads=1), MatchSettings(), Consecutive(), on_compile=sentences.append
+        PipelineSettings(threads=1),
+        MatchSettings(),
+        Consecutive(),
+        reports=Reports(sentences.append),
     )
     pipeline.process(frame(0))
     small = [Frame(f.image[::2, ::2].copy(), f.stamp, "camera") for f in (frame(1), frame(2))]

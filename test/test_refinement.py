@@ -15,7 +15,7 @@ PLANE = texture()
 def disturbed(homography, error, seed=0):
     """Matches of two views at corners, whose current points are off by up to ``error`` px."""
     rng = np.random.default_rng(seed)
-    corners = Features(view(PLANE, np.eye(3)), None, 16).corners
+    corners = Features(view(PLANE, np.eye(3)), None, 16).corners.first
     truth = transfer(homography, corners)
     inside = ((corners > 30) & (corners < (610, 450)) & (truth > 30) & (truth < (610, 450))).all(1)
     reference, truth = corners[inside], truth[inside]
@@ -38,7 +38,7 @@ def test_points_two_pixels_off_come_within_a_tenth(homography):
     matches, truth = disturbed(homography, 2.0)
     reference, current = view(PLANE, np.eye(3)), view(PLANE, homography, seed=1)
     refined = refine_as_the_pipeline(matches, reference, current)
-    error = np.linalg.norm(refined.current - truth[refined.cell], axis=1)
+    error = np.linalg.norm(refined.current - truth[refined.point], axis=1)
     assert len(refined) > 0.3 * len(matches)
     assert np.median(error) < 0.1
     assert np.percentile(error, 95) < 0.5
@@ -49,7 +49,7 @@ def test_a_darker_and_flatter_image_is_aligned_as_well():
     matches, truth = disturbed(homography, 2.0)
     dim = (view(PLANE, homography, seed=1) * 0.5 + 20).astype(np.uint8)
     refined = refine_as_the_pipeline(matches, view(PLANE, np.eye(3)), dim)
-    error = np.linalg.norm(refined.current - truth[refined.cell], axis=1)
+    error = np.linalg.norm(refined.current - truth[refined.point], axis=1)
     assert len(refined) > 0.3 * len(matches) and np.median(error) < 0.15
 
 
@@ -63,8 +63,8 @@ def test_points_that_do_not_follow_the_homography_keep_their_own_motion():
     truth[foreign] = transfer(other, matches.reference[foreign].astype(float))
     matches.current[foreign] = truth[foreign] + 0.7
     refined = refine_as_the_pipeline(matches, reference, current)
-    error = np.linalg.norm(refined.current - truth[refined.cell], axis=1)
-    kept_foreign = foreign[refined.cell]
+    error = np.linalg.norm(refined.current - truth[refined.point], axis=1)
+    kept_foreign = foreign[refined.point]
     assert kept_foreign.sum() > 0.3 * foreign.sum()
     assert np.median(error[kept_foreign]) < 0.15
 
@@ -81,7 +81,7 @@ def test_unrelated_images_do_not_lend_their_points_false_precision():
     matches, _ = disturbed(motion(3, 3), 1.0)
     unrelated = view(texture(seed=9), np.eye(3))
     refined = refine_as_the_pipeline(matches, view(PLANE, np.eye(3)), unrelated)
-    moved = np.linalg.norm(refined.current - matches.current[refined.cell], axis=1) > 0
+    moved = np.linalg.norm(refined.current - matches.current[refined.point], axis=1) > 0
     assert moved.mean() < 0.35
 
 
@@ -93,7 +93,7 @@ def test_points_outside_the_image_and_at_infinity_do_no_harm():
     image = view(PLANE, np.eye(3))
     refined = refine_as_the_pipeline(matches, image, image)
     assert np.isfinite(refined.current).all()
-    assert not np.isin(np.arange(15), refined.cell).any()
+    assert not np.isin(np.arange(15), refined.point).any()
 
 
 def test_disabled_refinement_gives_the_same_matches():

@@ -93,6 +93,25 @@ def test_a_stream_that_tries_one_viewpoint_per_frame_gets_through_all_of_them(pi
     assert states.index(Status.OK) <= 11
 
 
+def test_the_search_of_a_stream_goes_on_where_it_stopped_whatever_pairs_come_between(pipeline):
+    pipeline.match_settings = MatchSettings(search=SearchSettings(views=1))
+
+    def found_at():
+        pipeline.reset()
+        pipeline.policy = Keyframe(KeyframeRule(min_inliers=10, min_coverage=0.0, lost_patience=99))
+        pipeline.process(seen(np.eye(3)))
+        for step in range(1, 13):
+            pair = pipeline.process_pair(seen(np.eye(3)), seen(motion(9, 0)))
+            assert pair.homography.status == Status.OK
+            if pipeline.process(seen(turned(180), stamp=step)).homography.status == Status.OK:
+                return step
+        return None
+
+    first = found_at()
+    assert first is not None and first > 1
+    assert found_at() == first  # a reset starts the search afresh
+
+
 def test_the_new_reference_of_a_far_frame_is_the_frame_as_it_is(pipeline):
     """After a match through a warped image, the frame itself is encoded before it serves."""
     pipeline.process(seen(np.eye(3)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,23 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.preprocessing import NetworkSize
 
 __all__ = [
+    "INT8_GRAPH",
     "SHIPPED_MODELS",
     "Backend",
     "BackendError",
-    "CoarseMatches",
+    "CellMatches",
+    "DeviceError",
     "EncodedImage",
     "ModelFiles",
+    "Reports",
 ]
 
 
 SHIPPED_MODELS = ("fast", "accurate")
 """Names of the models in the package; the first is the default."""
+
+INT8_GRAPH = "encode.int8.onnx"
+"""File in a model's folder that ``coarse-loftr quantize`` adds, listed in ``model.json``."""
 
 _SHIPPED = Path(__file__).parent.parent / "models"
 
@@ -35,45 +41,48 @@ class BackendError(RuntimeError):
     """A runtime or a model that cannot be used, in words for the user."""
 
 
-@dataclass(frozen=True, eq=False)
-class EncodedImage:
-    """Features of one image, computed once and kept with it.
+class DeviceError(BackendError):
+    """The device that a backend runs on failed: it is out of memory, lost, or its context is."""
+
+
+def _nobody(*what: object) -> None:
+    """Tells nobody."""
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Who is told what happens while a backend is made and used.
 
     Attributes:
-        tokens: the runtime's own handle of the coarse tokens; only the backend that made it
-            reads it.
-        fine: float32 [H / fine_stride, W / fine_stride, F], unit length per pixel.
+        info: called with a sentence about slow work that was done.
+        warning: called with a sentence when something else is used than was wanted.
+        progress: called during slow work with its name and the part of it that is done, 0 to 1.
     """
 
-    tokens: Any
-    fine: NDArray[np.float32]
+    info: Callable[[str], None] = _nobody
+    warning: Callable[[str], None] = _nobody
+    progress: Callable[[str, float], None] = _nobody
+
+
+EncodedImage: TypeAlias = Any
+"""Features of one image, computed once and kept with it: the backend's own handle, which only the
+backend that made it reads. They may lie in the memory of a GPU."""
 
 
 @dataclass(frozen=True, eq=False)
-class CoarseMatches:
-    """How well all coarse cells of two images fit each other.
-
-    The arrays belong to the backend and are valid until its next ``match``.
+class CellMatches:
+    """Pairs of coarse cells that are each other's best.
 
     Attributes:
-        weight: float32 [L, L], reference cells by current cells; the exponential of their
-            similarity, up to a common factor.
-        reference_sum: float32 [L], sum of each row.
-        current_sum: float32 [L], sum of each column.
-        reference_max: float32 [L], maximum of each row.
-        current_max: float32 [L], maximum of each column.
+        cell: int64 [N], cells of the reference, rising.
+        position: float32 [N, 2], where the reference's corner of each cell lies in the current
+            network image, (x, y) in px.
+        confidence: float32 [N] in [0, 1], the network's own, not calibrated.
     """
 
-    weight: NDArray[np.float32]
-    reference_sum: NDArray[np.float32]
-    current_sum: NDArray[np.float32]
-    reference_max: NDArray[np.float32]
-    current_max: NDArray[np.float32]
-
-    def confidence(self) -> NDArray[np.float32]:
-        """The dual-softmax confidence of all pairs, [L, L] in [0, 1]; too slow for every frame."""
-        rows = self.weight / self.reference_sum[:, None]
-        return rows * (self.weight / self.current_sum)
+    cell: NDArray[np.int64]
+    position: NDArray[np.float32]
+    confidence: NDArray[np.float32]
 
 
 _UNCALIBRATED = ((0.0, 0.0), (1.0, 1.0))
@@ -102,15 +111,46 @@ class Backend(Protocol):
     name: str
     """``openvino``, ``onnxruntime``, ..."""
     description: str
-    """Runtime, version, device and threads, for logs and diagnostics."""
+    """Runtime, version, device, precision and threads, for logs and diagnostics."""
+    precision: str
+    """``fp32``, ``fp16`` or ``int8``: in which format most of the arithmetic is done."""
     size: NetworkSize
+    failure: str
+    """What the device last failed of; empty while it works. For diagnostics."""
 
-    def encode(self, image: NDArray[np.float32]) -> EncodedImage:
-        """Features of a grey image float32 [1, 1, H, W] in [0, 1] of exactly ``size``."""
+    def encode(self, image: NDArray[np.uint8]) -> EncodedImage:
+        """Features of a grey network image uint8 [H, W] of exactly ``size``.
+
+        Raises:
+            DeviceError: when the device fails.
+        """
         ...
 
-    def match(self, reference: EncodedImage, current: EncodedImage) -> CoarseMatches:
-        """Compare two images encoded by this backend."""
+    def match(
+        self,
+        reference: EncodedImage,
+        current: EncodedImage,
+        corners: NDArray[np.float32],
+        threshold: float,
+        limit: int,
+    ) -> CellMatches:
+        """Compare two images encoded by this backend.
+
+        Args:
+            reference: its features.
+            current: its features.
+            corners: float32 [L, 2], one pixel (x, y) in each coarse cell of the reference: what
+                is looked for in the current image.
+            threshold: least confidence, the network's own.
+            limit: most matches; the most confident are kept.
+
+        Raises:
+            DeviceError: when the device fails.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what the runtime holds; neither this nor its features are used afterwards."""
         ...
 
 
@@ -122,6 +162,8 @@ class ModelFiles:
         name: of the model.
         encode: path of the graph for one image.
         match: path of the graph for two feature sets.
+        encode_int8: path of the graph for one image with int8 convolutions, ``None`` when the
+            model has none.
         size: the network size fixed in the graphs, ``None`` when they take any.
         size_multiple: that network sizes must have.
         network_pixels: of the network image, where the user does not say otherwise.
@@ -130,12 +172,13 @@ class ModelFiles:
         fine_scale: inverse temperature of the fine softmax.
         calibration: rising points (confidence of the network, share of right matches) between
             which published confidences are interpolated; from (0, 0) to (1, 1) without any.
-        sha256: of both graphs together, short, for logs and diagnostics.
+        sha256: of all graphs together, short, for logs and diagnostics.
     """
 
     name: str
     encode: Path
     match: Path
+    encode_int8: Path | None
     size: NetworkSize | None
     size_multiple: int
     network_pixels: int
@@ -177,6 +220,7 @@ class ModelFiles:
                 name=facts["name"],
                 encode=folder / "encode.onnx",
                 match=folder / "match.onnx",
+                encode_int8=folder / INT8_GRAPH if INT8_GRAPH in hashes else None,
                 size=NetworkSize(*facts["size"]) if facts["size"] else None,
                 size_multiple=int(facts["size_multiple"]),
                 network_pixels=int(facts["network_pixels"]),

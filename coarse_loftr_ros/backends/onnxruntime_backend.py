@@ -7,34 +7,38 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
 
-from coarse_loftr_ros.backends.base import (
-    BackendError,
-    CoarseMatches,
-    EncodedImage,
-    ModelFiles,
-)
+from coarse_loftr_ros.backends.base import BackendError, ModelFiles
+from coarse_loftr_ros.backends.cpu import CpuBackend, CpuFeatures
+from coarse_loftr_ros.backends.decoding import CoarseMatches
+from coarse_loftr_ros.backends.precision import choose_precision, graph_in
 from coarse_loftr_ros.preprocessing import NetworkSize
 
 __all__ = ["OnnxRuntimeBackend"]
 
 
-class OnnxRuntimeBackend:
+class OnnxRuntimeBackend(CpuBackend):
     """Runs the model with ONNX Runtime's CPU provider.
+
+    In fp16 the provider rounds as a GPU would and takes longer than in fp32: it serves to measure
+    what fp16 does to accuracy.
 
     Args:
         model: the exported model.
         size: network size to fix in the graphs.
         threads: CPU threads; 0 lets ONNX Runtime choose.
+        precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
 
     Raises:
-        BackendError: when the size does not fit the model or the graphs are refused.
+        BackendError: when the size or precision does not fit the model or the graphs are refused.
     """
 
     name = "onnxruntime"
 
-    def __init__(self, model: ModelFiles, size: NetworkSize, threads: int = 0) -> None:
-        model.check_size(size)
-        self.size = size
+    def __init__(
+        self, model: ModelFiles, size: NetworkSize, threads: int = 0, precision: str = "auto"
+    ) -> None:
+        super().__init__(model, size)
+        self.precision = choose_precision(precision, self.name, model)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -42,22 +46,26 @@ class OnnxRuntimeBackend:
         options.add_free_dimension_override_by_name("width", size.width)
         options.add_free_dimension_override_by_name("cells", model.cells(size))
         providers = ["CPUExecutionProvider"]
+        if self.precision == "fp16":
+            # Or it would leave roundings to float16 out.
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        encode, match = (graph_in(model, graph, self.precision) for graph in ("encode", "match"))
         try:
-            self._encode = onnxruntime.InferenceSession(model.encode, options, providers)
-            self._match = onnxruntime.InferenceSession(model.match, options, providers)
+            self._encode = onnxruntime.InferenceSession(encode, options, providers)
+            self._match = onnxruntime.InferenceSession(match, options, providers)
         except (Fail, InvalidGraph, InvalidProtobuf) as error:
             raise BackendError(f"ONNX Runtime cannot load model {model.name}: {error}") from error
         count = f"{threads} threads" if threads else "threads chosen by the runtime"
-        self.description = f"ONNX Runtime {onnxruntime.__version__}, CPU float32, {count}, {size}"
-        blank = self.encode(np.zeros((1, 1, size.height, size.width), np.float32))
-        self.match(blank, blank)
+        self.description = (
+            f"ONNX Runtime {onnxruntime.__version__}, CPU {self.precision}, {count}, {size}"
+        )
+        self._warm_up()
 
-    def encode(self, image: NDArray[np.float32]) -> EncodedImage:
-        """See ``Backend.encode``."""
+    def _run_encode(self, image: NDArray[np.float32]) -> CpuFeatures:
         tokens, fine = self._encode.run(None, {"image": image})
-        return EncodedImage(tokens, fine[0])
+        return CpuFeatures(tokens, fine[0])
 
-    def match(self, reference: EncodedImage, current: EncodedImage) -> CoarseMatches:
-        """See ``Backend.match``."""
+    def compare(self, reference: CpuFeatures, current: CpuFeatures) -> CoarseMatches:
+        """See ``CpuBackend.compare``."""
         inputs = {"reference_tokens": reference.tokens, "current_tokens": current.tokens}
         return CoarseMatches(*(output[0] for output in self._match.run(None, inputs)))

@@ -2,49 +2,67 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.backends.base import (
-    BackendError,
-    CoarseMatches,
-    EncodedImage,
-    ModelFiles,
-)
+from coarse_loftr_ros.backends.base import BackendError, ModelFiles
+from coarse_loftr_ros.backends.cpu import CpuBackend, CpuFeatures
+from coarse_loftr_ros.backends.decoding import CoarseMatches
+from coarse_loftr_ros.backends.precision import choose_precision, graph_in
 from coarse_loftr_ros.preprocessing import NetworkSize
 
 __all__ = ["OpenVinoBackend"]
 
 
-class OpenVinoBackend:
-    """Runs the model with OpenVINO in float32, so that results do not depend on the CPU's age.
+@functools.cache
+def _core() -> openvino.Core:
+    """One for the process.
+
+    Each Core gives its thread another stack for signals and puts the one before it back at its
+    end. Of two whose ends come in the order of their beginnings, the second puts back the stack
+    that went with the first, and Ctrl-C then ends the process with a segmentation fault (seen with
+    OpenVINO 2026.4).
+    """
+    return openvino.Core()
+
+
+class OpenVinoBackend(CpuBackend):
+    """Runs the model with OpenVINO.
+
+    What is not int8 is float32, never bfloat16, so that results do not depend on the CPU's age.
 
     Args:
         model: the exported model.
         size: network size to compile for.
         threads: CPU threads; 0 lets OpenVINO choose.
+        precision: ``auto``, ``fp32`` or ``int8``.
 
     Raises:
-        BackendError: when the size does not fit the model or OpenVINO refuses the graphs.
+        BackendError: when the size or precision does not fit the model or OpenVINO refuses the
+            graphs.
     """
 
     name = "openvino"
 
-    def __init__(self, model: ModelFiles, size: NetworkSize, threads: int = 0) -> None:
-        model.check_size(size)
-        self.size = size
+    def __init__(
+        self, model: ModelFiles, size: NetworkSize, threads: int = 0, precision: str = "auto"
+    ) -> None:
+        super().__init__(model, size)
+        self.precision = choose_precision(precision, self.name, model)
         config: dict[str, object] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",
         }
         if threads:
             config["INFERENCE_NUM_THREADS"] = threads
-        core = openvino.Core()
+        core = _core()
         try:
-            encode = core.read_model(model.encode)
+            encode = core.read_model(graph_in(model, "encode", self.precision))
             encode.reshape({"image": [1, 1, size.height, size.width]})
-            match = core.read_model(model.match)
+            match = core.read_model(graph_in(model, "match", self.precision))
             channels = match.input("reference_tokens").partial_shape[2].get_length()
             tokens = [1, model.cells(size), channels]
             match.reshape({"reference_tokens": tokens, "current_tokens": tokens})
@@ -56,19 +74,17 @@ class OpenVinoBackend:
         self._match = compiled_match.create_infer_request()
         used = compiled_encode.get_property("INFERENCE_NUM_THREADS")
         version = openvino.get_version().split("-")[0]
-        self.description = f"OpenVINO {version}, CPU float32, {used} threads, {size}"
-        blank = self.encode(np.zeros((1, 1, size.height, size.width), np.float32))
-        self.match(blank, blank)
+        self.description = f"OpenVINO {version}, CPU {self.precision}, {used} threads, {size}"
+        self._warm_up()
 
-    def encode(self, image: NDArray[np.float32]) -> EncodedImage:
-        """See ``Backend.encode``."""
+    def _run_encode(self, image: NDArray[np.float32]) -> CpuFeatures:
         self._encode.infer([image], share_inputs=True)
         # The request's own buffers are overwritten by the next image: these must be kept.
         tokens = self._encode.get_output_tensor(0).data.copy()
         fine = self._encode.get_output_tensor(1).data[0].copy()
-        return EncodedImage(tokens, fine)
+        return CpuFeatures(tokens, fine)
 
-    def match(self, reference: EncodedImage, current: EncodedImage) -> CoarseMatches:
-        """See ``Backend.match``."""
+    def compare(self, reference: CpuFeatures, current: CpuFeatures) -> CoarseMatches:
+        """See ``CpuBackend.compare``."""
         self._match.infer([reference.tokens, current.tokens], share_inputs=True)
         return CoarseMatches(*(self._match.get_output_tensor(i).data[0] for i in range(5)))

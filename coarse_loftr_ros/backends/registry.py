@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 
-from coarse_loftr_ros.backends.base import Backend, BackendError, ModelFiles
+from coarse_loftr_ros.backends.base import Backend, BackendError, ModelFiles, Reports
+from coarse_loftr_ros.backends.fallback import FallbackBackend
+from coarse_loftr_ros.backends.precision import choose_precision
 from coarse_loftr_ros.preprocessing import NetworkSize
 
 __all__ = [
@@ -70,6 +73,8 @@ def choose_backend(name: str) -> BackendChoice:
         return BackendChoice(name, "as asked")
     installed = installed_backends()
     if name == "auto":
+        if _tensorrt_obstacle() is None:
+            return BackendChoice("tensorrt", "auto: an NVIDIA GPU and TensorRT are there")
         if not installed:
             raise BackendError(
                 "backend 'auto' found neither OpenVINO nor ONNX Runtime; install one with "
@@ -81,24 +86,77 @@ def choose_backend(name: str) -> BackendChoice:
     return BackendChoice(name, "as asked")
 
 
-def create_backend(name: str, model: ModelFiles, size: NetworkSize, threads: int = 0) -> Backend:
+def create_backend(
+    name: str,
+    model: ModelFiles,
+    size: NetworkSize,
+    threads: int = 0,
+    precision: str = "auto",
+    engines: Path | None = None,
+    reports: Reports | None = None,
+) -> Backend:
     """Load ``model`` for ``size`` with the runtime that ``name`` resolves to.
 
     Slow: compiles and warms up (about half a second on a CPU; TensorRT takes seconds to minutes
-    where its engines are not in the cache).
+    where its engines are not in the cache). With ``auto``, a GPU that cannot be used or fails later
+    is replaced by the CPU, in the precision that suits it.
+
+    Args:
+        name: one of ``BACKEND_NAMES``.
+        model: as exported.
+        size: of the network image.
+        threads: CPU threads; 0 lets the runtime choose.
+        precision: one of ``PRECISION_NAMES``; ``auto`` is the fastest of the runtime that keeps
+            the accuracy of fp32.
+        engines: folder of TensorRT's engines; ``None`` is in the user's cache folder.
+        reports: told about slow work and about a replacement.
 
     Raises:
         BackendError: when that is not possible.
     """
     choice = choose_backend(name)
-    if choice.name == "tensorrt":
-        from coarse_loftr_ros.backends.tensorrt_backend import TensorRtBackend
+    precision = choose_precision(precision, choice.name, model)
+    if choice.name != "tensorrt":
+        return _create_on_cpu(choice.name, model, size, threads, precision)
+    reports = reports or Reports()
+    others = installed_backends()
+    if name != "auto" or not others:
+        return _create_tensorrt(model, size, precision, engines, reports)
 
-        return TensorRtBackend(model, size)
-    if choice.name == "openvino":
+    def create_other() -> Backend:
+        return _create_on_cpu(others[0], model, size, threads, "auto")
+
+    try:
+        backend = _create_tensorrt(model, size, precision, engines, reports)
+    except BackendError as error:
+        reports.warning(
+            f"backend auto: tensorrt cannot be used, going on with {others[0]}: {error}"
+        )
+        return create_other()
+    return FallbackBackend(backend, create_other, reports.warning)
+
+
+def _create_tensorrt(
+    model: ModelFiles,
+    size: NetworkSize,
+    precision: str,
+    engines: Path | None,
+    reports: Reports,
+) -> Backend:
+    try:
+        from coarse_loftr_ros.backends.tensorrt_backend import TensorRtBackend
+    except ImportError as error:  # compiled for another Python, NumPy or driver
+        raise BackendError(f"PyCUDA cannot be loaded: {error}") from error
+    return TensorRtBackend(model, size, precision, engines, reports)
+
+
+def _create_on_cpu(
+    name: str, model: ModelFiles, size: NetworkSize, threads: int, precision: str
+) -> Backend:
+    if name == "openvino":
         from coarse_loftr_ros.backends.openvino_backend import OpenVinoBackend
 
-        return OpenVinoBackend(model, size, threads)
+        return OpenVinoBackend(model, size, threads, precision)
     from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 
-    return OnnxRuntimeBackend(model, size, threads)
+    return OnnxRuntimeBackend(model, size, threads, precision)

@@ -1,122 +1,261 @@
 """TensorRT on the first NVIDIA GPU, with PyCUDA for memory, streams and contexts.
 
-Written against the documented interfaces and NOT YET RUN ON A GPU; ``auto`` does not choose it.
+Written against the documented interfaces; ``benchmarks/gpu.py`` is its proof on a GPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pycuda.driver as cuda
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from coarse_loftr_ros.backends.base import (
     BackendError,
-    CoarseMatches,
-    EncodedImage,
+    CellMatches,
+    DeviceError,
     ModelFiles,
+    Reports,
 )
-from coarse_loftr_ros.backends.tensorrt.cache import CheckedEngine, EngineCache
-from coarse_loftr_ros.backends.tensorrt.engines import obtain_engine
-from coarse_loftr_ros.backends.tensorrt.library import Library, load_library
+from coarse_loftr_ros.backends.decoding import select_cells
+from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
+from coarse_loftr_ros.backends.tensorrt.cuda_graph import CudaGraph
+from coarse_loftr_ros.backends.tensorrt.device import first_device
+from coarse_loftr_ros.backends.tensorrt.engines import obtain_engines
+from coarse_loftr_ros.backends.tensorrt.execution import LoadedEngine
+from coarse_loftr_ros.backends.tensorrt.library import load_library
 from coarse_loftr_ros.preprocessing import NetworkSize
 
 __all__ = ["TensorRtBackend"]
 
-_MATCH_OUTPUTS = ("weight", "reference_sum", "current_sum", "reference_max", "current_max")
+_ALIGNMENT = 256  # of a tensor's address, as TensorRT asks for
 
 
 class TensorRtBackend:
-    """Runs the model with TensorRT; tokens stay on the GPU between frames.
+    """Runs the model with TensorRT; features stay on the GPU, and only matches come back.
 
-    A CUDA context belongs to the threads that have it current: the device's primary context,
-    which TensorRT uses too, is retained once and made current for the time of each call, so that
-    the thread that builds need not be the one that runs.
+    Engines read and write at fixed addresses, so that each can be a CUDA graph together with its
+    copies to and from the host. Features that are kept are copied out of there and back within
+    the GPU, which costs microseconds. Encoding is only started: its time is part of the match that
+    waits for it, and the CPU meanwhile looks for the reference's corners.
 
     Args:
         model: the exported model.
         size: network size to build for; builds take seconds to minutes and are kept.
-        precision: see ``obtain_engine``.
+        precision: ``fp32``, ``fp16`` or ``int8``.
+        engines: folder of the engines; ``None`` is in the user's cache folder.
+        reports: told about builds.
+        use_cuda_graphs: whether to record CUDA graphs where that is possible.
 
     Raises:
-        BackendError: when there is no usable GPU or library, or the engines cannot be built.
+        BackendError: when there is no usable GPU or library, the engines cannot be built, or what
+            they compute is wrong.
     """
 
     name = "tensorrt"
 
-    def __init__(self, model: ModelFiles, size: NetworkSize, precision: str = "fp32") -> None:
+    def __init__(
+        self,
+        model: ModelFiles,
+        size: NetworkSize,
+        precision: str = "fp16",
+        engines: Path | None = None,
+        reports: Reports | None = None,
+        use_cuda_graphs: bool = True,
+    ) -> None:
         self.size = size
+        self.precision = precision
+        self.failure = ""
+        self._device = first_device()
+        self._memory: list[Any] = []  # every allocation on the GPU
+        self._pinned: list[NDArray[Any]] = []
+        self._free: list[Any] = []  # of the memory: feature sets that nobody keeps
+        self._graphs: list[CudaGraph] = []
+        self._engines: list[LoadedEngine] = []
+        self._stream: Any = None
         library = load_library()
-        cache = EngineCache()
-        encode, match = (
-            obtain_engine(library, cache, model, graph, size, precision)
-            for graph in ("encode", "match")
+        loaded = obtain_engines(
+            library, EngineCache(engines), model, size, precision, reports or Reports()
         )
         try:
-            cuda.init()
-            device = cuda.Device(0)
-            self._context = device.retain_primary_context()
-        except cuda.Error as error:
-            raise BackendError(f"CUDA cannot use the GPU: {error}") from error
-        with self._current("load the engines"):
-            self._stream = cuda.Stream()
-            self._encode = _Graph(library, encode)
-            self._match = _Graph(library, match)
-        self._free_tokens: list[Any] = []
-        self.description = f"{library.title}, {device.name()} {precision}, {size}"
-        blank = self.encode(np.zeros((1, 1, size.height, size.width), np.float32))
-        self.match(blank, blank)
+            with self._device.current("load the engines"):
+                self._stream = cuda.Stream()
+                for engine in loaded:
+                    self._engines.append(LoadedEngine(library, engine))
+                self._allocate()
+                self._encode_step = self._recorded(self._encode_once, use_cuda_graphs)
+                self._match_step = self._recorded(self._match_once, use_cuda_graphs)
+            self._check(model)
+        except BackendError:
+            self.close()
+            raise
+        graphs = f"{len(self._graphs)} CUDA graphs" if self._graphs else "no CUDA graphs"
+        self.description = f"{library.title}, {self._device.name}, {precision}, {graphs}, {size}"
 
-    def encode(self, image: NDArray[np.float32]) -> EncodedImage:
+    def encode(self, image: NDArray[np.uint8]) -> _Features:
         """See ``Backend.encode``."""
-        graph, stream = self._encode, self._stream
-        with self._current("encode an image"):
-            if self._free_tokens:
-                memory = self._free_tokens.pop()
-            else:
-                memory = cuda.mem_alloc(graph.host["tokens"].nbytes)
-            tokens = _Tokens(memory, self._free_tokens)
-            np.copyto(graph.host["image"], image)
-            cuda.memcpy_htod_async(graph.device["image"], graph.host["image"], stream)
-            graph.enqueue(stream, {"tokens": memory})
-            cuda.memcpy_dtoh_async(graph.host["fine"], graph.device["fine"], stream)
-            stream.synchronize()
-        return EncodedImage(tokens, graph.host["fine"][0].copy())
+        with self._running("encode an image"):
+            memory = self._free.pop() if self._free else self._on_gpu(self._feature_bytes)
+            self._stream.synchronize()  # the image before this one may still be on its way
+            np.copyto(self._image, image[None, None])
+            self._encode_step()
+            cuda.memcpy_dtod_async(
+                int(memory), self._encoded, self._feature_bytes, stream=self._stream
+            )
+        return _Features(memory, self._free)
 
-    def match(self, reference: EncodedImage, current: EncodedImage) -> CoarseMatches:
+    def match(
+        self,
+        reference: _Features,
+        current: _Features,
+        corners: NDArray[np.float32],
+        threshold: float,
+        limit: int,
+    ) -> CellMatches:
         """See ``Backend.match``."""
-        graph, stream = self._match, self._stream
-        with self._current("match two images"):
-            tokens = {
-                "reference_tokens": reference.tokens.memory,
-                "current_tokens": current.tokens.memory,
+        with self._running("match two images"):
+            for features, place in ((reference, self._reference), (current, self._current)):
+                cuda.memcpy_dtod_async(
+                    place, int(features.memory), self._feature_bytes, stream=self._stream
+                )
+            np.copyto(self._corners, corners)
+            self._match_step()
+            self._stream.synchronize()
+        return select_cells(self._position, self._confidence, threshold, limit)
+
+    def wait(self) -> None:
+        """Wait for the end of what was started, which measuring needs and matching does itself."""
+        with self._running("finish its work"):
+            self._stream.synchronize()
+
+    def close(self) -> None:
+        """See ``Backend.close``."""
+        if self._stream is None:
+            return
+        # Of a GPU that is lost nothing can be given back.
+        with contextlib.suppress(DeviceError), self._device.current("give memory back"):
+            self._stream.synchronize()
+            for graph in self._graphs:
+                graph.close()
+            for engine in self._engines:
+                engine.close()
+            for memory in self._memory:
+                memory.free()
+            for array in self._pinned:
+                array.base.free()
+            self._stream = None
+
+    def _allocate(self) -> None:
+        """Buffers of both engines, and their addresses."""
+        encode, match = self._engines
+        # One allocation holds the tokens and the fine features of an image.
+        self._fine_at = -(-encode.bytes_of("tokens") // _ALIGNMENT) * _ALIGNMENT
+        self._feature_bytes = self._fine_at + encode.bytes_of("fine")
+        self._encoded, self._reference, self._current = (
+            int(self._on_gpu(self._feature_bytes)) for _ in range(3)
+        )
+        self._image = self._on_host(encode, "grey_image")
+        self._image_gpu = int(self._on_gpu(self._image.nbytes))
+        self._corners = self._on_host(match, "corners")
+        self._corners_gpu = int(self._on_gpu(self._corners.nbytes))
+        self._position = self._on_host(match, "position")
+        self._position_gpu = int(self._on_gpu(self._position.nbytes))
+        self._confidence = self._on_host(match, "confidence")
+        self._confidence_gpu = int(self._on_gpu(self._confidence.nbytes))
+        encode.bind(
+            {
+                "grey_image": self._image_gpu,
+                "tokens": self._encoded,
+                "fine": self._encoded + self._fine_at,
             }
-            graph.enqueue(stream, tokens)
-            for name in _MATCH_OUTPUTS:
-                cuda.memcpy_dtoh_async(graph.host[name], graph.device[name], stream)
-            stream.synchronize()
-        return CoarseMatches(*(graph.host[name][0] for name in _MATCH_OUTPUTS))
+        )
+        match.bind(
+            {
+                "reference_tokens": self._reference,
+                "reference_fine": self._reference + self._fine_at,
+                "current_tokens": self._current,
+                "current_fine": self._current + self._fine_at,
+                "corners": self._corners_gpu,
+                "position": self._position_gpu,
+                "confidence": self._confidence_gpu,
+            }
+        )
+
+    def _encode_once(self) -> None:
+        cuda.memcpy_htod_async(self._image_gpu, self._image, self._stream)
+        self._engines[0].enqueue(self._stream.handle)
+
+    def _match_once(self) -> None:
+        cuda.memcpy_htod_async(self._corners_gpu, self._corners, self._stream)
+        self._engines[1].enqueue(self._stream.handle)
+        cuda.memcpy_dtoh_async(self._position, self._position_gpu, self._stream)
+        cuda.memcpy_dtoh_async(self._confidence, self._confidence_gpu, self._stream)
+
+    def _recorded(self, work: Callable[[], None], wanted: bool) -> Callable[[], None]:
+        """The work as the launch of a CUDA graph; itself where it cannot be recorded."""
+        work()  # an engine's first run sets it up
+        self._stream.synchronize()
+        handle = self._stream.handle
+        if not wanted or not all(engine.recordable(handle) for engine in self._engines):
+            return work
+        try:
+            graph = CudaGraph(handle, work)
+        except (DeviceError, cuda.Error):
+            return work
+        self._graphs.append(graph)
+        return graph.launch
+
+    def _check(self, model: ModelFiles) -> None:
+        """Refuse a GPU or an engine that does not find an image in itself."""
+        height, width = self.size.height // 4, self.size.width // 4
+        noise = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
+        features = self.encode(noise.repeat(4, axis=0).repeat(4, axis=1))
+        cells, columns = model.cells(self.size), self.size.width // model.coarse_stride
+        cell = np.arange(cells)
+        corner = np.stack([cell % columns, cell // columns], axis=1) + 0.5
+        corners = (corner * model.coarse_stride).astype(np.float32)
+        found = self.match(features, features, corners, 0.0, cells)
+        apart = np.abs(found.position - corners[found.cell]).max(axis=1, initial=0)
+        near = int((apart < model.fine_stride).sum())
+        if near < cells / 2:
+            raise BackendError(
+                f"TensorRT on {self._device.name} computes something else: of the {cells} cells "
+                f"of an image it finds {near} in the same image"
+            )
+
+    def _on_gpu(self, size: int) -> Any:
+        self._memory.append(self._device.allocate(size))
+        return self._memory[-1]
+
+    def _on_host(self, engine: LoadedEngine, name: str) -> NDArray[Any]:
+        """An array for a tensor in memory that the GPU reads and writes by itself."""
+        dtype: DTypeLike = engine.dtypes[name]
+        array = cuda.pagelocked_empty(engine.shapes[name], dtype)
+        array[...] = 0
+        self._pinned.append(array)
+        return array
 
     @contextmanager
-    def _current(self, task: str) -> Iterator[None]:
-        """Make the GPU's context current; CUDA's failures become a ``BackendError``."""
+    def _running(self, task: str) -> Iterator[None]:
+        """Work on the GPU, and note whether it failed."""
         try:
-            self._context.push()
-            try:
+            with self._device.current(task):
                 yield
-            finally:
-                cuda.Context.pop()
-        except cuda.Error as error:
-            raise BackendError(f"CUDA failed to {task}: {error}") from error
+        except DeviceError as error:
+            self.failure = str(error)
+            raise
+        self.failure = ""
 
 
-class _Tokens:
-    """Tokens of one image on the GPU; when nobody keeps them, their memory is used again.
+class _Features:
+    """Features of one image on the GPU; when nobody keeps them, their memory is used again.
 
-    Every call waits for the GPU before it returns, so no work is left that would read them.
+    Work on the GPU is done in the order of its start, so what still reads them comes first.
     """
 
     def __init__(self, memory: Any, free: list[Any]) -> None:
@@ -125,39 +264,3 @@ class _Tokens:
 
     def __del__(self) -> None:
         self._free.append(self.memory)
-
-
-class _Graph:
-    """An engine with a buffer on the GPU and a pinned one on the host for each tensor.
-
-    Shapes are asked of the engine, which was checked by its hash, not of its manifest.
-    """
-
-    def __init__(self, library: Library, engine: CheckedEngine) -> None:
-        self._library = library
-        self._runtime = library.module.Runtime(library.log)  # has to outlive its engines
-        self._engine = self._runtime.deserialize_cuda_engine(engine.data)
-        self._execution = self._engine and self._engine.create_execution_context()
-        if not self._execution:
-            reason = library.log.take_errors()
-            raise BackendError(f"{library.title} cannot load the engine: {reason}")
-        self.host: dict[str, NDArray[np.float32]] = {}
-        self.device: dict[str, Any] = {}
-        for i in range(self._engine.num_io_tensors):
-            name = self._engine.get_tensor_name(i)
-            shape = tuple(self._engine.get_tensor_shape(name))
-            self.host[name] = cuda.pagelocked_empty(shape, np.float32)
-            self.device[name] = cuda.mem_alloc(self.host[name].nbytes)
-
-    def enqueue(self, stream: Any, instead: dict[str, Any]) -> None:
-        """Start the engine on a stream.
-
-        Args:
-            stream: of CUDA.
-            instead: memory on the GPU that takes the place of this graph's own, by tensor.
-        """
-        for name, memory in {**self.device, **instead}.items():
-            self._execution.set_tensor_address(name, int(memory))
-        if not self._execution.execute_async_v3(stream.handle):
-            reason = self._library.log.take_errors()
-            raise BackendError(f"{self._library.title} failed: {reason}")

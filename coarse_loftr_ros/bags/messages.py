@@ -6,17 +6,31 @@ from typing import Any
 
 import numpy as np
 
-from coarse_loftr_ros.bags.types import CORRESPONDENCES, HOMOGRAPHY, IMAGE, typestore
-from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.result import MatchResult
+from coarse_loftr_ros.bags.types import (
+    CAMERA_INFO,
+    CORRESPONDENCES,
+    HOMOGRAPHY,
+    IMAGE,
+    POSE,
+    typestore,
+)
+from coarse_loftr_ros.frame import Frame, Intrinsics
+from coarse_loftr_ros.odometry.pose import Pose
+from coarse_loftr_ros.result import MatchResult, StereoMatch
 
-__all__ = ["correspondences_message", "homography_message", "image_message"]
+__all__ = [
+    "camera_info_message",
+    "correspondences_message",
+    "homography_message",
+    "image_message",
+    "pose_message",
+]
 
 
 def image_message(frame: Frame) -> Any:
     """A frame as ``sensor_msgs/Image`` in mono8."""
     return typestore().types[IMAGE](
-        header=_header(frame),
+        header=_header(frame.stamp, frame.frame_id),
         height=frame.height,
         width=frame.width,
         encoding="mono8",
@@ -26,7 +40,44 @@ def image_message(frame: Frame) -> Any:
     )
 
 
-def correspondences_message(result: MatchResult) -> Any:
+def camera_info_message(frame: Frame, camera: Intrinsics, baseline_m: float = 0.0) -> Any:
+    """The camera of a rectified frame as ``sensor_msgs/CameraInfo``.
+
+    Args:
+        frame: the image whose camera it is.
+        camera: its intrinsics.
+        baseline_m: of a right eye, its distance from the left one, metres.
+    """
+    types = typestore().types
+    projection = np.column_stack([camera.matrix(), [-camera.fx * baseline_m, 0.0, 0.0]])
+    return types[CAMERA_INFO](
+        header=_header(frame.stamp, frame.frame_id),
+        height=frame.height,
+        width=frame.width,
+        distortion_model="plumb_bob",
+        d=np.zeros(5),
+        k=camera.matrix().ravel(),
+        r=np.eye(3).ravel(),
+        p=projection.ravel(),
+        binning_x=0,
+        binning_y=0,
+        roi=types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False),
+    )
+
+
+def pose_message(stamp: int, frame_id: str, pose: Pose) -> Any:
+    """A pose in a frame as ``geometry_msgs/PoseStamped``."""
+    types = typestore().types
+    return types[POSE](
+        header=_header(stamp, frame_id),
+        pose=types["geometry_msgs/msg/Pose"](
+            position=types["geometry_msgs/msg/Point"](*map(float, pose.translation)),
+            orientation=types["geometry_msgs/msg/Quaternion"](*pose.quaternion),
+        ),
+    )
+
+
+def correspondences_message(result: MatchResult | StereoMatch) -> Any:
     """The matches as ``coarse_loftr_msgs/Correspondences``."""
     matches = result.correspondences
     return typestore().types[CORRESPONDENCES](
@@ -55,12 +106,12 @@ def homography_message(result: MatchResult) -> Any:
     )
 
 
-def _common(result: MatchResult) -> dict[str, Any]:
+def _common(result: MatchResult | StereoMatch) -> dict[str, Any]:
     """The fields with which both messages begin."""
     reference, current = result.reference, result.current
     return {
-        "header": _header(current),
-        "reference_header": _header(reference),
+        "header": _header(current.stamp, current.frame_id),
+        "reference_header": _header(reference.stamp, reference.frame_id),
         "width": current.width,
         "height": current.height,
         "reference_width": reference.width,
@@ -68,8 +119,8 @@ def _common(result: MatchResult) -> dict[str, Any]:
     }
 
 
-def _header(frame: Frame) -> Any:
+def _header(stamp: int, frame_id: str) -> Any:
     types = typestore().types
-    seconds, nanoseconds = divmod(frame.stamp, 1_000_000_000)
+    seconds, nanoseconds = divmod(stamp, 1_000_000_000)
     time = types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)
-    return types["std_msgs/msg/Header"](stamp=time, frame_id=frame.frame_id)
+    return types["std_msgs/msg/Header"](stamp=time, frame_id=frame_id)

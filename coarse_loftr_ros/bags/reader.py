@@ -12,7 +12,7 @@ from typing import Any
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.rosbag2 import ReaderError
 
-from coarse_loftr_ros.bags.types import BagError, typestore
+from coarse_loftr_ros.bags.types import CAMERA_INFO, BagError, typestore
 
 __all__ = ["BagReader", "ImageTopic", "RecordedMessage"]
 
@@ -121,6 +121,26 @@ class BagReader:
             if topic.name.lstrip("/") == name.lstrip("/"):
                 return topic
         raise BagError(f"{self.path} has no topic of images '{name}'; it has: {listed}")
+
+    def camera_info(self, topic: ImageTopic) -> Any | None:
+        """The first ``sensor_msgs/CameraInfo`` beside an image topic; ``None`` without one.
+
+        Raises:
+            BagError: where the recording is damaged.
+        """
+        # image_transport: /left/image_raw, /left/image_raw/compressed -> /left/camera_info
+        image = topic.name.removesuffix("/compressed") if topic.compressed else topic.name
+        name = f"{image.rpartition('/')[0]}/camera_info"
+        connections = [
+            c
+            for c in self._reader.connections
+            if c.topic == name and c.msgtype == CAMERA_INFO and c.msgcount
+        ]
+        if not connections:
+            return None
+        with _readable(self.path):
+            _, _, raw = next(self._reader.messages(connections))
+            return self._reader.deserialize(raw, CAMERA_INFO)
 
     def messages(self, topics: Sequence[ImageTopic]) -> Iterator[RecordedMessage]:
         """Messages of some topics in the order in which they were recorded.

@@ -11,11 +11,24 @@ from functools import cache
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-__all__ = ["CORRESPONDENCES", "DEFINITIONS", "HOMOGRAPHY", "IMAGE", "BagError", "typestore"]
+__all__ = [
+    "CAMERA_INFO",
+    "CORRESPONDENCES",
+    "DEFINITIONS",
+    "HOMOGRAPHY",
+    "IMAGE",
+    "POSE",
+    "RELATIVE_POSE",
+    "BagError",
+    "typestore",
+]
 
 CORRESPONDENCES = "coarse_loftr_msgs/msg/Correspondences"
 HOMOGRAPHY = "coarse_loftr_msgs/msg/HomographyStamped"
+RELATIVE_POSE = "coarse_loftr_msgs/msg/RelativePose"
 IMAGE = "sensor_msgs/msg/Image"
+CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+POSE = "geometry_msgs/msg/PoseStamped"
 
 DEFINITIONS = {
     CORRESPONDENCES: """\
@@ -47,6 +60,25 @@ uint32 inlier_count
 float32 inlier_ratio
 float32 rms_px
 float32 coverage
+uint8 status
+string reason
+""",
+    RELATIVE_POSE: """\
+uint8 OK=0
+uint8 DEGRADED=1
+uint8 LOST=2
+uint8 SCALE_NONE=0
+uint8 SCALE_UNIT=1
+uint8 SCALE_METRIC=2
+uint8 SCALE_GROUND_PLANE=3
+uint8 SCALE_EXTERNAL=4
+std_msgs/Header header
+std_msgs/Header reference_header
+geometry_msgs/PoseWithCovariance pose
+uint32 match_count
+uint32 landmark_count
+uint32 inlier_count
+uint8 scale
 uint8 status
 string reason
 """,

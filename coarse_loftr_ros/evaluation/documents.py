@@ -66,9 +66,9 @@ def overview(folder: Path) -> str:
 
     Time is of the first method, and of the others how many times that.
     """
-    random, real, drive, stress, times = (
+    random, real, drive, paths, stress, times = (
         _read(folder, name)["report"]
-        for name in ("random", "homography", "odometry", "stress", "benchmark")
+        for name in ("random", "homography", "odometry", "visual_odometry", "stress", "benchmark")
     )
     methods = [s["method"] for s in random["summaries"] if s["method"] != _RAW_STUDENT]
     lines = [["", *methods], ["---"] * (len(methods) + 1)]
@@ -85,6 +85,10 @@ def overview(folder: Path) -> str:
     errors = {(s["method"], s["gap"]): s["median_direction_deg"] for s in drive["summaries"]}
     title = f"KITTI 06: direction error, median degrees, {' / '.join(map(str, gaps))} images apart"
     rows = [[errors[method, gap] for gap in gaps] for method in methods]
+    lines.append([title, *_cells(rows, 2, largest=False)])
+    of = {r["method"]: r["path"]["errors"] for r in paths["results"] if r["mode"] == "stereo"}
+    title = f"stereo odometry, {of[methods[0]]['length_m']:.0f} m of KITTI 06: drift (t_rel), %"
+    rows = [[of[m]["segments"]["mean_t_rel_percent"] if m in of else None] for m in methods]
     lines.append([title, *_cells(rows, 2, largest=False)])
     for suite in stress["suites"]:
         of = {s["method"]: s for s in stress["summaries"] if s["suite"] == suite["name"]}

@@ -41,14 +41,16 @@ class OwnMatcher:
         Where files lie and how many threads work changes no match.
         """
         pipeline = asdict(self.pipeline.settings)
-        del pipeline["threads"]
+        del pipeline["threads"], pipeline["engines"]
         model = pipeline.pop("model")
+        pipeline["precision"] = self.pipeline.backend.precision  # what auto came to
+        code = sorted([*_PACKAGE.glob("*.py"), *_PACKAGE.glob("backends/*.py")])
         return {
             "pipeline": pipeline,
             "model": {name: fact for name, fact in model.items() if not isinstance(fact, Path)},
             "match": asdict(self.pipeline.match_settings),
             "runtime": self.pipeline.backend.description.split(",")[0],
-            "code": files_digest(sorted([*_PACKAGE.glob("*.py"), *_PACKAGE.glob("backends/*.py")])),
+            "code": files_digest([*code, _PACKAGE / "quantisation/half.py"]),
         }
 
     def describe(self, image: NDArray[np.uint8]) -> Frame:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_report", "recall_curve"]
+__all__ = ["draw_report", "make_panels", "recall_curve"]
 
 _OURS = ("#0072B2", "#CC79A7", "#000000")
 _BASELINES = {
@@ -62,7 +62,8 @@ def recall_curve(errors: list[float | None], at: np.ndarray) -> np.ndarray:
     return np.searchsorted(finite, at, side="right") / len(errors)
 
 
-def _panels(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+def make_panels(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of panels of this size in inches, row by row."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
@@ -109,7 +110,7 @@ def _errors(results: list[dict], of: Callable[[dict], float | None]) -> dict[str
 
 
 def _homography(report: dict[str, Any]) -> Figure:
-    figure, (recall, accuracy) = _panels(1, 2, 5.2, 4.4)
+    figure, (recall, accuracy) = make_panels(1, 2, 5.2, 4.4)
     _recall(
         recall, _errors(report["results"], lambda r: r["corner_error_px"]), 10,
         "mean corner error, px",
@@ -125,7 +126,7 @@ def _homography(report: dict[str, Any]) -> Figure:
 
 
 def _pose(report: dict[str, Any]) -> Figure:
-    figure, (panel,) = _panels(1, 1, 6.4, 4.6)
+    figure, (panel,) = make_panels(1, 1, 6.4, 4.6)
 
     def error(result: dict) -> float | None:
         parts = result["rotation_error_deg"], result["direction_error_deg"]
@@ -138,7 +139,7 @@ def _pose(report: dict[str, Any]) -> Figure:
 
 def _odometry(report: dict[str, Any]) -> Figure:
     gaps = list(dict.fromkeys(result["gap"] for result in report["results"]))
-    figure, panels = _panels(1, len(gaps), 3.6, 4.0)
+    figure, panels = make_panels(1, len(gaps), 3.6, 4.0)
     for panel, gap in zip(panels, gaps, strict=True):
         results = [result for result in report["results"] if result["gap"] == gap]
         errors = _errors(results, lambda r: r["direction_error_deg"])
@@ -148,10 +149,30 @@ def _odometry(report: dict[str, Any]) -> Figure:
     return figure
 
 
+def _visual_odometry(report: dict[str, Any]) -> Figure:
+    """Error over the length of the part, of each drive that is long enough to have parts."""
+    results = [r for r in report["results"] if r["path"]["errors"]["segments"]]
+    drives = list(dict.fromkeys((r["drive"], r["mode"]) for r in results))
+    figure, panels = make_panels(1, max(1, len(drives)), 3.8, 4.0)
+    styles = _styles(list(dict.fromkeys(result["method"] for result in results)))
+    for panel, drive in zip(panels, drives, strict=False):
+        for result in results:
+            if (result["drive"], result["mode"]) == drive:
+                parts, method = result["path"]["errors"]["segments"], result["method"]
+                panel.plot(
+                    parts["lengths_m"], parts["t_rel_percent"], label=method, **styles[method]
+                )
+        panel.set(xlabel="length of the part, m", ylabel="translation error, %")
+        panel.set_ylim(bottom=0)
+        panel.set_title(", ".join(drive), fontsize=9)
+    _legend(figure, panels[0])
+    return figure
+
+
 def _stress(report: dict[str, Any]) -> Figure:
     suites = report["suites"]
     columns = min(4, len(suites))
-    figure, panels = _panels(-(-len(suites) // columns), columns, 3.8, 3.3)
+    figure, panels = make_panels(-(-len(suites) // columns), columns, 3.8, 3.3)
     methods = list(dict.fromkeys(level["method"] for level in report["levels"]))
     styles = _styles(methods)
     level_of = {(r["method"], r["suite"], r["dose"]): r for r in report["levels"]}
@@ -179,7 +200,7 @@ def _stress(report: dict[str, Any]) -> Figure:
 
 def _calibration(report: dict[str, Any]) -> Figure:
     records = report["calibrations"]
-    figure, panels = _panels(2, len(records), 4.2, 3.6)
+    figure, panels = make_panels(2, len(records), 4.2, 3.6)
     for record, curve, tradeoff in zip(
         records, panels[: len(records)], panels[len(records) :], strict=True
     ):
@@ -206,7 +227,7 @@ def _calibration(report: dict[str, Any]) -> Figure:
 
 def _tuning(report: dict[str, Any]) -> Figure:
     settings = list(dict.fromkeys(record["setting"] for record in report["tried"]))
-    figure, panels = _panels(1, len(settings), 4.2, 3.8)
+    figure, panels = make_panels(1, len(settings), 4.2, 3.8)
     for panel, setting in zip(panels, settings, strict=True):
         records = [record for record in report["tried"] if record["setting"] == setting]
         methods = list(dict.fromkeys(record["method"] for record in records))
@@ -220,12 +241,29 @@ def _tuning(report: dict[str, Any]) -> Figure:
     return figure
 
 
+def _precision(report: dict[str, Any]) -> Figure:
+    kinds = [result["kind"] for result in report["rows"][0]["results"]]
+    figure, panels = make_panels(1, len(kinds), 4.8, 3.2)
+    for index, (panel, kind) in enumerate(zip(panels, kinds, strict=True)):
+        for place, row in enumerate(report["rows"]):
+            change = row["results"][index]["change"]
+            value, low, high = (100 * change[part] for part in ("value", "low", "high"))
+            panel.errorbar(value, place, xerr=[[value - low], [high - value]], fmt="o", capsize=3)
+        panel.axvline(0, color="#AAAAAA", linewidth=1)
+        panel.set_yticks(range(len(report["rows"])), [row["method"] for row in report["rows"]])
+        panel.set(xlabel="change of the mean corner error, %", title=kind)
+        panel.invert_yaxis()
+    return figure
+
+
 _FIGURES = {
     "homography": _homography,
     "random": _homography,
     "pose": _pose,
     "odometry": _odometry,
+    "visual_odometry": _visual_odometry,
     "stress": _stress,
     "calibration": _calibration,
     "tune": _tuning,
+    "precision": _precision,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from coarse_loftr_ros.evaluation.precision_tables import precision_tables
 from coarse_loftr_ros.evaluation.tables import Column, Record, Table, make_table, number
 
 __all__ = ["report_tables"]
@@ -115,6 +116,52 @@ def _odometry(report: dict[str, Any]) -> dict[str, Table]:
     }
 
 
+def _visual_odometry(report: dict[str, Any]) -> dict[str, Table]:
+    """One table per drive, with what every drive has; a dash where there is none."""
+    tables = {}
+    for drive, mode in dict.fromkeys((r["drive"], r["mode"]) for r in report["results"]):
+        rows = []
+        for result in report["results"]:
+            if (result["drive"], result["mode"]) != (drive, mode):
+                continue
+            path, errors = result["path"], result["path"]["errors"]
+            parts = errors["segments"] or {}
+            rows.append(
+                {
+                    "method": result["method"],
+                    "t_rel": parts.get("mean_t_rel_percent"),
+                    "r_rel": parts.get("mean_r_rel_deg_per_m"),
+                    "rotation": errors["steps"]["median_rotation_deg"],
+                    "direction": errors["steps"]["median_direction_deg"],
+                    "end": errors["end_percent"],
+                    "ape": (errors["evo"] or {}).get("ape_rmse_m"),
+                    "lost": path["lost"],
+                    "images": path["images"] - 1,
+                    "ratio": result["match_ratio"],
+                    "odometry": path["odometry_ms"]["median"],
+                }
+            )
+        lengths = (errors["segments"] or {}).get("lengths_m") or [0]
+        columns = [
+            Column("method", _method),
+            _median("t_rel %", "t_rel", 2),
+            _median("r_rel deg/m", "r_rel", 4),
+            _median("rotation deg", "rotation", 3),
+            _median("direction deg", "direction", 2),
+            _median("end %", "end", 2),
+            *([_median("APE m", "ape", 3)] if errors["evo"] else []),
+            Column("lost", lambda r: f"{r['lost']}/{r['images']}"),
+            Column("matching", lambda r: f"x {r['ratio']:.2f}"),
+            Column("odometry ms", lambda r: number(r["odometry"], 1)),
+        ]
+        title = (
+            f"{drive}, {mode}: {errors['length_m']:.1f} m, parts of {lengths[0]:g} to "
+            f"{lengths[-1]:g} m"
+        )
+        tables[title] = make_table(columns, rows)
+    return tables
+
+
 def _share(record: Record) -> str:
     value, low, high = (100 * record[part] for part in ("success", "low", "high"))
     return f"{value:.0f} [{low:.0f}, {high:.0f}]"
@@ -222,8 +269,10 @@ _TABLES = {
     "random": _homography,
     "pose": _pose,
     "odometry": _odometry,
+    "visual_odometry": _visual_odometry,
     "stress": _stress,
     "calibration": _calibration,
     "tune": _tuning,
     "benchmark": _benchmark,
+    "precision": precision_tables,
 }

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from coarse_loftr_ros.node.diagnostics import Occasionally, input_status, matching_status
+from coarse_loftr_ros.node.diagnostics import Occasionally, input_status
 from coarse_loftr_ros.node.inputs import Arrival, Inputs, InputSettings
 from coarse_loftr_ros.node.matching import Matching
+from coarse_loftr_ros.node.matching_diagnostics import matching_status
 from coarse_loftr_ros.node.outputs import Outputs
-from coarse_loftr_ros.node.parameter_table import Value
+from coarse_loftr_ros.node.parameter import Value
 from coarse_loftr_ros.node.parameters import match_settings, reference_policy
 from coarse_loftr_ros.node.statistics import Snapshot, Statistics
 from coarse_loftr_ros.node.worker import Worker
 from coarse_loftr_ros.pairing import StereoPairing
 from coarse_loftr_ros.pipeline import Pipeline
+from coarse_loftr_ros.result import Homography
 
 __all__ = ["Activity"]
 
@@ -31,27 +33,38 @@ class Activity:
         node: that owns them.
         pipeline: used by the worker alone from now on.
         values: of all parameters.
+        busy: names slow work that keeps images waiting; empty when there is none.
     """
 
-    def __init__(self, node: Node, pipeline: Pipeline, values: Mapping[str, Value]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        pipeline: Pipeline,
+        values: Mapping[str, Value],
+        busy: Callable[[], str],
+    ) -> None:
         self.failure: BaseException | None = None
         self._node = node
         self._pipeline = pipeline
+        self._busy = busy
         self._values = dict(values)
         self._log = node.get_logger()
         self._occasionally = Occasionally()
-        self._statistics = Statistics()
-        self._reported: Snapshot | None = None
+        self._statistics = Statistics[Homography]()
+        self._reported: Snapshot[Homography] | None = None
         self._newest: Arrival | None = None
         self._last_stamp: dict[int, int] = {}
         stereo = values["mode"] == "stereo"
         self._pairing = StereoPairing[Arrival](self._tolerance_ns) if stereo else None
-        self._outputs = Outputs(node, values["overlay.max_lines"], values["overlay.max_rate"])
+        self._outputs = Outputs(
+            node, stereo, values["overlay.max_lines"], values["overlay.max_rate"]
+        )
         self._matching = Matching(
             pipeline,
             self._outputs,
             self._statistics,
             compressed=values["image_transport"] == "compressed",
+            rectify=values["rectify"],
             depth16=values["depth16_scaling"],
             clock_ns=lambda: node.get_clock().now().nanoseconds,
             warn=self._warn,
@@ -77,7 +90,7 @@ class Activity:
                 use_mask=values["use_mask"],
             ),
             self._take,
-            lambda number: self._statistics.count("lost by the middleware", number),
+            self._lost,
         )
         pairing = "stereo pairs" if stereo else f"{values['pairing']} images"
         self._log.info(f"matching {pairing} of {', '.join(self._inputs.topics)}")
@@ -118,13 +131,15 @@ class Activity:
             unpaired = self._pairing.unpaired_left, self._pairing.unpaired_right
         model = self._pipeline.settings.model
         return [
-            input_status(name, snapshot, before, timeout, why, unpaired),
+            input_status(name, "image", snapshot, before, timeout, why, unpaired),
             matching_status(
                 name,
                 snapshot,
                 before,
                 self._pipeline.backend.description,
                 f"{model.name} ({model.sha256})",
+                self._pipeline.backend.failure,
+                self._busy(),
             ),
         ]
 
@@ -151,6 +166,15 @@ class Activity:
         if pair is not None:
             self._worker.submit(pair)
 
+    def _lost(self, number: int) -> None:
+        """The middleware lost images."""
+        self._statistics.count("lost by the middleware", number)
+        self._warn(
+            "lost",
+            "the middleware loses images: with Fast DDS they may be too large for its shared "
+            "memory, see config/fastdds_large_images.xml",
+        )
+
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._pairing is not None:
             self._pairing.clear()
@@ -163,9 +187,7 @@ class Activity:
     def _set_keyframe(
         self, request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
-        if self._pairing is not None:
-            response.message = "in stereo mode the left image is the reference of its right one"
-        elif self._newest is None:
+        if self._newest is None:
             response.message = "no image has been received yet"
         else:
             self._worker.command(self._matching.set_keyframe)

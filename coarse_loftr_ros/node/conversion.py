@@ -7,14 +7,16 @@ import array
 import numpy as np
 from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
-from coarse_loftr_ros.frame import Frame, Intrinsics
-from coarse_loftr_ros.result import MatchResult
+from coarse_loftr_ros.camera_info import calibration_of, intrinsics_of
+from coarse_loftr_ros.frame import Frame
+from coarse_loftr_ros.result import MatchResult, StereoMatch
 
 __all__ = [
+    "calibration_of",
     "correspondences_message",
     "header_of",
     "homography_message",
@@ -43,7 +45,7 @@ def header_of(frame: Frame) -> Header:
     return Header(stamp=time_message(frame.stamp), frame_id=frame.frame_id)
 
 
-def correspondences_message(result: MatchResult) -> Correspondences:
+def correspondences_message(result: MatchResult | StereoMatch) -> Correspondences:
     """A match result as ``coarse_loftr_msgs/Correspondences``."""
     points = result.correspondences
     message = Correspondences(
@@ -91,34 +93,6 @@ def image_message(image: NDArray[np.uint8], header: Header) -> Image:
     message.step = width * (image.shape[2] if image.ndim == 3 else 1)
     message.data = _array("B", image, np.uint8)
     return message
-
-
-def intrinsics_of(info: CameraInfo, width: int, height: int) -> Intrinsics | None:
-    """Intrinsics of the rectified image that a ``sensor_msgs/CameraInfo`` describes.
-
-    Read from the projection matrix P, with binning and region of interest applied.
-
-    Args:
-        info: of the camera.
-        width: of the image as received, px.
-        height: of the image as received, px.
-
-    Returns:
-        ``None`` when the camera is not calibrated, or the image is not the one described.
-    """
-    if not (info.p[0] > 0 and info.p[5] > 0):
-        return None
-    binning = np.maximum(1, [info.binning_x, info.binning_y])
-    whole = info.roi.width == 0 or info.roi.height == 0
-    described = [info.width, info.height] if whole else [info.roi.width, info.roi.height]
-    if [width, height] != [int(v) for v in np.asarray(described) // binning]:
-        return None
-    # Pixel centres are integers, so a pixel of 2x2 binning lies between two of the full image.
-    cx = (info.p[2] - info.roi.x_offset + 0.5) / binning[0] - 0.5
-    cy = (info.p[6] - info.roi.y_offset + 0.5) / binning[1] - 0.5
-    return Intrinsics(
-        float(info.p[0] / binning[0]), float(info.p[5] / binning[1]), float(cx), float(cy)
-    )
 
 
 def _array(code: str, values: NDArray, dtype: type[np.generic]) -> array.array:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Mapping
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 
-from coarse_loftr_ros.node.parameter_table import PARAMETERS, Parameter, ParameterError, Value
-from coarse_loftr_ros.node.parameters import check
+from coarse_loftr_ros.node.parameter import Parameter, ParameterError, Table, Value
 
 __all__ = ["declare_parameters", "descriptor", "unknown_parameters"]
 
@@ -17,8 +17,15 @@ __all__ = ["declare_parameters", "descriptor", "unknown_parameters"]
 _FOREIGN = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 
 
-def declare_parameters(node: Node) -> dict[str, Value]:
-    """Declare the whole table.
+def declare_parameters(
+    node: Node, table: Table, check: Callable[[Mapping[str, Value]], None]
+) -> dict[str, Value]:
+    """Declare a whole table.
+
+    Args:
+        node: whose parameters they are.
+        table: of its parameters.
+        check: raises ``ParameterError`` when values do not fit together.
 
     Returns:
         The values that the node starts with.
@@ -28,7 +35,7 @@ def declare_parameters(node: Node) -> dict[str, Value]:
     """
     values: dict[str, Value] = {}
     given = _given(node)
-    for row in PARAMETERS.values():
+    for row in table.values():
         if row.name in given:
             row.check(given[row.name])  # in better words than rclpy's
         try:
@@ -54,13 +61,13 @@ def descriptor(row: Parameter) -> ParameterDescriptor:
     return result
 
 
-def unknown_parameters(node: Node) -> list[str]:
+def unknown_parameters(node: Node, table: Table) -> list[str]:
     """Sentences about values given to the node that no parameter takes: ROS drops them silently."""
     sentences = []
     for name in sorted(_given(node)):
-        if name in PARAMETERS or name.startswith(_FOREIGN):
+        if name in table or name.startswith(_FOREIGN):
             continue
-        similar = difflib.get_close_matches(name, PARAMETERS, 1)
+        similar = difflib.get_close_matches(name, table, 1)
         hint = f"; did you mean '{similar[0]}'?" if similar else ""
         sentences.append(f"parameter '{name}' is not known and has no effect{hint}")
     return sentences

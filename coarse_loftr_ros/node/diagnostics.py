@@ -1,4 +1,4 @@
-"""The node's state as diagnostic messages."""
+"""A node's state as diagnostic messages: what every node says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from coarse_loftr_ros.node.statistics import Snapshot
 from coarse_loftr_ros.result import Status
 
-__all__ = ["Occasionally", "idle_status", "input_status", "matching_status"]
+__all__ = [
+    "Occasionally",
+    "counts_and_times",
+    "idle_status",
+    "input_status",
+    "judged_message",
+    "status_message",
+]
 
 
 class Occasionally:
@@ -33,23 +40,26 @@ class Occasionally:
         return True
 
 
-def idle_status(node: str, state: str) -> DiagnosticStatus:
-    """Of a node that is not active."""
-    return _status(f"{node}: matching", DiagnosticStatus.OK, f"not active ({state})", {})
+def idle_status(node: str, subject: str, state: str, busy: str = "") -> DiagnosticStatus:
+    """Of a node that is not active; ``busy`` names slow work that it does meanwhile."""
+    message = f"not active ({state})" + (f": {busy}" if busy else "")
+    return status_message(f"{node}: {subject}", DiagnosticStatus.OK, message, {})
 
 
 def input_status(
     node: str,
+    thing: str,
     snapshot: Snapshot,
     since: Snapshot | None,
     timeout_s: float,
     why_silent: str,
-    unpaired: tuple[int, int] | None,
+    unpaired: tuple[int, int] | None = None,
 ) -> DiagnosticStatus:
     """What comes in: rates, skipped and rejected images.
 
     Args:
         node: full name of the node.
+        thing: that comes in, in the singular.
         snapshot: the numbers now.
         since: the numbers at the previous message; what was rejected since then is a warning.
         timeout_s: longer silence is a warning.
@@ -73,37 +83,39 @@ def input_status(
         for cause, number in sorted(snapshot.rejected.items())
         if number > before.get(cause, 0)
     }
-    level, message = DiagnosticStatus.OK, f"{snapshot.input_hz:.1f} images per second"
+    level, message = DiagnosticStatus.OK, f"{snapshot.input_hz:.1f} {thing}s per second"
     if snapshot.silence_s > timeout_s:
         level = DiagnosticStatus.WARN
-        message = f"no image for {snapshot.silence_s:.1f} s: {why_silent}"
+        message = f"no {thing} for {snapshot.silence_s:.1f} s: {why_silent}"
     elif rejected:
         level = DiagnosticStatus.WARN
         causes = ", ".join(f"{number} {cause}" for cause, number in rejected.items())
         message = f"unusable messages: {causes}"
-    return _status(f"{node}: input", level, message, values)
+    return status_message(f"{node}: input", level, message, values)
 
 
-def matching_status(
-    node: str, snapshot: Snapshot, since: Snapshot | None, backend: str, model: str
-) -> DiagnosticStatus:
-    """What goes out: rates, times per stage, and the quality of the latest match.
+def judged_message(snapshot: Snapshot, since: Snapshot | None, reason: str) -> tuple[bytes, str]:
+    """Level and words for the quality of the latest result; LOST warns, also when it has passed.
 
     Args:
-        node: full name of the node.
-        snapshot: the numbers now.
+        snapshot: the numbers now, with a latest result.
         since: the numbers at the previous message.
-        backend: runtime, device and size in words.
-        model: name and version of the network.
+        reason: of the latest status; empty when there is none.
     """
-    values: dict[str, object] = {
-        "output rate (Hz)": f"{snapshot.output_hz:.1f}",
-        "matched": snapshot.counts.get("matched", 0),
-        "backend": backend,
-        "model": model,
-        "first references": snapshot.counts.get("first references", 0),
-        "new references": snapshot.counts.get("new references", 0),
-    }
+    status = snapshot.latest.status
+    message = f"{status.name}: {reason}" if reason else status.name
+    before = since.counts.get("LOST", 0) if since is not None else 0
+    lost = snapshot.counts.get("LOST", 0) - before
+    if status == Status.LOST:
+        return DiagnosticStatus.WARN, message
+    if lost > 0:
+        return DiagnosticStatus.WARN, f"{lost} LOST since the last report, now {message}"
+    return DiagnosticStatus.OK, message
+
+
+def counts_and_times(snapshot: Snapshot) -> dict[str, object]:
+    """Restarts by cause, results by status, and times per stage, as values of a diagnostic."""
+    values: dict[str, object] = {}
     for cause, number in sorted(snapshot.resets.items()):
         values[f"reset: {cause}"] = number
     for status in Status:
@@ -111,29 +123,13 @@ def matching_status(
     for stage, (median, p95) in snapshot.latency_ms.items():
         values[f"{stage} p50 (ms)"] = f"{median:.2f}"
         values[f"{stage} p95 (ms)"] = f"{p95:.2f}"
-    level, message = DiagnosticStatus.OK, "waiting for a pair of images"
-    homography = snapshot.homography
-    if homography is not None:
-        values["status"] = homography.status.name
-        values["inliers"] = f"{homography.inlier_count} of {homography.match_count}"
-        values["rms (px)"] = f"{homography.rms_px:.2f}"
-        values["coverage"] = f"{homography.coverage:.2f}"
-        message = homography.status.name
-        if homography.reason:
-            message += f": {homography.reason}"
-        before = since.counts.get("LOST", 0) if since is not None else 0
-        lost = snapshot.counts.get("LOST", 0) - before
-        if homography.status == Status.LOST:
-            level = DiagnosticStatus.WARN
-        elif lost > 0:
-            level = DiagnosticStatus.WARN
-            message = f"{lost} LOST since the last report, now {message}"
-    return _status(f"{node}: matching", level, message, values)
+    return values
 
 
-def _status(
+def status_message(
     name: str, level: bytes, message: str, values: Mapping[str, object]
 ) -> DiagnosticStatus:
+    """A ``diagnostic_msgs/DiagnosticStatus`` with these values, written as text."""
     return DiagnosticStatus(
         level=level,
         name=name,

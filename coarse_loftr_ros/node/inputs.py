@@ -8,15 +8,10 @@ from time import perf_counter
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from coarse_loftr_ros.node.conversion import stamp_ns
-
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from coarse_loftr_ros.node.subscribing import SubscriptionEventCallbacks, subscribe
 
 __all__ = ["Arrival", "InputSettings", "Inputs"]
 
@@ -100,11 +95,9 @@ class Inputs:
         self._others = []
         for side, prefix in enumerate(settings.sides):
             topic = node.resolve_topic_name(prefix + "image")
-            self._images.append(
-                self._subscribe_images(
-                    topic + "/compressed" if settings.compressed else topic, side, images, on_lost
-                )
-            )
+            source = topic + "/compressed" if settings.compressed else topic
+            take = self._image_callback(side)
+            self._images.append(subscribe(node, self._type, source, take, images, on_lost))
             # The calibration of /camera/image_raw is /camera/camera_info, as with image_transport.
             info_topic = topic.rsplit("/", 1)[0] + "/camera_info"
             self._others.append(
@@ -144,20 +137,6 @@ class Inputs:
         """Why no image may be arriving, in words, from what the ROS graph shows."""
         reasons = [reason for topic in self.topics if (reason := self._why_silent(topic))]
         return "; ".join(reasons) or f"the publishers of {', '.join(self.topics)} are silent"
-
-    def _subscribe_images(
-        self, topic: str, side: int, qos: QoSProfile, on_lost: Callable[[int], None]
-    ) -> Subscription:
-        take = self._image_callback(side)
-        events = SubscriptionEventCallbacks(
-            message_lost=lambda event: on_lost(event.total_count_change)
-        )
-        try:
-            return self._node.create_subscription(
-                self._type, topic, take, qos, event_callbacks=events
-            )
-        except UnsupportedEventTypeError:  # not every middleware counts its losses
-            return self._node.create_subscription(self._type, topic, take, qos)
 
     def _why_silent(self, topic: str) -> str:
         wanted = "sensor_msgs/msg/" + self._type.__name__

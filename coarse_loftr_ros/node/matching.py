@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.backends.base import BackendError
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.image_decoding import ImageError, decode_compressed, decode_image
-from coarse_loftr_ros.node.conversion import intrinsics_of
+from coarse_loftr_ros.node.conversion import calibration_of, intrinsics_of
 from coarse_loftr_ros.node.inputs import Arrival
 from coarse_loftr_ros.node.outputs import Outputs
 from coarse_loftr_ros.node.statistics import Statistics
 from coarse_loftr_ros.pipeline import Pipeline
-from coarse_loftr_ros.result import MatchResult
+from coarse_loftr_ros.rectification import CalibrationError, Rectification, rows_correspond
+from coarse_loftr_ros.result import StereoMatch, StreamResult
 
 __all__ = ["Matching"]
 
@@ -35,6 +36,7 @@ class Matching:
         outputs: where results go.
         statistics: where events are counted.
         compressed: messages are ``CompressedImage``.
+        rectify: undistort and rectify images as their camera_info says.
         depth16: how 16-bit images become 8-bit; the attribute may be replaced at any time.
         clock_ns: time now on the clock of the stamps.
         warn: called with a cause and a sentence when a message is not used.
@@ -47,6 +49,7 @@ class Matching:
         outputs: Outputs,
         statistics: Statistics,
         compressed: bool,
+        rectify: bool,
         depth16: str,
         clock_ns: Callable[[], int],
         warn: Callable[[str, str], None],
@@ -57,6 +60,8 @@ class Matching:
         self._outputs = outputs
         self._statistics = statistics
         self._compressed = compressed
+        self._rectify = rectify
+        self._rectifications: dict[int, Rectification] = {}
         self._clock_ns = clock_ns
         self._warn = warn
         self._inform = inform
@@ -67,7 +72,7 @@ class Matching:
         try:
             frames = [self._frame(arrival) for arrival in arrivals]
             decoded = perf_counter()
-            result = self._match(frames)
+            answer = self._match(frames, arrivals)
         except ImageError as error:
             self._reject(error.kind, str(error))
         except BackendError as error:
@@ -77,8 +82,7 @@ class Matching:
             # chance, and the traceback is for whoever repairs it.
             self._reject("runtime", f"image could not be matched: {traceback.format_exc()}")
         else:
-            if result is not None:
-                self._publish(result, arrivals, start, decoded)
+            self._publish(answer, arrivals, start, decoded)
 
     def reset(self) -> None:
         """Forget the reference."""
@@ -88,40 +92,73 @@ class Matching:
         """Make the newest image the reference."""
         self._pipeline.set_keyframe()
 
-    def _match(self, frames: list[Frame]) -> MatchResult | None:
-        if len(frames) == 2:
-            left, right = frames
-            if left.image.shape != right.image.shape:
-                raise ImageError(
-                    "stereo",
-                    f"stereo images differ in size: left {left.width}x{left.height}, right "
-                    f"{right.width}x{right.height}",
-                )
-            return self._pipeline.process_pair(left, right)
-        (frame,) = frames
-        why = self._pipeline.discontinuity(frame)
+    def _match(self, frames: list[Frame], arrivals: tuple[Arrival, ...]) -> StreamResult:
+        left, right = frames[0], frames[-1]
+        if left.image.shape != right.image.shape:
+            raise ImageError(
+                "stereo",
+                f"stereo images differ in size: left {left.width}x{left.height}, right "
+                f"{right.width}x{right.height}",
+            )
+        why = self._pipeline.discontinuity(left)
         if why:
             cause = why.split(" ", 1)[0]
             self._statistics.reset(cause)
             self._inform(cause, f"{why}: this image is the new reference")
-        result = self._pipeline.process(frame)
-        if result is None:
+        if len(frames) == 1:
+            result = StreamResult(self._pipeline.process(left))
+        else:
+            result = self._pipeline.process_stereo(left, right, self._rows_correspond(arrivals))
+            self._check_rows(result.across)
+        if result.temporal is None:
             self._statistics.count("first references")
-        elif result.new_reference:
+        elif result.temporal.new_reference:
             self._statistics.count("new references")
         return result
 
+    def _rows_correspond(self, arrivals: tuple[Arrival, ...]) -> bool:
+        """Whether both cameras are known to be calibrated as a stereo pair."""
+        left, right = (arrival.camera_info for arrival in arrivals)
+        if left is None or right is None:
+            return False
+        return rows_correspond(calibration_of(left), calibration_of(right))
+
+    def _check_rows(self, across: StereoMatch) -> None:
+        """Count what the row constraint rejected; say when it cannot be right."""
+        self._statistics.count("stereo matches", len(across.correspondences))
+        self._statistics.count("off their row", across.off_row)
+        if across.off_row > len(across.correspondences):
+            self._warn(
+                "rows",
+                f"{across.off_row} of {across.off_row + len(across.correspondences)} matches of "
+                "left with right are not on one row (right lies "
+                f"{across.row_offset_px:+.1f} px lower): the images are not rectified, or "
+                "camera_info is of another pair; feed image_rect, or set rectify",
+            )
+
     def _publish(
-        self, result: MatchResult, arrivals: tuple[Arrival, ...], start: float, decoded: float
+        self, answer: StreamResult, arrivals: tuple[Arrival, ...], start: float, decoded: float
     ) -> None:
         matched = perf_counter()
+        # First across: who waits for both has them when the matches in time arrive.
+        if answer.across is not None:
+            self._outputs.publish_across(answer.across)
+        result = answer.temporal
+        if result is None:
+            return
         self._outputs.publish(result)
         done = perf_counter()
         received = max(arrival.received for arrival in arrivals)
+        times = dict(result.timings_ms)
+        pipeline_ms = times.pop("total")
+        if answer.across is not None:
+            times["across"] = answer.across.total_ms
+            pipeline_ms += answer.across.total_ms
         stages = {
             "wait": (start - received) * 1e3,
             "decode": (decoded - start) * 1e3,
-            **{"pipeline" if k == "total" else k: ms for k, ms in result.timings_ms.items()},
+            **times,
+            "pipeline": pipeline_ms,
             "publish": (done - matched) * 1e3,
             "received to published": (done - received) * 1e3,
         }
@@ -142,18 +179,36 @@ class Matching:
             image, encoding = decode_compressed(message, self.depth16), message.format
         else:
             image, encoding = decode_image(message, self.depth16), message.encoding
+        mask = self._mask(arrival, image)
+        if self._rectify:
+            rectification = self._rectification(arrival)
+            try:
+                image, mask = rectification.image(image), rectification.image_mask(mask)
+            except CalibrationError as error:
+                raise ImageError("camera_info", str(error)) from error
         height, width = image.shape
         intrinsics = None
         if arrival.camera_info is not None:
-            intrinsics = intrinsics_of(arrival.camera_info, width, height)
-        return Frame(
-            image,
-            arrival.stamp,
-            message.header.frame_id,
-            encoding,
-            intrinsics,
-            self._mask(arrival, image),
-        )
+            intrinsics = intrinsics_of(calibration_of(arrival.camera_info), width, height)
+        return Frame(image, arrival.stamp, message.header.frame_id, encoding, intrinsics, mask)
+
+    def _rectification(self, arrival: Arrival) -> Rectification:
+        """The camera's maps, made anew only when its calibration changes.
+
+        Raises:
+            ImageError: when the camera is not calibrated.
+        """
+        if arrival.camera_info is None:
+            raise ImageError("camera_info", "rectify is true, and no camera_info has come yet")
+        calibration = calibration_of(arrival.camera_info)
+        known = self._rectifications.get(arrival.side)
+        if known is None or known.calibration != calibration:
+            try:
+                known = Rectification(calibration)
+            except CalibrationError as error:
+                raise ImageError("camera_info", str(error)) from error
+            self._rectifications[arrival.side] = known
+        return known
 
     def _mask(self, arrival: Arrival, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """The latest mask where it fits the image; one that does not is reported and left out.

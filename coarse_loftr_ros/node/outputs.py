@@ -15,7 +15,7 @@ from coarse_loftr_ros.node.conversion import (
     image_message,
 )
 from coarse_loftr_ros.overlay import draw_overlay
-from coarse_loftr_ros.result import MatchResult
+from coarse_loftr_ros.result import MatchResult, StereoMatch
 
 __all__ = ["Outputs"]
 
@@ -25,23 +25,31 @@ class Outputs:
 
     Args:
         node: that publishes.
+        stereo: also publish matches of left with right.
         overlay_lines: most matches drawn.
         overlay_rate: most pictures per second.
     """
 
-    def __init__(self, node: Node, overlay_lines: int, overlay_rate: float) -> None:
+    def __init__(self, node: Node, stereo: bool, overlay_lines: int, overlay_rate: float) -> None:
         self.overlay_lines = overlay_lines
         self.overlay_rate = overlay_rate
         self._node = node
         self._correspondences = node.create_publisher(Correspondences, "~/correspondences", 10)
         self._homography = node.create_publisher(HomographyStamped, "~/homography", 10)
         self._overlay = node.create_publisher(Image, "~/overlay", 1)
+        self._across = None
+        if stereo:
+            self._across = node.create_publisher(Correspondences, "~/stereo/correspondences", 10)
         self._last_overlay = -1e9
 
     def publish(self, result: MatchResult) -> None:
         """Send the numbers of a result."""
         self._correspondences.publish(correspondences_message(result))
         self._homography.publish(homography_message(result))
+
+    def publish_across(self, match: StereoMatch) -> None:
+        """Send the matches of left with right."""
+        self._across.publish(correspondences_message(match))
 
     def publish_overlay(self, result: MatchResult) -> None:
         """Draw and send the picture when someone looks and the rate allows it."""
@@ -57,5 +65,6 @@ class Outputs:
 
     def close(self) -> None:
         """Stop publishing."""
-        for publisher in (self._correspondences, self._homography, self._overlay):
-            self._node.destroy_publisher(publisher)
+        for publisher in (self._correspondences, self._homography, self._overlay, self._across):
+            if publisher is not None:
+                self._node.destroy_publisher(publisher)

@@ -1,89 +1,27 @@
-"""Every parameter of the node in one table.
+"""Every parameter of the matcher in one table.
 
 The configuration files, the launch file and the documentation are checked against this table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS
+from coarse_loftr_ros.backends.precision import PRECISION_NAMES
 from coarse_loftr_ros.backends.registry import BACKEND_NAMES
 from coarse_loftr_ros.homography import HomographySettings
 from coarse_loftr_ros.image_decoding import DEPTH16_SCALINGS
+from coarse_loftr_ros.node.parameter import MANAGED_NODE, Parameter, table
 from coarse_loftr_ros.pairing import KeyframeRule
 from coarse_loftr_ros.pipeline import MatchSettings
 
-__all__ = ["PARAMETERS", "Parameter", "ParameterError", "Value"]
-
-Value = bool | int | float | str
-
-
-class ParameterError(ValueError):
-    """A parameter value that is refused, in words for the user."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One row of the table.
-
-    Attributes:
-        name: with dots between groups.
-        default: its type is the parameter's type.
-        description: one sentence.
-        unit: of the value; empty when it has none.
-        low: least value, for numbers.
-        high: largest value, for numbers.
-        choices: allowed words, for strings; empty allows any.
-        read_only: set at start only.
-    """
-
-    name: str
-    default: Value
-    description: str
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    read_only: bool = False
-
-    @property
-    def allowed(self) -> str:
-        """The allowed values in words."""
-        if self.choices:
-            return " | ".join(self.choices)
-        if isinstance(self.default, bool):
-            return "true | false"
-        if self.low is not None:
-            return f"{self.low} to {self.high}{' ' + self.unit if self.unit else ''}"
-        return "any text"
-
-    def check(self, value: object) -> None:
-        """Refuse a value of another type or out of range.
-
-        Raises:
-            ParameterError: naming the parameter, the value and what is allowed.
-        """
-        if type(value) is not type(self.default):
-            kind = {bool: "true or false", int: "a whole number", str: "text"}
-            wanted = kind.get(type(self.default), "a number with a decimal point")
-            raise ParameterError(
-                f"parameter '{self.name}' is {value!r}; it must be {wanted}: {self.allowed}"
-            )
-        if self.choices and value not in self.choices:
-            raise ParameterError(
-                f"parameter '{self.name}' is '{value}'; allowed are {', '.join(self.choices)}"
-            )
-        if self.low is not None and not self.low <= value <= self.high:
-            raise ParameterError(f"parameter '{self.name}' is {value}; allowed is {self.allowed}")
-
+__all__ = ["PARAMETERS"]
 
 _MATCH = MatchSettings()
+_REFINEMENT = _MATCH.refinement
 _HOMOGRAPHY = HomographySettings()
 _KEYFRAME = KeyframeRule()
 
-_ROWS = (
+PARAMETERS = table(
     # --- set at start ---------------------------------------------------------------------------
     Parameter(
         "mode",
@@ -97,6 +35,21 @@ _ROWS = (
         "auto",
         "Runtime of the network; auto takes the fastest that is installed and says which.",
         choices=BACKEND_NAMES,
+        read_only=True,
+    ),
+    Parameter(
+        "precision",
+        "auto",
+        "Number format of the network; auto is the fastest of the runtime that keeps the accuracy "
+        "of fp32.",
+        choices=PRECISION_NAMES,
+        read_only=True,
+    ),
+    Parameter(
+        "engines",
+        "",
+        "Folder of TensorRT's engines, each with its manifest beside it, such as 'coarse-loftr "
+        "engine build --engines' fills; empty is in the user's cache folder.",
         read_only=True,
     ),
     Parameter(
@@ -184,33 +137,26 @@ _ROWS = (
         read_only=True,
     ),
     Parameter(
+        "rectify",
+        False,
+        "Undistort and rectify the images as camera_info says; false takes them as rectified "
+        "already (image_rect).",
+        read_only=True,
+    ),
+    Parameter(
         "use_mask",
         False,
         "Subscribe to mask (mono8, as large as the image; in stereo the left one): matches lie "
         "only where the latest mask is not zero.",
         read_only=True,
     ),
-    Parameter(
-        "autostart",
-        True,
-        "Configure and activate by itself; false waits for lifecycle transitions.",
-        read_only=True,
-    ),
-    Parameter(
-        "diagnostics_period",
-        1.0,
-        "Time between two messages on /diagnostics.",
-        unit="s",
-        low=0.1,
-        high=60.0,
-        read_only=True,
-    ),
+    *MANAGED_NODE,
     # --- may change at run time -----------------------------------------------------------------
     Parameter(
         "pairing",
         "consecutive",
-        "Mono: match each image with the previous one, or with a keyframe that stays while it "
-        "is seen well enough and whose points keep their track_id.",
+        "Match each image (in stereo the left one) with the previous one, or with a keyframe that "
+        "stays while it is seen well enough and whose points keep their track_id.",
         choices=("consecutive", "keyframe"),
     ),
     Parameter(
@@ -262,9 +208,17 @@ _ROWS = (
     ),
     Parameter(
         "refinement.enabled",
-        _MATCH.refinement.enabled,
+        _REFINEMENT.enabled,
         "Align matches on the images to a fraction of a pixel; without it they are good to about "
         "a pixel and cost less.",
+    ),
+    Parameter(
+        "refinement.points_per_cell",
+        _REFINEMENT.points_per_cell,
+        "Points aligned in each matched cell (16 px) of the network's image; the second one "
+        "doubles the matches and costs about 1.5 ms.",
+        low=1,
+        high=2,
     ),
     Parameter(
         "homography.threshold_px",
@@ -277,14 +231,14 @@ _ROWS = (
     Parameter(
         "homography.min_inliers",
         _HOMOGRAPHY.min_inliers,
-        "Fewer inliers mean LOST.",
+        "Inliers in fewer cells of the network's image mean LOST.",
         low=4,
         high=100000,
     ),
     Parameter(
         "homography.good_inliers",
         _HOMOGRAPHY.good_inliers,
-        "Fewer inliers mean DEGRADED.",
+        "Inliers in fewer cells mean DEGRADED.",
         low=0,
         high=100000,
     ),
@@ -305,7 +259,7 @@ _ROWS = (
     Parameter(
         "keyframe.min_inliers",
         _KEYFRAME.min_inliers,
-        "Fewer inliers replace the keyframe.",
+        "Inliers in fewer cells replace the keyframe.",
         low=0,
         high=100000,
     ),
@@ -341,6 +295,15 @@ _ROWS = (
         high=1.0,
     ),
     Parameter(
+        "stereo.row_tolerance",
+        _MATCH.row_tolerance_px,
+        "Stereo: matches of left with right whose rows differ by more are rejected, where both "
+        "camera_info say that rows correspond; 0 rejects none.",
+        unit="px",
+        low=0.0,
+        high=100.0,
+    ),
+    Parameter(
         "overlay.max_lines",
         300,
         "Most matches drawn on the overlay.",
@@ -356,6 +319,3 @@ _ROWS = (
         high=1000.0,
     ),
 )
-
-PARAMETERS: Mapping[str, Parameter] = {row.name: row for row in _ROWS}
-"""The table, by name and in the order of the documentation."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from coarse_loftr_ros.backends.base import ModelFiles
 from coarse_loftr_ros.homography import HomographySettings
-from coarse_loftr_ros.node.parameter_table import PARAMETERS, ParameterError, Value
+from coarse_loftr_ros.node.parameter import ParameterError, Value, check_values, group
+from coarse_loftr_ros.node.parameter_table import PARAMETERS
 from coarse_loftr_ros.pairing import Consecutive, Keyframe, KeyframeRule, ReferencePolicy
 from coarse_loftr_ros.pipeline import MatchSettings, PipelineSettings
 from coarse_loftr_ros.refinement import RefinementSettings
@@ -24,8 +26,7 @@ def check(values: Mapping[str, Value]) -> None:
     Raises:
         ParameterError: naming the parameter, the value and what is allowed.
     """
-    for name, value in values.items():
-        PARAMETERS[name].check(value)
+    check_values(PARAMETERS, values)
     try:
         match_settings(values)
         reference_policy(values)
@@ -40,17 +41,18 @@ def match_settings(values: Mapping[str, Value]) -> MatchSettings:
     return MatchSettings(
         confidence_threshold=values["confidence_threshold"],
         max_matches=values["max_matches"],
-        search=SearchSettings(**_group(values, "search")),
-        refinement=RefinementSettings(enabled=values["refinement.enabled"]),
-        homography=HomographySettings(**_group(values, "homography")),
+        row_tolerance_px=values["stereo.row_tolerance"],
+        search=SearchSettings(**group(values, "search")),
+        refinement=RefinementSettings(**group(values, "refinement")),
+        homography=HomographySettings(**group(values, "homography")),
     )
 
 
 def reference_policy(values: Mapping[str, Value]) -> ReferencePolicy:
-    """Which frame is the reference in mono mode."""
+    """Which frame becomes the reference."""
     if values["pairing"] == "consecutive":
         return Consecutive()
-    return Keyframe(KeyframeRule(**_group(values, "keyframe")))
+    return Keyframe(KeyframeRule(**group(values, "keyframe")))
 
 
 def pipeline_settings(values: Mapping[str, Value]) -> PipelineSettings:
@@ -68,12 +70,8 @@ def pipeline_settings(values: Mapping[str, Value]) -> PipelineSettings:
             network_pixels=values["network_pixels"],
             detail_pixels=values["detail_pixels"],
             threads=values["threads"],
+            precision=values["precision"],
+            engines=Path(values["engines"]).expanduser() if values["engines"] else None,
         )
     except ValueError as error:
         raise ParameterError(f"parameters do not fit the model: {error}") from error
-
-
-def _group(values: Mapping[str, Value], group: str) -> dict[str, Value]:
-    """Values of a group by the name after the dot."""
-    prefix = group + "."
-    return {name[len(prefix) :]: value for name, value in values.items() if name.startswith(prefix)}

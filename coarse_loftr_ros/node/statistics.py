@@ -7,31 +7,44 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from coarse_loftr_ros.result import Homography
+from coarse_loftr_ros.result import Status
 
-__all__ = ["Snapshot", "Statistics"]
+__all__ = ["Judged", "Snapshot", "Statistics"]
 
 _RATE_WINDOW_S = 5.0
 _LATENCY_SAMPLES = 300
 
 
+class Judged(Protocol):
+    """A result that says how good it is."""
+
+    @property
+    def status(self) -> Status:
+        """Its quality."""
+        ...
+
+
+Result = TypeVar("Result", bound=Judged)
+
+
 @dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Generic[Result]):
     """The numbers at one moment.
 
     Attributes:
-        counts: events since the node became active (``received``, ``matched``, ``references``,
-            ``skipped``, ...).
+        counts: events since the node became active (``received``, ``published``, ``skipped``, the
+            names of statuses, ...).
         rejected: unusable messages by cause.
-        resets: times that the reference was given up, by cause.
-        input_hz: images received per second, over the last seconds.
+        resets: times that the node started over, by cause.
+        input_hz: inputs received per second, over the last seconds.
         output_hz: results published per second, over the last seconds.
         latency_ms: median and 95th percentile per stage over the last frames.
-        silence_s: seconds since the last image, or since activation when none came.
-        homography: of the latest result.
+        silence_s: seconds since the last input, or since activation when none came.
+        latest: the latest result.
     """
 
     counts: Mapping[str, int]
@@ -41,7 +54,7 @@ class Snapshot:
     output_hz: float
     latency_ms: Mapping[str, tuple[float, float]]
     silence_s: float
-    homography: Homography | None
+    latest: Result | None
 
 
 @dataclass
@@ -65,7 +78,7 @@ class _Window:
     start: float = field(default_factory=time.monotonic)
 
 
-class Statistics:
+class Statistics(Generic[Result]):
     """Counts of one active period; safe to use from any thread."""
 
     def __init__(self) -> None:
@@ -77,10 +90,10 @@ class Statistics:
         self._output = _Window()
         self._latency: dict[str, deque[float]] = {}
         self._last_input = time.monotonic()
-        self._homography: Homography | None = None
+        self._latest: Result | None = None
 
     def received(self) -> None:
-        """An image message came."""
+        """An input came."""
         now = time.monotonic()
         with self._lock:
             self._counts["received"] += 1
@@ -98,34 +111,32 @@ class Statistics:
             self._rejected[cause] += 1
 
     def reset(self, cause: str) -> None:
-        """The reference was given up."""
+        """The node started over."""
         with self._lock:
             self._resets[cause] += 1
 
-    def published(self, homography: Homography, stages_ms: Mapping[str, float]) -> None:
+    def published(self, result: Result, stages_ms: Mapping[str, float]) -> None:
         """A result was published after the given milliseconds per stage."""
         now = time.monotonic()
         with self._lock:
-            self._counts["matched"] += 1
-            self._counts[homography.status.name] += 1
+            self._counts["published"] += 1
+            self._counts[result.status.name] += 1
             self._output.add(now)
-            self._homography = homography
+            self._latest = result
             for stage, ms in stages_ms.items():
                 self._latency.setdefault(stage, deque(maxlen=_LATENCY_SAMPLES)).append(ms)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> Snapshot[Result]:
         """The numbers now."""
         now = time.monotonic()
         with self._lock:
             latency = {stage: list(values) for stage, values in self._latency.items()}
             counts, rejected = Counter(self._counts), Counter(self._rejected)
-            resets, homography = Counter(self._resets), self._homography
+            resets, latest = Counter(self._resets), self._latest
             input_hz, output_hz = self._input.rate(now), self._output.rate(now)
             silence = now - self._last_input
         percentiles = {
             stage: tuple(np.percentile(values, (50, 95)).tolist())
             for stage, values in latency.items()
         }
-        return Snapshot(
-            counts, rejected, resets, input_hz, output_hz, percentiles, silence, homography
-        )
+        return Snapshot(counts, rejected, resets, input_hz, output_hz, percentiles, silence, latest)

@@ -105,18 +105,23 @@ def _frames(args: argparse.Namespace) -> list[NDArray[np.uint8]]:
 
 def _own(args: argparse.Namespace) -> list[Subject]:
     """Each model with the chosen backend first, then all with the others that are installed."""
-    from coarse_loftr_ros.backends.registry import installed_backends
+    from coarse_loftr_ros.backends.base import BackendError
+    from coarse_loftr_ros.backends.registry import choose_backend, installed_backends
     from coarse_loftr_ros.evaluation.timing import own_subject
     from coarse_loftr_ros.pairing import Consecutive
 
     chosen = args.backend
-    backends = [chosen, *(installed_backends()[1:] if chosen == "auto" else [])]
+    backends = [chosen]
+    if chosen == "auto":
+        with as_user_error(BackendError):
+            best = choose_backend(chosen).name
+        backends += [name for name in installed_backends() if name != best]
     subjects = []
     for args.backend in backends:
         pipelines = [make_pipeline(each, Consecutive(), args.size) for each in each_model(args)]
         names = distinct_names(args, [pipeline.settings.model.name for pipeline in pipelines])
         subjects += [
-            own_subject(f"{name}, {pipeline.backend.name}", pipeline)
+            own_subject(f"{name}, {pipeline.backend.name} {pipeline.backend.precision}", pipeline)
             for name, pipeline in zip(names, pipelines, strict=True)
         ]
     args.backend = chosen

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         pairs = MixedStressPairs(
             args.images, args.pairs, args.seed, keep=lambda path: not held_out(path)
         )
-        settings = PipelineSettings(model=model, threads=args.threads)
+        settings = PipelineSettings(model=model, threads=args.threads, precision="fp32")
         pipeline = Pipeline(settings, MatchSettings(confidence_threshold=0.0), Consecutive())
     own = OwnMatcher(pipeline, model.name)
     report = evaluate_calibration([own], pairs, progress_bar("calibrate"))

@@ -13,13 +13,18 @@ from collections.abc import Sequence
 
 from coarse_loftr_ros import __version__
 from coarse_loftr_ros.tools import (
+    bag,
     benchmark,
     calibrate,
     demo,
     engine,
     evaluate,
     export,
+    live,
     match,
+    odometry,
+    quantize,
+    register,
     replay,
     report,
     results,
@@ -32,7 +37,11 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = (
     demo,
     match,
+    register,
+    live,
     replay,
+    odometry,
+    bag,
     evaluate,
     benchmark,
     results,
@@ -40,6 +49,7 @@ COMMANDS = (
     report,
     export,
     calibrate,
+    quantize,
     engine,
 )
 

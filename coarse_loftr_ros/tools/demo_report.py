@@ -159,6 +159,7 @@ def match_result(
         np.array(homography.matrix, np.float64).reshape(3, 3),
         homography.match_count,
         homography.inlier_count,
+        homography.inlier_count,  # the message has no support, and a picture needs none
         homography.rms_px,
         homography.coverage,
         Status(homography.status),

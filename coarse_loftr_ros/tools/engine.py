@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.tools.errors import as_user_error
@@ -22,9 +23,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "engine",
         help="build TensorRT engines ahead of time; list, verify or clear the cache",
-        description="TensorRT engines are kept in the user's cache folder, each with a manifest "
-        "of what it was made from and for. One that is damaged, or of another model, library, "
-        "GPU or platform, is never loaded but built again.",
+        description="TensorRT engines are kept in the user's cache folder, or in --engines, each "
+        "with a manifest of what it was made from and for. One that is damaged, or of another "
+        "model, library, GPU or platform, is never loaded but built again.",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     build = actions.add_parser(
@@ -56,8 +57,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     build.add_argument(
         "--precision",
-        default="fp32",
-        help="fp32, or fp16: float16 where the weights are (default: %(default)s)",
+        default="auto",
+        help="fp32, fp16 (float16 where the weights are) or int8 (default: %(default)s, what the "
+        "node's auto takes)",
     )
     actions.add_parser("list", help="list the engines and what is wrong with any")
     actions.add_parser(
@@ -68,6 +70,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "does not fit is built again when it is needed.",
     )
     actions.add_parser("clear", help="remove every engine")
+    for action in actions.choices.values():
+        action.add_argument(
+            "--engines",
+            type=Path,
+            metavar="DIR",
+            help="folder of the engines, to be given to the node as its parameter (default: in the "
+            "user's cache folder)",
+        )
     return parser
 
 
@@ -82,17 +92,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _build(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.backends.base import ModelFiles
+    from coarse_loftr_ros.backends.precision import choose_precision
     from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
     from coarse_loftr_ros.backends.tensorrt.engines import GRAPHS, obtain_engine
     from coarse_loftr_ros.backends.tensorrt.library import load_library
 
     model = ModelFiles.load(args.model)
+    precision = choose_precision(args.precision, "tensorrt", model)
     network = _network_size(model, args)
     library = load_library()
-    cache = EngineCache()
+    cache = EngineCache(args.engines)
     kept = True
     for graph in GRAPHS:
-        label = f"{model.name} {graph} {network} {args.precision}"
+        label = f"{model.name} {graph} {network} {precision}"
         with _ProgressLine(label) as line:
             engine = obtain_engine(
                 library,
@@ -100,7 +112,7 @@ def _build(args: argparse.Namespace) -> int:
                 model,
                 graph,
                 network,
-                args.precision,
+                precision,
                 progress=line.show,
                 on_wait=line.say,
             )
@@ -125,17 +137,17 @@ def _network_size(model: ModelFiles, args: argparse.Namespace) -> NetworkSize:
     return network_size(*args.image_size, pixels, model.size_multiple)
 
 
-def _entries() -> list[CachedEngine]:
+def _entries(args: argparse.Namespace) -> list[CachedEngine]:
     from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
 
-    cache = EngineCache()
+    cache = EngineCache(args.engines)
     entries = cache.entries()
     print(f"{cache.folder}: {len(entries)} engine{'' if len(entries) == 1 else 's'}")
     return entries
 
 
 def _list(args: argparse.Namespace) -> int:
-    for entry in _entries():
+    for entry in _entries(args):
         print(f"{entry.path.name}  {entry.size / 2**20:.1f} MiB")
         if entry.manifest is not None:
             made = entry.manifest.identity
@@ -150,7 +162,7 @@ def _verify(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
     from coarse_loftr_ros.backends.tensorrt.library import load_library
 
-    entries = _entries()
+    entries = _entries(args)
     library, gpu = load_library(), find_gpu()
     for entry in entries:
         verdict = f"damaged: {entry.problem}"
@@ -165,7 +177,7 @@ def _verify(args: argparse.Namespace) -> int:
 def _clear(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
 
-    cache = EngineCache()
+    cache = EngineCache(args.engines)
     count = cache.clear()
     print(f"{cache.folder}: {count} engine{'' if count == 1 else 's'} removed")
     return 0

@@ -23,7 +23,16 @@ __all__ = ["add_parser", "run"]
 
 
 # What the data of a report depends on, where a kind has it.
-_OPTIONS = ("pairs", "seed", "all_images", "suite", "gaps", "shorter_side", "longer_side")
+_OPTIONS = (
+    "pairs",
+    "seed",
+    "all_images",
+    "suite",
+    "gaps",
+    "shorter_side",
+    "longer_side",
+    "fly_over",
+)
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -74,12 +83,13 @@ def run(args: argparse.Namespace) -> int:
         methods = evaluation.methods(args)
         refuse_equal_names(methods)
         cache = args.cache or default_folder()
-        if not args.no_cache:
+        cached = evaluation.by_pairs and not args.no_cache
+        if cached:
             methods = [CachedMatcher(method, cache) for method in methods]
     report = to_json(measure(methods, progress_bar(args.kind)))
     for title, table in report_tables(args.kind, report).items():
         print(f"\n{title}\n{table.text()}" if title else table.text())
-    if not args.no_cache:
+    if cached:
         computed, found = (sum(getattr(m, n) for m in methods) for n in ("computed", "found"))
         print(f"pairs: {computed} matched, {found} taken from {cache}", file=sys.stderr)
     facts = {"kind": args.kind, "data": args.directory.name, **environment(args.threads)}

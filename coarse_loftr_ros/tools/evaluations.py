@@ -1,4 +1,4 @@
-"""The kinds of ``coarse-loftr evaluate``: their arguments, their methods, and what they measure."""
+"""The kinds of ``coarse-loftr evaluate``: their arguments and what they measure."""
 
 from __future__ import annotations
 
@@ -8,35 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coarse_loftr_ros.tools.measuring import baseline_weights, distinct_names, each_model
-from coarse_loftr_ros.tools.options import make_pipeline
+from coarse_loftr_ros.tools.evaluation_methods import (
+    compared_methods,
+    loosest_methods,
+    path_methods,
+    unfiltered_methods,
+)
+from coarse_loftr_ros.tools.precisions import (
+    add_precision_arguments,
+    precision_methods,
+    prepare_precision,
+)
 
 if TYPE_CHECKING:
-    from coarse_loftr_ros.evaluation.own import OwnMatcher
     from coarse_loftr_ros.evaluation.pair_matcher import PairMatcher
 
 __all__ = ["EVALUATIONS", "Evaluation"]
 
 Measure = Callable[["Sequence[PairMatcher]", Any], Any]
 """Gives the report of methods; the other argument is the progress bar."""
-
-
-def own_methods(args: argparse.Namespace) -> list[OwnMatcher]:
-    """The pipeline with each model that is asked for."""
-    from coarse_loftr_ros.evaluation.own import OwnMatcher
-    from coarse_loftr_ros.pairing import Consecutive
-
-    pipelines = [make_pipeline(each, Consecutive(), (640, 480)) for each in each_model(args)]
-    names = distinct_names(args, [pipeline.settings.model.name for pipeline in pipelines])
-    return [OwnMatcher(pipeline, name) for pipeline, name in zip(pipelines, names, strict=True)]
-
-
-def compared_methods(args: argparse.Namespace) -> list[PairMatcher]:
-    """Ours, and the baselines unless they are not wanted."""
-    from coarse_loftr_ros.evaluation.methods import baselines
-
-    own = own_methods(args)
-    return own if args.only_own else [*own, *baselines(baseline_weights(args), args.threads)]
 
 
 @dataclass(frozen=True)
@@ -49,6 +39,8 @@ class Evaluation:
         add_arguments: adds what it needs besides the options that all have.
         prepare: opens the data that the arguments name, and gives what measures methods on it.
         methods: gives the methods from the arguments.
+        by_pairs: whether each pair of images is matched by itself, so that matches can be kept
+            for the next run.
     """
 
     summary: str
@@ -56,6 +48,7 @@ class Evaluation:
     add_arguments: Callable[[argparse.ArgumentParser], None]
     prepare: Callable[[argparse.Namespace], Measure]
     methods: Callable[[argparse.Namespace], Sequence[PairMatcher]] = compared_methods
+    by_pairs: bool = True
 
 
 def _homography_arguments(parser: argparse.ArgumentParser) -> None:
@@ -139,6 +132,28 @@ def _odometry(args: argparse.Namespace) -> Measure:
     return lambda methods, progress: evaluate_odometry(methods, sequence, args.gaps, progress)
 
 
+def _path_arguments(parser: argparse.ArgumentParser) -> None:
+    _directory(parser)
+    parser.add_argument(
+        "--fly-over",
+        type=int,
+        default=200,
+        metavar="N",
+        help="frames of a drawn flight, followed in planar mode; 0 leaves it out (default: "
+        "%(default)s)",
+    )
+
+
+def _paths(args: argparse.Namespace) -> Measure:
+    from coarse_loftr_ros.evaluation.path_comparison import compare_paths
+    from coarse_loftr_ros.tools.drives import drives_below, fly_over
+
+    drives = drives_below(args.directory)
+    if args.fly_over:
+        drives.append(fly_over(args.fly_over))
+    return lambda methods, progress: compare_paths(methods, drives, progress)
+
+
 def _stress_arguments(parser: argparse.ArgumentParser) -> None:
     _directory(parser)
     _pairs(parser, 12)
@@ -183,24 +198,6 @@ def _calibration(args: argparse.Namespace) -> Measure:
     return lambda methods, progress: evaluate_calibration(methods, pairs, progress)
 
 
-def unfiltered_methods(args: argparse.Namespace) -> Sequence[PairMatcher]:
-    """Each of our models without a threshold: as published, and the network's own points."""
-    from dataclasses import replace
-
-    methods = []
-    for refined, stage in ((True, "as published"), (False, "before refinement")):
-        for method in own_methods(args):
-            match = method.pipeline.match_settings
-            method.pipeline.match_settings = replace(
-                match,
-                confidence_threshold=0.0,
-                refinement=replace(match.refinement, enabled=refined),
-            )
-            method.name = f"{method.name}, {stage}"
-            methods.append(method)
-    return methods
-
-
 def _tune_arguments(parser: argparse.ArgumentParser) -> None:
     _directory(parser)
     parser.add_argument(
@@ -224,11 +221,14 @@ def _tune(args: argparse.Namespace) -> Measure:
     return lambda methods, progress: evaluate_thresholds(methods, [*moderate, *mixed], progress)
 
 
-def loosest_methods(args: argparse.Namespace) -> Sequence[PairMatcher]:
-    """The baselines with nothing left out."""
-    from coarse_loftr_ros.evaluation.methods import loosest_baselines
+def _precision_arguments(parser: argparse.ArgumentParser) -> None:
+    _directory(parser)
+    _pairs(parser, 400)
+    add_precision_arguments(parser)
 
-    return loosest_baselines(baseline_weights(args), args.threads)
+
+def _precision(args: argparse.Namespace) -> Measure:
+    return prepare_precision(args, _keep(args))
 
 
 def _directory(parser: argparse.ArgumentParser) -> None:
@@ -283,6 +283,19 @@ EVALUATIONS = {
         _odometry_arguments,
         _odometry,
     ),
+    "visual_odometry": Evaluation(
+        "the camera's path that comes of each method's matches",
+        "Errors of the paths that stereo, mono and planar odometry make of our matches and of "
+        "SIFT's: KITTI's t_rel and r_rel over parts of 100 to 800 m (0.5 to 40 m of a short "
+        "path), from image to image, at the end; and time per image, the methods taking each "
+        "image in turns. DIR is a sequence in KITTI's layout, or a folder of sequences; a drawn "
+        "flight with exact truth is added. Without a scale the path is made as long as the true "
+        "one. Nothing is cached.",
+        _path_arguments,
+        _paths,
+        path_methods,
+        by_pairs=False,
+    ),
     "stress": Evaluation(
         "growing doses of one kind of stress at a time, with exact truth",
         "Success rate (mean corner error below 3 px) on pairs made from the photographs below DIR "
@@ -309,5 +322,15 @@ EVALUATIONS = {
         _tune_arguments,
         _tune,
         loosest_methods,
+    ),
+    "precision": Evaluation(
+        "each model in fp32, fp16 and int8: accuracy, confidences, size, time",
+        "The figures of 'random', and of 'homography' where pairs are given, for each model in "
+        "every precision, and how much each changes the mean corner error; what the confidences "
+        "above the threshold are worth; and the time to encode one image, all taking turns. fp16 "
+        "is rounded as on a GPU by ONNX Runtime. The baselines are left out.",
+        _precision_arguments,
+        _precision,
+        precision_methods,
     ),
 }

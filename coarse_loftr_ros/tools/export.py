@@ -90,15 +90,12 @@ def _largest_difference(net: MatcherNet, folder: Path, checked: tuple[int, int])
 
     width, height = checked
     backend = OnnxRuntimeBackend(ModelFiles.load(folder), NetworkSize(width, height), 1)
-    landscape = draw_landscape(width + 40, height + 40).astype(np.float32) / 255
-    images = [
-        np.ascontiguousarray(landscape[None, None, top : top + height, top : top + width])
-        for top in (0, 24)
-    ]
+    landscape = draw_landscape(width + 40, height + 40)
+    images = [landscape[top : top + height, top : top + width] for top in (0, 24)]
     encoded = [backend.encode(image) for image in images]
-    matched = backend.match(*encoded)
+    matched = backend.compare(*encoded)
     with torch.no_grad():
-        wanted = [net.encode(torch.from_numpy(image)) for image in images]
+        wanted = [net.encode(torch.from_numpy(image)[None, None] / 255) for image in images]
         answer = net.match(wanted[0][0], wanted[1][0])
     pairs = [
         *((ours.tokens, theirs[0]) for ours, theirs in zip(encoded, wanted, strict=True)),

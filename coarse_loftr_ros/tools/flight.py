@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.frame import Frame
+from coarse_loftr_ros.frame import Frame, Intrinsics
+from coarse_loftr_ros.odometry.pose import Pose
 
 __all__ = ["Flight"]
 
@@ -50,11 +51,15 @@ class Flight:
     def __len__(self) -> int:
         return len(self.stamps)
 
-    def from_landscape(self, stamp: int) -> NDArray[np.float64]:
-        """The homography from landscape pixels to the pixels of the frame of ``stamp``.
+    @property
+    def intrinsics(self) -> Intrinsics:
+        """Of the camera."""
+        return Intrinsics(_FOCAL_PX, _FOCAL_PX, (self.width - 1) / 2, (self.height - 1) / 2)
 
-        With the landscape in the plane z = 0 and the camera C looking down the z axis,
-        ``H = K R [e1 e2 -C]``.
+    def pose(self, stamp: int) -> Pose:
+        """The camera's optical frame in that of the landscape (x right, y down, z into it).
+
+        Lengths are pixels of the landscape, which is the plane z = 0; the camera is at -z.
         """
         t = (stamp - _START) / 1e9
         rows, columns = self.landscape.shape
@@ -65,15 +70,21 @@ class Flight:
         pitch = np.deg2rad(9.0 * np.sin(0.95 * t + 1.0))
         roll = np.deg2rad(7.0 * np.sin(1.2 * t))
         rotation = _rotation(0, pitch) @ _rotation(1, roll) @ _rotation(2, yaw)
-        plane = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y], [0.0, 0.0, altitude]])
-        camera = np.array(
-            [
-                [_FOCAL_PX, 0.0, (self.width - 1) / 2],
-                [0.0, _FOCAL_PX, (self.height - 1) / 2],
-                [0.0, 0.0, 1.0],
-            ]
-        )
-        return camera @ rotation @ plane
+        return Pose(rotation.T, np.array([x, y, -altitude]))
+
+    def from_landscape(self, stamp: int, to_the_right: float = 0.0) -> NDArray[np.float64]:
+        """The homography from landscape pixels to the pixels of the frame of ``stamp``.
+
+        Of a camera with rotation R (landscape to camera) at C it is ``H = K R [e1 e2 -C]``.
+
+        Args:
+            stamp: of the frame, nanoseconds.
+            to_the_right: of the camera, how far another eye is, pixels of the landscape.
+        """
+        camera = self.pose(stamp)
+        centre = camera.apply(np.array([to_the_right, 0.0, 0.0]))
+        plane = np.column_stack([np.eye(3)[:, :2], -centre])
+        return self.intrinsics.matrix() @ camera.rotation.T @ plane
 
     def between(self, reference_stamp: int, current_stamp: int) -> NDArray[np.float64]:
         """The true homography from reference pixels to current pixels, [2, 2] being 1."""
@@ -82,27 +93,27 @@ class Flight:
         )
         return homography / homography[2, 2]
 
-    def frames(self) -> Iterator[Frame]:
-        """Render the frames in order of time."""
-        rng = np.random.default_rng(self.seed)
+    def frames(self, to_the_right: float = 0.0) -> Iterator[Frame]:
+        """Render the frames in order of time, of the camera or of another eye beside it."""
+        rng = np.random.default_rng((self.seed, 1) if to_the_right else self.seed)
         shading = self._shading()
         for stamp in self.stamps:
             t = (stamp - _START) / 1e9
-            image = self._render(stamp).astype(np.float32)
+            image = self._render(stamp, to_the_right).astype(np.float32)
             exposure = 1.0 + 0.16 * np.sin(0.9 * t)
             image *= shading * np.float32(exposure)
             image += rng.standard_normal(image.shape, np.float32) * np.float32(_READ_NOISE)
             grey = np.clip(np.rint(image), 0, 255).astype(np.uint8)
             yield Frame(grey, stamp, "camera")
 
-    def _render(self, stamp: int) -> NDArray[np.uint8]:
+    def _render(self, stamp: int, to_the_right: float) -> NDArray[np.uint8]:
         """The landscape through the lens: rendered finer, reduced, and a little blurred."""
         s = _SUPERSAMPLING
         # Centres of pixels stay where they are: x -> s x + (s - 1) / 2.
         finer = np.array([[s, 0, (s - 1) / 2], [0, s, (s - 1) / 2], [0, 0, 1]])
         fine = cv2.warpPerspective(
             self.landscape,
-            finer @ self.from_landscape(stamp),
+            finer @ self.from_landscape(stamp, to_the_right),
             (self.width * s, self.height * s),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REFLECT_101,

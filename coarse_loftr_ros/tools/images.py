@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.tools.errors import UserError
 
-__all__ = ["check_image_name", "read_grey", "write_image"]
+__all__ = ["check_image_name", "read_colour", "read_grey", "write_image"]
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
@@ -19,13 +19,16 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     Raises:
         UserError: when there is no such file or it is no image.
     """
-    if not path.is_file():
-        raise UserError(f"{path} does not exist or is not a file")
-    content = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if content.size else None
-    if image is None:
-        raise UserError(f"{path} is not an image that OpenCV can read")
-    return image
+    return _read(path, cv2.IMREAD_GRAYSCALE)
+
+
+def read_colour(path: Path) -> NDArray[np.uint8]:
+    """Pixels uint8 [H, W, 3], blue first, of an image file, grey or not.
+
+    Raises:
+        UserError: when there is no such file or it is no image.
+    """
+    return _read(path, cv2.IMREAD_COLOR)
 
 
 def check_image_name(path: Path) -> None:
@@ -50,3 +53,13 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
         path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _read(path: Path, flag: int) -> NDArray[np.uint8]:
+    if not path.is_file():
+        raise UserError(f"{path} does not exist or is not a file")
+    content = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(content, flag) if content.size else None
+    if image is None:
+        raise UserError(f"{path} is not an image that OpenCV can read")
+    return image

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coarse_loftr_ros.tools.errors import UserError, as_user_error
+from coarse_loftr_ros.tools.errors import as_user_error
 from coarse_loftr_ros.tools.options import add_pipeline_options, make_pipeline
 
 if TYPE_CHECKING:
@@ -37,12 +36,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Match and write."""
-    import json
-
     from coarse_loftr_ros.backends.base import BackendError
     from coarse_loftr_ros.frame import Frame
     from coarse_loftr_ros.pairing import Consecutive
     from coarse_loftr_ros.tools.images import check_image_name, read_grey, write_image
+    from coarse_loftr_ros.tools.match_report import match_quality, write_json
 
     if args.overlay:
         check_image_name(args.overlay)
@@ -58,40 +56,20 @@ def run(args: argparse.Namespace) -> int:
         "reference": str(args.reference),
         "current": str(args.current),
         "backend": pipeline.backend.description,
-        **_as_json(result),
+        **match_quality(result),
+        **_points(result),
     }
-    text = json.dumps(report) + "\n"
-    if args.output is None:
-        sys.stdout.write(text)
-        return 0
-    try:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(text)
-    except OSError as error:
-        raise UserError(f"{args.output} cannot be written: {error.strerror}") from error
+    write_json(report, args.output)
     return 0
 
 
-def _as_json(result: MatchResult) -> dict[str, Any]:
-    """A match result in plain values; JSON has no infinity, so an absent rms is ``None``."""
-    homography, matches = result.homography, result.correspondences
-    lost = homography.status.name == "LOST"
+def _points(result: MatchResult) -> dict[str, Any]:
+    matches = result.correspondences
     return {
-        "reference_size": [result.reference.width, result.reference.height],
-        "current_size": [result.current.width, result.current.height],
-        "status": homography.status.name,
-        "reason": homography.reason,
-        "homography": None if lost else homography.matrix.tolist(),
-        "match_count": homography.match_count,
-        "inlier_count": homography.inlier_count,
-        "inlier_ratio": round(homography.inlier_ratio, 4),
-        "rms_px": None if lost else round(homography.rms_px, 4),
-        "coverage": round(homography.coverage, 4),
         "reference_points": _rounded(matches.reference_points, 3),
         "current_points": _rounded(matches.current_points, 3),
         "confidence": _rounded(matches.confidence, 4),
         "inlier": matches.inlier.tolist(),
-        "timings_ms": {name: round(value, 3) for name, value in result.timings_ms.items()},
     }
 
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from coarse_loftr_ros.tools.errors import as_user_error
+from coarse_loftr_ros.tools.errors import UserError, as_user_error
 
 if TYPE_CHECKING:
     from coarse_loftr_ros.pairing import ReferencePolicy
     from coarse_loftr_ros.pipeline import Pipeline
 
-__all__ = ["add_pipeline_options", "make_pipeline", "size"]
+__all__ = [
+    "ROW_TOLERANCE_PX",
+    "add_pipeline_options",
+    "add_source_options",
+    "chosen_streams",
+    "make_pipeline",
+    "make_policy",
+    "size",
+]
+
+ROW_TOLERANCE_PX = 1.5  # the default of the node
 
 
 def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2) -> None:
@@ -27,6 +38,12 @@ def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2)
         "--backend",
         default="auto",
         help="runtime: auto, openvino, onnxruntime or tensorrt (default: %(default)s)",
+    )
+    group.add_argument(
+        "--precision",
+        default="auto",
+        help="auto, fp32, fp16 or int8; auto is the fastest of the runtime that keeps the accuracy "
+        "(default: %(default)s)",
     )
     group.add_argument(
         "--threads", type=int, default=0, help="CPU threads of the runtime; 0: it chooses"
@@ -74,6 +91,54 @@ def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2)
     )
 
 
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose images of a recording, a video or a folder."""
+    parser.add_argument("--topic", help="the image topic (default: the only one there is)")
+    parser.add_argument("--left", help="stereo: left topic, or left sub-folder of a folder")
+    parser.add_argument("--right", help="stereo: right topic or sub-folder")
+    parser.add_argument(
+        "--tolerance-ms",
+        type=float,
+        default=5.0,
+        metavar="MS",
+        help="stereo: largest difference of the stamps of a pair (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pairing",
+        choices=("consecutive", "keyframe"),
+        default="consecutive",
+        help="what each image is matched with (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=30.0,
+        metavar="HZ",
+        help="images per second of a folder without times.txt (default: %(default)s)",
+    )
+
+
+def chosen_streams(args: argparse.Namespace) -> list[str | None]:
+    """Topic, or left and right one, of ``add_source_options``.
+
+    Raises:
+        UserError: when the options contradict each other or have a bad value.
+    """
+    stereo = args.left is not None or args.right is not None
+    if stereo and (args.left is None or args.right is None or args.topic is not None):
+        raise UserError("stereo needs both --left and --right, and no --topic")
+    if not args.rate > 0:
+        raise UserError(f"--rate is {args.rate}; it must be positive")
+    return [args.left, args.right] if stereo else [args.topic]
+
+
+def make_policy(args: argparse.Namespace) -> ReferencePolicy:
+    """The policy that ``--pairing`` names."""
+    from coarse_loftr_ros.pairing import Consecutive, Keyframe
+
+    return Keyframe() if args.pairing == "keyframe" else Consecutive()
+
+
 def make_pipeline(
     args: argparse.Namespace,
     policy: ReferencePolicy,
@@ -86,12 +151,12 @@ def make_pipeline(
         args: with the options of ``add_pipeline_options``.
         policy: which frame becomes the next reference.
         expected_size: (width, height) of the images to come.
-        on_compile: see ``Pipeline``.
+        on_compile: called with a sentence after each compilation.
 
     Raises:
         UserError: when an option has a bad value or the runtime or model cannot be used.
     """
-    from coarse_loftr_ros.backends.base import BackendError, ModelFiles
+    from coarse_loftr_ros.backends.base import BackendError, ModelFiles, Reports
     from coarse_loftr_ros.pipeline import MatchSettings, Pipeline, PipelineSettings
     from coarse_loftr_ros.search import SearchSettings
 
@@ -101,13 +166,19 @@ def make_pipeline(
             model=ModelFiles.load(args.model),
             network_pixels=args.network_pixels,
             threads=args.threads,
+            precision=args.precision,
         )
         match = MatchSettings(
             confidence_threshold=args.threshold,
             max_matches=args.max_matches,
             search=SearchSettings(args.search_views, second_pass=args.second_pass),
         )
-        return Pipeline(settings, match, policy, expected_size, on_compile)
+        reports = Reports(on_compile or (lambda sentence: None), _warn)
+        return Pipeline(settings, match, policy, expected_size, reports)
+
+
+def _warn(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
 
 
 def size(text: str) -> tuple[int, int]:

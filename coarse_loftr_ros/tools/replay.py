@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
-from coarse_loftr_ros.tools.options import add_pipeline_options, make_pipeline
+from coarse_loftr_ros.tools.options import (
+    add_pipeline_options,
+    add_source_options,
+    chosen_streams,
+    make_pipeline,
+    make_policy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from coarse_loftr_ros.result import MatchResult
+    from coarse_loftr_ros.result import StreamResult
+    from coarse_loftr_ros.tools.moments import Moments
     from coarse_loftr_ros.tools.sources import Source
 
 __all__ = ["add_parser", "run"]
@@ -41,28 +48,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="recording to write: .mcap or .db3, or a name without either for a rosbag2 folder",
     )
     parser.add_argument("--force", action="store_true", help="replace OUT when it exists")
-    parser.add_argument("--topic", help="the image topic (default: the only one there is)")
-    parser.add_argument("--left", help="stereo: left topic, or left sub-folder of a folder")
-    parser.add_argument("--right", help="stereo: right topic or sub-folder")
+    add_source_options(parser)
     parser.add_argument(
-        "--tolerance-ms",
+        "--row-tolerance",
         type=float,
-        default=5.0,
-        metavar="MS",
-        help="stereo: largest difference of the stamps of a pair (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--pairing",
-        choices=("consecutive", "keyframe"),
-        default="consecutive",
-        help="what each image is matched with (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--rate",
-        type=float,
-        default=30.0,
-        metavar="HZ",
-        help="images per second of a folder (default: %(default)s)",
+        default=0.0,
+        metavar="PX",
+        help="stereo: of rectified images, reject matches of left with right whose rows differ by "
+        "more (default: 0, no constraint)",
     )
     parser.add_argument(
         "--node-name", default="matcher", help="name in the topics of OUT (default: %(default)s)"
@@ -77,27 +70,27 @@ def run(args: argparse.Namespace) -> int:
 
     from coarse_loftr_ros.backends.base import BackendError
     from coarse_loftr_ros.bags.types import BagError
+    from coarse_loftr_ros.tools.moments import Moments, progress
     from coarse_loftr_ros.tools.sources import open_source
 
-    stereo = args.left is not None or args.right is not None
-    if stereo and (args.left is None or args.right is None or args.topic is not None):
-        raise UserError("stereo needs both --left and --right, and no --topic")
-    if not args.rate > 0:
-        raise UserError(f"--rate is {args.rate}; it must be positive")
-    streams = [args.left, args.right] if stereo else [args.topic]
+    streams = chosen_streams(args)
     tally = _Tally()
     with (
         as_user_error(BackendError, BagError),
         open_source(args.source, streams, args.rate) as source,
     ):
         start = time.perf_counter()
-        results = _stereo(args, source, tally) if stereo else _mono(args, source, tally)
+        tolerance = round(args.tolerance_ms * 1e6) if len(streams) > 1 else None
+        with as_user_error(ValueError):
+            moments = Moments(progress(source, "replay"), tolerance)
+        results = _match(args, moments)
         if args.output is None:
             for _, result in results:
                 tally.add(result)
         else:
             _write(args, results, tally)
         tally.seconds = time.perf_counter() - start
+        tally.frames, tally.unpaired = moments.images, moments.unpaired
     if tally.frames == 0:
         raise UserError(f"{source.description} has no image that can be used{_why(source)}")
     print(tally.table(source))
@@ -106,47 +99,31 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _mono(
-    args: argparse.Namespace, source: Source, tally: _Tally
-) -> Iterator[tuple[int, MatchResult]]:
-    """Time of recording and result of each frame that was matched with a reference."""
-    from coarse_loftr_ros.pairing import Consecutive, Keyframe
+def _match(args: argparse.Namespace, moments: Moments) -> Iterator[tuple[int, StreamResult]]:
+    """Time of recording and result of each moment."""
+    from dataclasses import replace
 
-    policy = Keyframe() if args.pairing == "keyframe" else Consecutive()
+    from coarse_loftr_ros.result import StreamResult
+
     pipeline = None
-    for image in _progress(source):
-        frame = image.frame
+    for recorded, moment in moments:
+        left, right = moment.left, moment.right
         if pipeline is None:
-            pipeline = make_pipeline(args, policy, (frame.width, frame.height), _say)
-        tally.frames += 1
-        result = pipeline.process(frame)
-        if result is not None:
-            yield image.recorded, result
-
-
-def _stereo(
-    args: argparse.Namespace, source: Source, tally: _Tally
-) -> Iterator[tuple[int, MatchResult]]:
-    """Time of recording and result of each pair."""
-    from coarse_loftr_ros.pairing import Consecutive, StereoPairing
-
-    with as_user_error(ValueError):
-        pairing = StereoPairing(round(args.tolerance_ms * 1e6))
-    pipeline = None
-    for image in _progress(source):
-        tally.frames += 1
-        pair = (pairing.add_right if image.stream else pairing.add_left)(image.frame)
-        tally.unpaired = pairing.unpaired_left + pairing.unpaired_right
-        if pair is None:
-            continue
-        if pipeline is None:
-            size = (pair[0].width, pair[0].height)
-            pipeline = make_pipeline(args, Consecutive(), size, _say)
-        yield image.recorded, pipeline.process_pair(*pair)
+            size = (left.width, left.height)
+            pipeline = make_pipeline(args, make_policy(args), size, _say)
+            with as_user_error(ValueError):
+                pipeline.match_settings = replace(
+                    pipeline.match_settings, row_tolerance_px=args.row_tolerance
+                )
+        if right is None:
+            yield recorded, StreamResult(pipeline.process(left))
+        else:
+            rectified = args.row_tolerance > 0
+            yield recorded, pipeline.process_stereo(left, right, rectified)
 
 
 def _write(
-    args: argparse.Namespace, results: Iterator[tuple[int, MatchResult]], tally: _Tally
+    args: argparse.Namespace, results: Iterator[tuple[int, StreamResult]], tally: _Tally
 ) -> None:
     """Write results under the topics of the node."""
     from coarse_loftr_ros.bags.messages import correspondences_message, homography_message
@@ -157,17 +134,17 @@ def _write(
     with BagWriter(args.output, replace=args.force) as writer:
         writer.add_topic(f"{name}/correspondences", CORRESPONDENCES)
         writer.add_topic(f"{name}/homography", HOMOGRAPHY)
+        if args.left is not None:
+            writer.add_topic(f"{name}/stereo/correspondences", CORRESPONDENCES)
         for recorded, result in results:
-            writer.write(f"{name}/correspondences", recorded, correspondences_message(result))
-            writer.write(f"{name}/homography", recorded, homography_message(result))
+            if result.across is not None:
+                across = correspondences_message(result.across)
+                writer.write(f"{name}/stereo/correspondences", recorded, across)
+            temporal = result.temporal
+            if temporal is not None:
+                writer.write(f"{name}/correspondences", recorded, correspondences_message(temporal))
+                writer.write(f"{name}/homography", recorded, homography_message(temporal))
             tally.add(result)
-
-
-def _progress(source: Source) -> Any:
-    """The source's images behind a progress bar, which only a terminal shows."""
-    from tqdm import tqdm
-
-    return tqdm(source.images(), total=source.count, unit="img", desc="replay", disable=None)
 
 
 def _say(sentence: str) -> None:
@@ -189,16 +166,25 @@ class _Tally:
         self.seconds = 0.0
         self._results: list[tuple[str, int, int, float]] = []
         self._references: set[int] = set()
+        self._across: list[int] = []
+        self._off_row = 0
 
-    def add(self, result: MatchResult) -> None:
-        homography = result.homography
-        self._references.add(result.reference.stamp)
+    def add(self, result: StreamResult) -> None:
+        across_ms = 0.0
+        if result.across is not None:
+            self._across.append(len(result.across.correspondences))
+            self._off_row += result.across.off_row
+            across_ms = result.across.total_ms
+        if result.temporal is None:
+            return
+        homography = result.temporal.homography
+        self._references.add(result.temporal.reference.stamp)
         self._results.append(
             (
                 homography.status.name,
                 homography.match_count,
                 homography.inlier_count,
-                result.timings_ms["total"],
+                result.temporal.timings_ms["total"] + across_ms,
             )
         )
 
@@ -222,6 +208,11 @@ class _Tally:
                 ("matches, median", f"{median(row[1] for row in self._results):.0f}"),
                 ("inliers, median", f"{median(row[2] for row in self._results):.0f}"),
                 ("pipeline, median", f"{median(row[3] for row in self._results):.1f} ms"),
+            ]
+        if self._across:
+            rows += [
+                ("left with right, median", f"{median(self._across):.0f}"),
+                ("off their row", str(self._off_row)),
             ]
         rows.append(("images per second", f"{self.frames / self.seconds:.1f}"))
         return two_columns(rows, source.description)

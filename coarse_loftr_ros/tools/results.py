@@ -21,6 +21,7 @@ _RUNS = (
     ("random", "train", ()),
     ("homography", "dev/homography", ()),
     ("odometry", "dev/vo/kitti06_stereo_51", ()),
+    ("visual_odometry", "dev/vo", ()),
     ("stress", "train", ()),
     ("calibration", "train", ()),
 )
@@ -40,13 +41,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="run all evaluations, with the seeds and settings of the documents",
         description="Runs " + ", ".join(f"'evaluate {kind}'" for kind, *_ in _RUNS) + " through "
         "the cache. What takes time on a quiet machine is not among them: 'coarse-loftr "
-        "benchmark --json docs/results/benchmark.json'.",
+        "benchmark --json docs/results/benchmark.json' and 'coarse-loftr evaluate precision'.",
     )
     measure.add_argument(
         "data",
         type=Path,
         metavar="DATA",
-        help="folder with train/ (photographs), dev/homography/ and dev/vo/kitti06_stereo_51/",
+        help="folder with train/ (photographs), dev/homography/ and dev/vo/ (sequences, among them "
+        "kitti06_stereo_51)",
     )
     measure.add_argument("weights", type=Path, metavar="WEIGHTS", help="the baselines' networks")
     measure.add_argument("--model", action="append", metavar="NAME|DIR", help="as for 'evaluate'")

@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.bags.reader import BagReader, ImageTopic
 from coarse_loftr_ros.bags.types import BagError
+from coarse_loftr_ros.camera_info import calibration_of
+from coarse_loftr_ros.evaluation.trajectory_files import parse_seconds
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.image_decoding import ImageError, decode_compressed, decode_image
-from coarse_loftr_ros.tools.errors import UserError
+from coarse_loftr_ros.rectification import Calibration
+from coarse_loftr_ros.tools.cameras import Cameras, cameras_of_calibrations, cameras_of_folder
+from coarse_loftr_ros.tools.errors import UserError, as_user_error
 from coarse_loftr_ros.tools.images import read_grey
 
 __all__ = ["Source", "SourceImage", "decode", "open_source"]
@@ -62,6 +66,14 @@ class Source(Protocol):
         """The images of all streams."""
         ...
 
+    def cameras(self) -> Cameras | None:
+        """The rectified cameras as the source describes them; ``None`` where it does not."""
+        ...
+
+    def calibrations(self) -> list[Calibration]:
+        """How raw images of each stream become rectified; none where it is not known."""
+        ...
+
 
 @contextmanager
 def open_source(path: Path, streams: Sequence[str | None], rate: float) -> Iterator[Source]:
@@ -71,7 +83,8 @@ def open_source(path: Path, streams: Sequence[str | None], rate: float) -> Itera
         path: a rosbag2 folder or file, a video file, or a folder of images.
         streams: for one stream its topic, or ``None`` for the only one there is; for a stereo
             pair both topics, or both sub-folders of a folder.
-        rate: images per second of a folder, or of a video that does not say.
+        rate: images per second of a folder without ``times.txt`` (a line of seconds per image),
+            or of a video that does not say.
 
     Raises:
         UserError: when it is none of these, or does not have the streams.
@@ -85,7 +98,8 @@ def open_source(path: Path, streams: Sequence[str | None], rate: float) -> Itera
         except BagError as error:
             raise UserError(str(error)) from error
     elif path.is_dir():
-        yield _Folders([path / name if name else path for name in streams], rate)
+        folders = [path / name if name else path for name in streams]
+        yield _Folders(folders, path / "times.txt", rate)
     elif len(streams) > 1 or streams[0] is not None:
         raise UserError(f"{path} is a video file, which has no topics to choose from")
     else:
@@ -125,24 +139,39 @@ class _Bag:
             frame = Frame(image, recorded.stamp, message.header.frame_id, encoding)
             yield SourceImage(stream[recorded.topic], recorded.recorded, frame)
 
+    def cameras(self) -> Cameras | None:
+        calibrations = self.calibrations()
+        return cameras_of_calibrations(calibrations) if calibrations else None
+
+    def calibrations(self) -> list[Calibration]:
+        infos = [self._reader.camera_info(topic) for topic in self._topics]
+        return [] if None in infos else [calibration_of(info) for info in infos]
+
 
 class _Folders:
     """Folders whose k-th images, sorted as people sort, were taken at the same time."""
 
-    def __init__(self, folders: Sequence[Path], rate: float) -> None:
+    def __init__(self, folders: Sequence[Path], times: Path, rate: float) -> None:
         self._files = [_image_files(folder) for folder in folders]
-        self._period = 1e9 / rate
+        longest = max(len(files) for files in self._files)
+        self._stamps = _stamps(times, longest, rate)
+        self._parent = times.parent
         self.description = ", ".join(str(folder) for folder in folders)
         self.count = sum(len(files) for files in self._files)
         self.rejected: dict[str, Rejected] = {}
 
     def images(self) -> Iterator[SourceImage]:
-        for number in range(max(len(files) for files in self._files)):
-            stamp = round(number * self._period)
+        for number, stamp in enumerate(self._stamps):
             for stream, files in enumerate(self._files):
                 if number < len(files):
                     frame = Frame(read_grey(files[number]), stamp, "camera")
                     yield SourceImage(stream, stamp, frame)
+
+    def cameras(self) -> Cameras | None:
+        return cameras_of_folder(self._parent)
+
+    def calibrations(self) -> list[Calibration]:
+        return []
 
 
 class _Video:
@@ -170,6 +199,23 @@ class _Video:
             stamp = round(number * self._period)
             yield SourceImage(0, stamp, Frame(grey, stamp, "camera"))
             number += 1
+
+    def cameras(self) -> Cameras | None:
+        return None
+
+    def calibrations(self) -> list[Calibration]:
+        return []
+
+
+def _stamps(times: Path, count: int, rate: float) -> list[int]:
+    """Stamps of a folder's images, nanoseconds: of a file of seconds, or of a rate."""
+    if not times.is_file():
+        return [round(number * 1e9 / rate) for number in range(count)]
+    with as_user_error(ValueError):
+        stamps = [parse_seconds(word) for word in times.read_text().split()]
+    if len(stamps) != count:
+        raise UserError(f"{times} has {len(stamps)} times, and there are {count} images")
+    return stamps
 
 
 def _image_files(folder: Path) -> list[Path]:

@@ -38,9 +38,11 @@ def write_video(
         path = stem.with_suffix(suffix)
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), rate, size)
         if writer.isOpened():
-            for picture in pictures:
-                writer.write(picture)
-            writer.release()
+            try:
+                for picture in pictures:
+                    writer.write(picture)
+            finally:  # what was written until an error is a video, too
+                writer.release()
             return path
         writer.release()
     raise UserError(f"OpenCV can write neither {stem}.mp4 nor {stem}.avi")

@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from coarse_loftr_ros.evaluation.data.split import held_out
+from coarse_loftr_ros.training.homographies import HomographyRange
 from coarse_loftr_ros.training.photometry import (
     Disturbance,
     draw_disturbance,
     stack_disturbances,
 )
 from coarse_loftr_ros.training.scenes import (
-    HomographyRange,
     TwoViewScene,
     draw_plane,
     draw_scene,

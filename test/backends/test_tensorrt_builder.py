@@ -15,22 +15,22 @@ from coarse_loftr_ros.preprocessing import network_size
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("graph", GRAPHS)
 @pytest.mark.parametrize("name", SHIPPED_MODELS)
-def test_every_shipped_graph_is_built(tensorrt_rtx, tmp_path, name, graph, precision):
-    if precision == "fp16":
-        pytest.importorskip("onnx", reason="onnx is not installed (make test has it)")
+@pytest.mark.parametrize("camera", [(640, 480), (1226, 370)], ids=str)
+def test_every_shipped_graph_is_built(tensorrt_rtx, tmp_path, camera, name, graph, precision):
+    pytest.importorskip("onnx", reason="onnx is not installed (make test has it)")
     model = ModelFiles.load(name)
-    size = network_size(640, 480, model.network_pixels, model.size_multiple)
+    size = network_size(*camera, model.network_pixels, model.size_multiple)
     engine = obtain_engine(tensorrt_rtx, EngineCache(tmp_path), model, graph, size, precision)
     cells = model.cells(size)
     shapes = engine.manifest.shapes
     if graph == "encode":
-        assert shapes["image"] == (1, 1, size.height, size.width)
+        assert shapes["grey_image"] == (1, 1, size.height, size.width)
         assert shapes["tokens"][:2] == (1, cells)
         assert shapes["fine"][:3] == (1, size.height // 4, size.width // 4)
     else:
         assert shapes["reference_tokens"][:2] == shapes["current_tokens"][:2] == (1, cells)
-        assert shapes["weight"] == (1, cells, cells)
-        assert shapes["reference_max"] == (1, cells)
+        # Nothing larger than a few numbers per cell comes back from the GPU.
+        assert shapes["position"] == (cells, 2) and shapes["confidence"] == (cells,)
     assert len(engine.data) == engine.manifest.engine_bytes > 100_000
 
 
@@ -84,7 +84,9 @@ def test_a_size_that_the_network_cannot_have_is_refused(tensorrt_rtx):
 def test_an_unknown_precision_is_refused(tensorrt_rtx, tmp_path):
     model = ModelFiles.load()
     size = network_size(96, 64, 96 * 64, 32)
-    with pytest.raises(BackendError, match="precision is 'int4'; it must be fp32 or fp16"):
+    with pytest.raises(
+        BackendError, match="precision is 'int4'; it must be one of fp32, fp16, int8"
+    ):
         obtain_engine(tensorrt_rtx, EngineCache(tmp_path), model, "encode", size, "int4")
 
 

@@ -7,14 +7,25 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 from coarse_loftr_ros.bags.messages import (
+    camera_info_message,
     correspondences_message,
     homography_message,
     image_message,
+    pose_message,
 )
 from coarse_loftr_ros.bags.reader import BagReader
-from coarse_loftr_ros.bags.types import CORRESPONDENCES, HOMOGRAPHY, BagError, typestore
+from coarse_loftr_ros.bags.types import (
+    CAMERA_INFO,
+    CORRESPONDENCES,
+    HOMOGRAPHY,
+    POSE,
+    BagError,
+    typestore,
+)
 from coarse_loftr_ros.bags.writer import BagWriter
-from coarse_loftr_ros.frame import Frame
+from coarse_loftr_ros.camera_info import calibration_of, intrinsics_of
+from coarse_loftr_ros.frame import Frame, Intrinsics
+from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.result import Correspondences, Homography, MatchResult, Status
 
 NAMES = ("one.mcap", "one.db3", "folder")
@@ -35,7 +46,7 @@ def result() -> MatchResult:
         np.array([1, 0, 1, 1, 0, 1, 1], bool),
     )
     matrix = np.array([[1, 0.25, 3], [0, 2, -4], [0.001, 0, 1]])
-    homography = Homography(matrix, 7, 5, 0.5, 0.25, Status.DEGRADED, "5 inliers, fewer than 40")
+    homography = Homography(matrix, 7, 5, 4, 0.5, 0.25, Status.DEGRADED, "5 inliers, fewer than 40")
     return MatchResult(frame(1_000_000_007), frame(2_500_000_009, 30, 12), points, homography)
 
 
@@ -101,6 +112,28 @@ def test_ros_reads_the_written_messages() -> None:
     np.testing.assert_array_equal(homography.matrix, given.homography.matrix.reshape(-1))
     assert homography.status == HomographyStamped.DEGRADED
     assert homography.reason == given.homography.reason
+
+
+def test_ros_reads_the_written_cameras_and_poses() -> None:
+    pytest.importorskip("rclpy", reason="no ROS in this environment")
+    from geometry_msgs.msg import PoseStamped
+    from rclpy.serialization import deserialize_message
+    from sensor_msgs.msg import CameraInfo
+
+    camera = Intrinsics(500.0, 510.0, 320.5, 240.25)
+    given = frame(3)
+    message = camera_info_message(given, camera, baseline_m=0.12)
+    info = deserialize_message(bytes(typestore().serialize_cdr(message, CAMERA_INFO)), CameraInfo)
+    assert (info.width, info.height) == (given.width, given.height)
+    assert info.distortion_model == "plumb_bob" and list(info.d) == [0.0] * 5
+    assert intrinsics_of(calibration_of(info), given.width, given.height) == camera
+    assert calibration_of(info).baseline == pytest.approx(0.12)
+    pose = Pose.exp(np.array([1.0, 2.0, 3.0, 0.1, 0.2, 0.3]))
+    raw = typestore().serialize_cdr(pose_message(1_500_000_000, "odom", pose), POSE)
+    read = deserialize_message(bytes(raw), PoseStamped)
+    assert (read.header.stamp.sec, read.header.stamp.nanosec) == (1, 500_000_000)
+    assert read.header.frame_id == "odom" and read.pose.position.z == 3.0
+    assert read.pose.orientation.w == pose.quaternion[3]
 
 
 def two_cameras(path: Path) -> Path:

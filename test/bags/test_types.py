@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rosbags.typesys import get_types_from_msg
 
-from coarse_loftr_ros.bags.types import CORRESPONDENCES, DEFINITIONS, HOMOGRAPHY, typestore
+from coarse_loftr_ros.bags.types import DEFINITIONS, typestore
 
 
-@pytest.mark.parametrize("name", [CORRESPONDENCES, HOMOGRAPHY])
+@pytest.mark.parametrize("name", sorted(DEFINITIONS))
 def test_definitions_equal_those_of_the_message_package(name: str, repository: Path) -> None:
     file = repository / "coarse_loftr_msgs" / "msg" / f"{name.rsplit('/', 1)[1]}.msg"
     assert get_types_from_msg(DEFINITIONS[name], name) == get_types_from_msg(file.read_text(), name)
@@ -20,7 +20,7 @@ def test_every_message_of_the_package_is_embedded(repository: Path) -> None:
     assert {f"coarse_loftr_msgs/msg/{file.stem}" for file in files} == set(DEFINITIONS)
 
 
-@pytest.mark.parametrize("name", [CORRESPONDENCES, HOMOGRAPHY])
+@pytest.mark.parametrize("name", sorted(DEFINITIONS))
 def test_type_hashes_equal_those_of_the_built_messages(name: str) -> None:
     built = pytest.importorskip("coarse_loftr_msgs", reason="messages are not built here")
     if built.__file__ is None:

@@ -27,7 +27,7 @@ def write_sequence(folder, suffix=".png", numbers=(2, 3), size=(60, 40)):
     return folder
 
 
-def write_kitti(folder, poses, calibration="calib.txt", line=f"P0: {PROJECTION}\nP1: 0"):
+def write_kitti(folder, poses, calibration="calib.txt", line=f"P0: {PROJECTION}\nP1: {PROJECTION}"):
     (folder / "image_0").mkdir(parents=True)
     for index in range(len(poses)):
         cv2.imwrite(str(folder / "image_0" / f"{index:06d}.png"), texture(30, 20, index))
@@ -138,7 +138,10 @@ def test_relative_motion_takes_reference_points_to_the_current_camera(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "line"),
-    [("calib.txt", f"P0: {PROJECTION}\nP1: 0"), ("calib_P0_P1.txt", f"{PROJECTION}\n0")],
+    [
+        ("calib.txt", f"P0: {PROJECTION}\nP1: {PROJECTION}"),
+        ("calib_P0_P1.txt", f"{PROJECTION}\n{PROJECTION}"),
+    ],
 )
 def test_both_kinds_of_calibration_file_are_read(tmp_path, name, line):
     sequence = KittiSequence(write_kitti(tmp_path / "05", [pose([0, 0, 0], [0, 0, 0])], name, line))

@@ -17,9 +17,11 @@ from coarse_loftr_ros.evaluation.homography import (
 )
 from coarse_loftr_ros.evaluation.odometry import evaluate_odometry, summarise_odometry
 from coarse_loftr_ros.evaluation.pair_matcher import PointMatches
+from coarse_loftr_ros.evaluation.precision import EncoderTimes, PrecisionReport, evaluate_precisions
 from coarse_loftr_ros.evaluation.report import json_text, to_json
 from coarse_loftr_ros.evaluation.report_tables import report_tables
 from coarse_loftr_ros.evaluation.tables import Column, make_table, text_table
+from coarse_loftr_ros.evaluation.timing import Spread
 
 CAMERA = np.array([[500.0, 0, 319.5], [0, 500.0, 239.5], [0, 0, 1]])
 
@@ -107,6 +109,39 @@ def test_a_shared_reference_is_described_once():
     oracle = Oracle(homographies)
     evaluate_homography([oracle], pairs)
     assert oracle.described == [0, 1, 2, 3]
+
+
+def test_the_change_of_a_precision_is_that_of_the_mean_error():
+    homographies, pairs = plane_pairs()
+    exact, coarse, blind = (
+        Oracle(homographies, (0.0, 1.0)),
+        Oracle(homographies, (0.0, 1.5)),
+        Blind(),
+    )
+    exact.name, coarse.name = "fp32", "int8"
+    references = {"fp32": "fp32", "int8": "fp32", "blind": "fp32"}
+    seen = []
+    rows = evaluate_precisions(
+        [exact, coarse, blind],
+        references,
+        {"fp32": 4.0, "int8": 1.0, "blind": 0.0},
+        {"planes": pairs},
+        pairs,
+        lambda done, total, what: seen.append((done, total)),
+    )
+    changes = [row.results[0].change for row in rows]
+    assert [change.value for change in changes] == pytest.approx([0, 0.5, 9], rel=0.02)
+    assert changes[1].low == pytest.approx(0.5, rel=0.02)
+    assert [row.megabytes for row in rows] == [4, 1, 0]
+    # All of the oracle's confidences are 1, and its matches are right within 3 px.
+    assert rows[0].calibration_error == 0
+    assert seen == [(step, 18) for step in range(1, 19)]
+    time = Spread(2.0, 1.0, 3.0)
+    report = to_json(PrecisionReport(rows, (EncoderTimes("int8, runtime", time, time),)))
+    planes, size, times = report_tables("precision", report).values()
+    assert planes.rows[1][5] == "+50.0 [+50.0, +50.0]" and planes.rows[0][5] == "-"
+    assert size.rows[1][1:] == ("1.00", "0.000")
+    assert times.rows[0][1:] == ("2.0", "1.0 - 3.0", "2.00", "1.00 - 3.00")
 
 
 def test_progress_is_told_after_every_step():

@@ -11,7 +11,7 @@ import pytest
 
 from coarse_loftr_ros.evaluation.plots import draw_report, recall_curve
 
-DRAWN = ("tune", "random", "homography", "odometry", "stress", "calibration")
+DRAWN = ("tune", "random", "homography", "odometry", "stress", "calibration", "precision")
 
 
 @pytest.mark.parametrize("kind", DRAWN)

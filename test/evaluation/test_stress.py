@@ -17,7 +17,9 @@ from coarse_loftr_ros.evaluation.stress import evaluate_stress
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("photographs")
+    # The folder's name is part of the order of its pictures: it must not depend on other tests.
+    path = tmp_path_factory.mktemp("stress") / "photographs"
+    path.mkdir()
     for number in range(3):
         cv2.imwrite(str(path / f"{number}.png"), texture(600, 450, seed=number))
     return path
@@ -78,7 +80,7 @@ def test_what_doses_say_is_what_is_done(folder):
     before = cv2.perspectiveTransform(np.array([[[300.0, 240]], [[340, 240]]]), calm.homography)
     grown = np.linalg.norm(scale[1] - scale[0]) / np.linalg.norm(before[1] - before[0])
     assert grown == pytest.approx(2, rel=0.35)  # the inverse of the viewpoint is in it
-    assert np.mean(of("exposure", 3.0).current > 250) > np.mean(calm.current > 250) + 0.2
+    assert np.mean(of("exposure", 3.0).current > 250) > np.mean(calm.current > 250) + 0.1
     assert of("exposure", -5.0).current.mean() < calm.current.mean() / 3
     assert of("low texture", 8.0).current.std() < 3 < calm.current.std()
     assert of("low light", 25.0).current.mean() < calm.current.mean()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -11,33 +13,23 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built")
 
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+# Two photographs sent at once do not fit Fast DDS's own shared memory, and one would be lost.
+os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = str(
+    Path(__file__).resolve().parents[2] / "config" / "fastdds_large_images.xml"
+)
 
-from ros_harness import Client, NodeProcess
+from odometry_harness import OdometryClient, OdometryProcess
+from ros_harness import Client, MatcherClient, NodeProcess
 
 SMALL = ("expected_width:=320", "expected_height:=240", "threads:=1")
 
 
-@pytest.fixture(scope="module")
-def start() -> Iterator[Callable[..., tuple[NodeProcess, Client]]]:
-    """Starts a node in a namespace with parameters, and a client connected to it.
-
-    All of them must end well at the end of the module.
-    """
+@contextmanager
+def ending_well() -> Iterator[list[tuple[NodeProcess, Client]]]:
+    """A list of nodes with their clients; all of them must end well at the end."""
     pairs: list[tuple[NodeProcess, Client]] = []
-
-    def begin(
-        namespace: str, *parameters: str, stereo: bool = False, active: bool = True
-    ) -> tuple[NodeProcess, Client]:
-        node = NodeProcess(namespace, *SMALL, *parameters)
-        client = Client(node, stereo)
-        pairs.append((node, client))
-        if active:
-            node.wait_for_output("matching ")
-            client.connect()
-        return node, client
-
     try:
-        yield begin
+        yield pairs
         for node, _ in pairs:
             status = node.stop()
             assert status == 0, f"exit status {status}:\n{node.output}"
@@ -47,3 +39,38 @@ def start() -> Iterator[Callable[..., tuple[NodeProcess, Client]]]:
             client.close()
             if node.process.poll() is None:
                 node.process.kill()
+
+
+@pytest.fixture(scope="module")
+def start() -> Iterator[Callable[..., tuple[NodeProcess, MatcherClient]]]:
+    """Starts a matcher in a namespace with parameters, and a client connected to it."""
+    with ending_well() as pairs:
+
+        def begin(
+            namespace: str, *parameters: str, stereo: bool = False, active: bool = True
+        ) -> tuple[NodeProcess, MatcherClient]:
+            node = NodeProcess(namespace, *SMALL, *parameters)
+            client = MatcherClient(node, stereo)
+            pairs.append((node, client))
+            if active:
+                node.wait_for_output("matching ")
+                client.connect()
+            return node, client
+
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def start_odometry() -> Iterator[Callable[..., OdometryClient]]:
+    """Starts an odometry node in a namespace with parameters, and a client connected to it."""
+    with ending_well() as pairs:
+
+        def begin(namespace: str, *parameters: str) -> OdometryClient:
+            node = OdometryProcess(namespace, *parameters)
+            client = OdometryClient(node, stereo="mode:=stereo" in parameters)
+            pairs.append((node, client))
+            node.wait_for_output(" odometry of ")
+            client.connect()
+            return client
+
+        yield begin

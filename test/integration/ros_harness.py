@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -24,7 +24,7 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
@@ -34,17 +34,21 @@ from coarse_loftr_ros.node.conversion import image_message, time_message
 DOMAIN = random.randint(1, 100)
 PERIOD_NS = 33_000_000
 GRACE_S = 8.0
+RELIABLE = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class NodeProcess:
-    """A ``matcher_node`` process, in a namespace of its own, with its output."""
+    """A process of a node (the matcher's), in a namespace of its own, with its output."""
 
-    def __init__(self, namespace: str, *parameters: str, remap: Sequence[str] = ()) -> None:
+    name = "matcher"
+    module = "coarse_loftr_ros.node.matcher_node"
+
+    def __init__(self, namespace: str, *parameters: str, file: Path | None = None) -> None:
         self.namespace = namespace
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
         arguments = ["--ros-args", "-r", f"__ns:={namespace}"]
-        for rule in remap:
-            arguments += ["-r", rule]
+        if file is not None:
+            arguments += ["--params-file", str(file)]
         for parameter in parameters:
             arguments += ["-p", parameter]
         environment = os.environ | {
@@ -53,7 +57,7 @@ class NodeProcess:
             "PYTHONUNBUFFERED": "1",
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "coarse_loftr_ros.node.matcher_node", *arguments],
+            [sys.executable, "-m", self.module, *arguments],
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env=environment,
@@ -92,45 +96,35 @@ class NodeProcess:
 
 
 class Client:
-    """Publishes images to a node and collects what it says."""
+    """Talks to a node from a ROS node of its own."""
 
-    def __init__(self, process: NodeProcess, stereo: bool = False) -> None:
+    def __init__(self, process: NodeProcess) -> None:
         self.process = process
         self.namespace = namespace = process.namespace
         self.context = Context()
         rclpy.init(context=self.context, domain_id=DOMAIN)
         self.node = Node(
-            "client" + namespace.replace("/", "_"), context=self.context, namespace=namespace
+            f"client_{process.name}" + namespace.replace("/", "_"),
+            context=self.context,
+            namespace=namespace,
         )
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
-        self.stamp = 1_000_000_000
-        reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-        latched = QoSProfile(
-            depth=1,
-            reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL,
-        )
-        node = self.node
-        sides = ("left/", "right/") if stereo else ("",)
-        self.images = [node.create_publisher(Image, side + "image", reliable) for side in sides]
-        self.compressed = node.create_publisher(CompressedImage, "image/compressed", reliable)
-        self.mask = node.create_publisher(Image, "mask", latched)
-        self.correspondences: list[Correspondences] = []
-        self.homographies: list[HomographyStamped] = []
-        self.overlays: list[Image] = []
         self.diagnostics: list[DiagnosticArray] = []
-        for kind, topic, into in (
-            (Correspondences, "matcher/correspondences", self.correspondences),
-            (HomographyStamped, "matcher/homography", self.homographies),
-            (DiagnosticArray, "/diagnostics", self.diagnostics),
-        ):
-            node.create_subscription(kind, topic, into.append, reliable)
+        self.collect(DiagnosticArray, "/diagnostics", self.diagnostics)
 
     def close(self) -> None:
         self.executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
+
+    def connect(self) -> None:
+        """Wait until messages would reach the node and its answers would come back."""
+        raise NotImplementedError
+
+    def collect(self, kind: type, topic: str, into: list) -> None:
+        """Append each message of a topic to a list."""
+        self.node.create_subscription(kind, topic, into.append, RELIABLE)
 
     # --- waiting --------------------------------------------------------------------------------
 
@@ -146,6 +140,82 @@ class Client:
         while (left := end - time.monotonic()) > 0:
             self.executor.spin_once(left)
 
+    def call(self, kind: type, service: str, request: object) -> object:
+        client = self.node.create_client(kind, service)
+        self.until(client.service_is_ready, f"service {service}")
+        future = client.call_async(request)
+        self.until(future.done, f"the answer of {service}")
+        self.node.destroy_client(client)
+        return future.result()
+
+    def trigger(self, service: str) -> Trigger.Response:
+        return self.call(Trigger, f"{self.process.name}/{service}", Trigger.Request())
+
+    def transition(self, number: int) -> bool:
+        request = ChangeState.Request()
+        request.transition.id = number
+        return self.call(ChangeState, f"{self.process.name}/change_state", request).success
+
+    def state(self) -> str:
+        answer = self.call(GetState, f"{self.process.name}/get_state", GetState.Request())
+        return answer.current_state.label
+
+    def set_parameter(self, name: str, value: bool | int | float | str) -> object:
+        kinds = {
+            bool: ("bool_value", ParameterType.PARAMETER_BOOL),
+            int: ("integer_value", ParameterType.PARAMETER_INTEGER),
+            float: ("double_value", ParameterType.PARAMETER_DOUBLE),
+            str: ("string_value", ParameterType.PARAMETER_STRING),
+        }
+        field, kind = kinds[type(value)]
+        parameter = ParameterMessage(name=name, value=ParameterValue(type=kind, **{field: value}))
+        request = SetParameters.Request(parameters=[parameter])
+        return self.call(SetParameters, f"{self.process.name}/set_parameters", request).results[0]
+
+    def diagnostic(self, name: str) -> tuple[int, str, dict[str, str]]:
+        """Level, message and values of the node's next status with this name."""
+        wanted = f"{self.namespace}/{self.process.name}: {name}"
+        self.diagnostics.clear()
+
+        def found() -> list:
+            return [s for array in self.diagnostics for s in array.status if s.name == wanted]
+
+        self.until(found, f"the diagnostic {wanted}", 5.0)
+        status = found()[-1]
+        values = {pair.key: pair.value for pair in status.values}
+        return int.from_bytes(status.level, "little"), status.message, values
+
+
+class MatcherClient(Client):
+    """Publishes images to a matcher and collects what it says."""
+
+    def __init__(self, process: NodeProcess, stereo: bool = False) -> None:
+        super().__init__(process)
+        self.stamp = 1_000_000_000
+        latched = QoSProfile(
+            depth=1,
+            reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL,
+        )
+        node = self.node
+        sides = ("left/", "right/") if stereo else ("",)
+        self.images = [node.create_publisher(Image, side + "image", RELIABLE) for side in sides]
+        self.camera_info = [
+            node.create_publisher(CameraInfo, side + "camera_info", RELIABLE) for side in sides
+        ]
+        self.compressed = node.create_publisher(CompressedImage, "image/compressed", RELIABLE)
+        self.mask = node.create_publisher(Image, "mask", latched)
+        self.correspondences: list[Correspondences] = []
+        self.across: list[Correspondences] = []
+        self.homographies: list[HomographyStamped] = []
+        self.overlays: list[Image] = []
+        for kind, topic, into in (
+            (Correspondences, "matcher/correspondences", self.correspondences),
+            (Correspondences, "matcher/stereo/correspondences", self.across),
+            (HomographyStamped, "matcher/homography", self.homographies),
+        ):
+            self.collect(kind, topic, into)
+
     def connect(self) -> None:
         """Wait until images would reach the node and its answers would come back."""
         publishers = [*self.images, self.compressed]
@@ -158,8 +228,6 @@ class Client:
             "the node's topics",
         )
         self.spin(0.3)
-
-    # --- talking --------------------------------------------------------------------------------
 
     def message(self, image: np.ndarray, frame_id: str = "camera") -> Image:
         """An image message with the next stamp."""
@@ -190,50 +258,6 @@ class Client:
         )
         return find(self.correspondences), find(self.homographies)
 
-    def call(self, kind: type, service: str, request: object) -> object:
-        client = self.node.create_client(kind, service)
-        self.until(client.service_is_ready, f"service {service}")
-        future = client.call_async(request)
-        self.until(future.done, f"the answer of {service}")
-        self.node.destroy_client(client)
-        return future.result()
-
-    def trigger(self, service: str) -> Trigger.Response:
-        return self.call(Trigger, f"matcher/{service}", Trigger.Request())
-
-    def transition(self, number: int) -> bool:
-        request = ChangeState.Request()
-        request.transition.id = number
-        return self.call(ChangeState, "matcher/change_state", request).success
-
-    def state(self) -> str:
-        return self.call(GetState, "matcher/get_state", GetState.Request()).current_state.label
-
-    def set_parameter(self, name: str, value: bool | int | float | str) -> object:
-        kinds = {
-            bool: ("bool_value", ParameterType.PARAMETER_BOOL),
-            int: ("integer_value", ParameterType.PARAMETER_INTEGER),
-            float: ("double_value", ParameterType.PARAMETER_DOUBLE),
-            str: ("string_value", ParameterType.PARAMETER_STRING),
-        }
-        field, kind = kinds[type(value)]
-        parameter = ParameterMessage(name=name, value=ParameterValue(type=kind, **{field: value}))
-        request = SetParameters.Request(parameters=[parameter])
-        return self.call(SetParameters, "matcher/set_parameters", request).results[0]
-
-    def diagnostic(self, name: str) -> tuple[int, str, dict[str, str]]:
-        """Level, message and values of the node's next status with this name."""
-        wanted = f"{self.namespace}/matcher: {name}"
-        self.diagnostics.clear()
-
-        def found() -> list:
-            return [s for array in self.diagnostics for s in array.status if s.name == wanted]
-
-        self.until(found, f"the diagnostic {wanted}", 5.0)
-        status = found()[-1]
-        values = {pair.key: pair.value for pair in status.values}
-        return int.from_bytes(status.level, "little"), status.message, values
-
 
 def scene(width: int = 320, height: int = 240, seed: int = 7) -> np.ndarray:
     """A textured picture, larger than the images cut from it."""
@@ -249,6 +273,23 @@ def scene(width: int = 320, height: int = 240, seed: int = 7) -> np.ndarray:
 def view(picture: np.ndarray, x: int, y: int, width: int = 320, height: int = 240) -> np.ndarray:
     """The part of a scene with its top-left pixel at (100 + x, 100 + y)."""
     return np.ascontiguousarray(picture[100 + y : 100 + y + height, 100 + x : 100 + x + width])
+
+
+def camera_info(
+    width: int,
+    height: int,
+    focal: float,
+    baseline: float = 0.0,
+    distortion: tuple[float, ...] = (0.0,) * 5,
+) -> CameraInfo:
+    """A camera with its centre in the middle; its rectified image has the same."""
+    cx, cy = (width - 1) / 2, (height - 1) / 2
+    info = CameraInfo(width=width, height=height, distortion_model="plumb_bob")
+    info.d = list(distortion)
+    info.k = [focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0]
+    info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    info.p = [focal, 0.0, cx, -focal * baseline, 0.0, focal, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return info
 
 
 def shift_of(homography: HomographyStamped) -> np.ndarray:

@@ -7,20 +7,20 @@ import array
 import cv2
 import numpy as np
 import pytest
-from ros_harness import Client, scene, shift_of, view
+from ros_harness import MatcherClient, scene, shift_of, view
 from sensor_msgs.msg import CompressedImage
 
 PICTURE = scene()
 
 
 @pytest.fixture(scope="module")
-def client(start) -> Client:
+def client(start) -> MatcherClient:
     return start(
         "/compressed", "image_transport:=compressed", "freshness:=all", "diagnostics_period:=0.2"
     )[1]
 
 
-def at(client: Client, x: int, y: int, extension: str = ".jpg") -> CompressedImage:
+def at(client: MatcherClient, x: int, y: int, extension: str = ".jpg") -> CompressedImage:
     header = client.message(np.zeros((1, 1), np.uint8)).header
     data = cv2.imencode(extension, view(PICTURE, x, y))[1].tobytes()
     return CompressedImage(header=header, format=extension[1:], data=array.array("B", data))

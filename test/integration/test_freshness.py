@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ros_harness import Client, scene, view
+from ros_harness import MatcherClient, scene, view
 from rosgraph_msgs.msg import Clock
 
 from coarse_loftr_ros.node.conversion import stamp_ns, time_message
@@ -12,7 +12,7 @@ PICTURE = scene()
 
 
 @pytest.fixture(scope="module")
-def client(start) -> Client:
+def client(start) -> MatcherClient:
     return start(
         "/latest",
         "use_sim_time:=true",

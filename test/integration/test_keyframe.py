@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ros_harness import Client, scene, view
+from ros_harness import MatcherClient, scene, view
 
 PICTURE = scene()
 
 
 @pytest.fixture(scope="module")
-def client(start) -> Client:
+def client(start) -> MatcherClient:
     return start(
         "/keyframe",
         "freshness:=all",
@@ -22,7 +22,7 @@ def client(start) -> Client:
     )[1]
 
 
-def sent(client: Client, *shifts: int) -> list:
+def sent(client: MatcherClient, *shifts: int) -> list:
     messages = [client.message(view(PICTURE, shift, 0)) for shift in shifts]
     for message in messages:
         client.send(message)

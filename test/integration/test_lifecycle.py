@@ -7,13 +7,13 @@ import time
 
 import pytest
 from lifecycle_msgs.msg import Transition
-from ros_harness import Client, NodeProcess, scene, view
+from ros_harness import MatcherClient, NodeProcess, scene, view
 
 PICTURE = scene()
 
 
 @pytest.fixture(scope="module")
-def client(start) -> Client:
+def client(start) -> MatcherClient:
     return start(
         "/managed",
         "autostart:=false",
@@ -23,7 +23,7 @@ def client(start) -> Client:
     )[1]
 
 
-def matches(client: Client) -> bool:
+def matches(client: MatcherClient) -> bool:
     """Whether two images are answered."""
     client.connect()
     client.send(client.message(view(PICTURE, 0, 0)))

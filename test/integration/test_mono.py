@@ -7,7 +7,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-from ros_harness import Client, NodeProcess, scene, shift_of, view
+from ros_harness import MatcherClient, NodeProcess, scene, shift_of, view
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -17,12 +17,12 @@ PICTURE = scene()
 
 
 @pytest.fixture(scope="module")
-def running(start) -> tuple[NodeProcess, Client]:
+def running(start) -> tuple[NodeProcess, MatcherClient]:
     return start("/mono", "freshness:=all", "use_mask:=true", "diagnostics_period:=0.2")
 
 
 @pytest.fixture
-def client(running) -> Client:
+def client(running) -> MatcherClient:
     """The client, with a node that has no reference."""
     client = running[1]
     assert client.trigger("reset").success
@@ -30,7 +30,7 @@ def client(running) -> Client:
     return client
 
 
-def at(client: Client, x: int, y: int) -> Image:
+def at(client: MatcherClient, x: int, y: int) -> Image:
     return client.message(view(PICTURE, x, y))
 
 
@@ -100,7 +100,7 @@ def test_photographs_are_matched(client, shared_dir):
 # --- images that cannot follow ------------------------------------------------------------------
 
 
-def changed(client: Client, what: str) -> Image:
+def changed(client: MatcherClient, what: str) -> Image:
     """An image that cannot follow those before."""
     if what == "time":
         client.stamp -= 5_000_000_000

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from rclpy.qos import qos_profile_sensor_data
-from ros_harness import Client
+from ros_harness import MatcherClient
 from sensor_msgs.msg import CompressedImage, Image
 
 
 @pytest.fixture(scope="module")
-def client(start) -> Client:
+def client(start) -> MatcherClient:
     client = start(
         "/silence",
         "image_reliability:=reliable",
@@ -21,7 +21,7 @@ def client(start) -> Client:
     return client
 
 
-def why(client: Client, wanted: str) -> None:
+def why(client: MatcherClient, wanted: str) -> None:
     """Wait for a warning that names the topic and holds these words."""
     seen = []
 

@@ -42,11 +42,11 @@ def test_the_graphs_agree_with_pytorch(net, folder, backend_name, size):
     width, height = size
     backend = create_backend(backend_name, ModelFiles.load(folder), NetworkSize(width, height), 1)
     rng = np.random.default_rng(0)
-    images = [rng.random((1, 1, height, width), np.float32) for _ in range(2)]
+    images = [rng.integers(0, 256, (height, width), np.uint8) for _ in range(2)]
     encoded = [backend.encode(image) for image in images]
-    confidence = backend.match(*encoded).confidence()
+    confidence = backend.compare(*encoded).confidence()
     with torch.no_grad():
-        expected = [net.encode(torch.from_numpy(image)) for image in images]
+        expected = [net.encode(torch.from_numpy(image)[None, None] / 255) for image in images]
         expected_confidence = dual_softmax(*net.match(expected[0][0], expected[1][0])[:3])
     for ours, (tokens, fine) in zip(encoded, expected, strict=True):
         np.testing.assert_allclose(ours.tokens, tokens.numpy(), atol=1e-3)

@@ -20,6 +20,7 @@ from coarse_loftr_msgs.msg import HomographyStamped
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.image_decoding import decode_image
 from coarse_loftr_ros.node.conversion import (
+    calibration_of,
     correspondences_message,
     homography_message,
     image_message,
@@ -48,6 +49,7 @@ def results(draw) -> MatchResult:
     homography = Homography(
         draw(arrays(np.float64, (3, 3), elements=st.floats(-1e6, 1e6))),
         count,
+        draw(st.integers(0, count)),
         draw(st.integers(0, count)),
         draw(st.floats(0, allow_nan=False, width=32)),
         draw(st.floats(0, 1, width=32)),
@@ -139,14 +141,14 @@ def calibration(**fields) -> CameraInfo:
 
 
 def test_intrinsics_are_those_of_the_rectified_image():
-    found = intrinsics_of(calibration(), 640, 480)
+    found = intrinsics_of(calibration_of(calibration()), 640, 480)
     assert (found.fx, found.fy, found.cx, found.cy) == (500, 510, 320, 240)
 
 
 def test_binning_and_region_move_the_principal_point():
     info = calibration(binning_x=2, binning_y=2)
     info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height = 100, 40, 200, 100
-    found = intrinsics_of(info, 100, 50)
+    found = intrinsics_of(calibration_of(info), 100, 50)
     assert (found.fx, found.fy) == (250, 255)
     # A ray through the centre of full pixels 101 and 102 is 1.5 px right of the region's pixel 0:
     # half a binned pixel right of binned pixel 0, whose centre is between full pixels 0 and 1.
@@ -156,8 +158,8 @@ def test_binning_and_region_move_the_principal_point():
 
 @pytest.mark.parametrize("info", [CameraInfo(), CameraInfo(width=640, height=480)])
 def test_an_uncalibrated_camera_has_no_intrinsics(info):
-    assert intrinsics_of(info, 640, 480) is None
+    assert intrinsics_of(calibration_of(info), 640, 480) is None
 
 
 def test_a_calibration_of_another_size_is_not_used():
-    assert intrinsics_of(calibration(), 320, 240) is None
+    assert intrinsics_of(calibration_of(calibration()), 320, 240) is None

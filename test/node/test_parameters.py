@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import re
-from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import yaml
+from parameter_files import constant, declared, flat, launch_tree, lines_above_values
 
 from coarse_loftr_ros.homography import HomographySettings
-from coarse_loftr_ros.node.parameter_table import PARAMETERS, ParameterError
+from coarse_loftr_ros.node.parameter import ParameterError
+from coarse_loftr_ros.node.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.parameters import (
     check,
     match_settings,
@@ -22,16 +21,6 @@ from coarse_loftr_ros.pairing import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.pipeline import MatchSettings
 
 DEFAULTS = {name: row.default for name, row in PARAMETERS.items()}
-
-
-def flat(tree: dict, prefix: str = "") -> dict:
-    leaves = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            leaves |= flat(value, f"{prefix}{name}.")
-        else:
-            leaves[prefix + name] = value
-    return leaves
 
 
 def test_defaults_are_allowed_and_are_those_of_the_core():
@@ -87,43 +76,14 @@ def test_configuration_file_names_every_parameter_with_its_default(repository, m
     check(values)
     assert values == DEFAULTS | {"mode": mode}
     # Each value stands under a comment with what is allowed; the order is the table's.
-    lines = [line.strip() for line in text.splitlines()]
-    comments = [above for above, line in pairwise(lines) if _is_value(line)]
-    assert comments == [f"# Allowed: {row.allowed}" for row in PARAMETERS.values()]
-
-
-def _is_value(line: str) -> bool:
-    return not line.startswith("#") and bool(re.fullmatch(r"\w+: .+", line))
+    assert lines_above_values(text) == [f"# Allowed: {row.allowed}" for row in PARAMETERS.values()]
 
 
 # --- the launch file, read without ROS ----------------------------------------------------------
 
 
-def launch_tree(repository: Path) -> ast.Module:
-    return ast.parse((repository / "launch" / "matcher.launch.py").read_text())
-
-
-def constant(tree: ast.Module, name: str) -> dict:
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == name:
-            return ast.literal_eval(node.value)
-    raise AssertionError(f"{name} is not assigned in the launch file")
-
-
-def declared(tree: ast.Module) -> dict[str, str]:
-    """Names and descriptions of arguments that are declared one by one."""
-    found = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DeclareLaunchArgument":
-            if not isinstance(node.args[0], ast.Constant):
-                continue
-            keywords = {k.arg: k.value for k in node.keywords}
-            found[node.args[0].value] = ast.literal_eval(keywords["description"])
-    return found
-
-
 def test_launch_arguments_are_parameters_of_the_node(repository):
-    arguments = constant(launch_tree(repository), "PARAMETER_ARGUMENTS")
+    arguments = constant(launch_tree(repository, "matcher"), "PARAMETER_ARGUMENTS")
     assert set(arguments) <= set(PARAMETERS)
     for name, description in arguments.items():
         for choice in PARAMETERS[name].choices:
@@ -133,7 +93,7 @@ def test_launch_arguments_are_parameters_of_the_node(repository):
 
 
 def test_launch_file_converts_all_truth_values(repository):
-    tree = launch_tree(repository)
+    tree = launch_tree(repository, "matcher")
     names = {n for n in constant(tree, "PARAMETER_ARGUMENTS") if PARAMETERS[n].default in (0, 1)}
     typed = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "_typed")
     converted = next(n for n in ast.walk(typed) if isinstance(n, ast.Tuple))
@@ -141,7 +101,7 @@ def test_launch_file_converts_all_truth_values(repository):
 
 
 def test_launch_file_has_the_arguments_of_the_documentation(repository):
-    tree = launch_tree(repository)
+    tree = launch_tree(repository, "matcher")
     arguments = {
         **constant(tree, "PARAMETER_ARGUMENTS"),
         **{name: text for name, (_, text) in constant(tree, "TOPIC_ARGUMENTS").items()},

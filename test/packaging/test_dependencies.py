@@ -17,10 +17,10 @@ PACKAGE = REPOSITORY / "coarse_loftr_ros"
 PIP_NAME = {"cv2": "opencv-python-headless", "google": "protobuf", "yaml": "pyyaml"}
 ROSDEP_NAME = {"cv2": "python3-opencv", "numpy": "python3-numpy", "tqdm": "python3-tqdm"}
 
-ROS = {"rclpy", "ament_index_python", "cv_bridge", "launch", "launch_ros"}
+ROS = {"rclpy", "ament_index_python", "cv_bridge", "launch", "launch_ros", "tf2_ros"}
 ROS_INTERFACES = ("_msgs", "_srvs", "_interfaces")
 # On no package index: of a ROS distribution alone, or of this repository.
-NOT_ON_PYPI = {"cv_bridge", "launch", "launch_ros", "coarse_loftr_msgs"}
+NOT_ON_PYPI = {"cv_bridge", "launch", "launch_ros", "tf2_ros", "coarse_loftr_msgs"}
 
 # What needs more than the base install to be imported: ROS, PyTorch, or a runtime. The file of a
 # runtime is imported by name, once the runtime is known to be there.
@@ -29,11 +29,12 @@ NEEDS_AN_EXTRA = [
     "network/**/*.py",
     "training/**/*.py",
     "backends/*_backend.py",
+    "backends/tensorrt/device.py",
     "tools/demo_*.py",  # the part of the demo that speaks ROS
 ]
 EXTRAS_MODULES = ["rclpy", "sensor_msgs", "coarse_loftr_msgs", "torch", "onnx", "onnxruntime",
                   "openvino", "tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings",
-                  "pycuda"]  # fmt: skip
+                  "pycuda", "evo", "matplotlib"]  # fmt: skip
 
 
 def imports_of(file: Path) -> set[str]:
@@ -110,7 +111,7 @@ def test_everything_else_is_imported_without_ros_pytorch_or_a_runtime():
 
 @pytest.mark.parametrize("outer", ["node", "tools", "network", "training", "evaluation"])
 def test_the_core_imports_no_outer_room(outer):
-    rooms = ("*.py", "backends/**/*.py", "quantisation/*.py")
+    rooms = ("*.py", "backends/**/*.py", "quantisation/*.py", "odometry/*.py")
     core = {file for room in rooms for file in PACKAGE.glob(room)} - {PACKAGE / "__main__.py"}
     statement = re.compile(rf"^\s*(from|import) coarse_loftr_ros\.{outer}\b", re.MULTILINE)
     assert [file.name for file in core if statement.search(file.read_text())] == []

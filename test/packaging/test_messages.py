@@ -10,8 +10,9 @@ from coarse_loftr_ros.result import Status
 MESSAGES = Path(__file__).resolve().parents[2] / "coarse_loftr_msgs" / "msg"
 
 
-def test_status_constants_are_those_of_the_core():
-    text = (MESSAGES / "HomographyStamped.msg").read_text()
+@pytest.mark.parametrize("name", ["HomographyStamped", "RelativePose"])
+def test_status_constants_are_those_of_the_core(name):
+    text = (MESSAGES / f"{name}.msg").read_text()
     constants = dict(re.findall(r"^uint8 ([A-Z]+)=(\d+)", text, re.MULTILINE))
     assert {name: int(value) for name, value in constants.items()} == Status.__members__
 
@@ -23,7 +24,7 @@ def test_the_built_message_has_the_same_constants():
     )
 
 
-@pytest.mark.parametrize("name", ["Correspondences", "HomographyStamped"])
+@pytest.mark.parametrize("name", ["Correspondences", "HomographyStamped", "RelativePose"])
 def test_every_field_has_a_comment(name):
     bare = []
     explained = False

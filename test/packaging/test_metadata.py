@@ -43,4 +43,5 @@ def test_pip_puts_the_commands_on_the_path():
     assert scripts == {
         "coarse-loftr": "coarse_loftr_ros.tools.cli:main",
         "matcher_node": "coarse_loftr_ros.node.matcher_node:main",
+        "odometry_node": "coarse_loftr_ros.node.odometry.odometry_node:main",
     }

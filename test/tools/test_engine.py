@@ -42,6 +42,19 @@ def folder(home):
     return home / "coarse_loftr_ros" / "engines"
 
 
+def test_a_folder_of_ones_own_is_filled_and_checked(run_engine, folder, tmp_path):
+    own = tmp_path / "robot" / "engines"
+    done = run_engine(*BUILD, "--engines", own)
+    assert done.returncode == 0, done.stderr
+    assert not folder.exists()
+    assert {path.suffix for path in own.iterdir() if path.is_file()} >= {".engine", ".json"}
+    done = run_engine("verify", "--engines", own)
+    assert (done.returncode, done.stdout.count("  intact\n")) == (0, 2)
+    next(own.glob("*-encode-*.json")).unlink()
+    done = run_engine(*BUILD, "--engines", own)  # an engine without its manifest is not believed
+    assert (done.stdout.count("already there"), done.stdout.count("because ")) == (1, 1)
+
+
 def test_the_life_of_a_cache(run_engine, folder):
     done = run_engine(*BUILD)
     assert done.returncode == 0, done.stderr
@@ -101,7 +114,7 @@ def test_two_processes_build_once(home, folder):
     assert [node.returncode for node in nodes] == [0, 0]
     lines = [line for text in said for line in text.splitlines()]
     for graph in ("encode", "match"):
-        about = [line for line in lines if f" {graph} 96x64 fp32: " in line]
+        about = [line for line in lines if f" {graph} 96x64 fp16: " in line]
         assert sum(": built with" in line for line in about) == 1
         assert sum(": already there" in line for line in about) == 1
     assert not list(folder.glob("*.unfinished"))
@@ -123,7 +136,10 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(run_engine, folder):
     ("arguments", "words"),
     [
         (("build", "--model", "absent"), "model: 'absent' is neither"),
-        (("build", "--precision", "int4"), "precision is 'int4'; it must be fp32 or fp16"),
+        (
+            ("build", "--precision", "int4"),
+            "precision is 'int4'; it must be one of auto, fp32, fp16, int8",
+        ),
         (("build", "--image-size", "big"), "'big' is no size; write it as 640x480"),
     ],
 )

@@ -65,3 +65,27 @@ def test_frames_are_evenly_spaced_and_textured(flight: Flight) -> None:
     assert len(frames) == len(flight) == 10
     assert np.diff([frame.stamp for frame in frames]) == pytest.approx(1e8)
     assert all(frame.image.std() > 20 for frame in frames)
+
+
+def test_poses_and_homographies_tell_of_one_flight(landscape):
+    flight = Flight(landscape, seconds=1.0, rate=10.0, width=320, height=256)
+    first, last = flight.stamps[0], flight.stamps[-1]
+    motion = flight.pose(last).inverse @ flight.pose(first)
+    # The plane z = 0 in the first camera: n x = d.
+    normal = flight.pose(first).rotation.T @ np.array([0.0, 0.0, 1.0])
+    distance = -flight.pose(first).translation[2]
+    camera = flight.intrinsics.matrix()
+    induced = motion.rotation + np.outer(motion.translation, normal) / distance
+    homography = camera @ induced @ np.linalg.inv(camera)
+    assert np.allclose(homography / homography[2, 2], flight.between(first, last), atol=1e-9)
+
+
+def test_another_eye_sees_the_landscape_shifted_by_the_disparity(landscape):
+    flight = Flight(landscape, seconds=1.0, rate=10.0, width=320, height=256)
+    stamp = flight.stamps[3]
+    left, right = (flight.from_landscape(stamp, shift) for shift in (0.0, 40.0))
+    point = np.array([550.0, 450.0, 1.0])
+    a, b = (matrix @ point for matrix in (left, right))
+    assert a[2] == b[2], "both eyes are as far from the plane"
+    shift = a[:2] / a[2] - b[:2] / b[2]
+    assert np.allclose(shift, [flight.intrinsics.fx * 40.0 / a[2], 0.0])

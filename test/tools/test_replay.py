@@ -116,7 +116,9 @@ def test_a_keyframe_serves_many_frames(run_tool, flight_bag: Path, tmp_path: Pat
     assert all((points[0][k] == points[1][k]).all() for k in common)
 
 
-def test_stereo_matches_left_with_right(run_tool, flight: Flight, tmp_path: Path) -> None:
+def test_stereo_matches_left_with_right_and_with_the_left_before(
+    run_tool, flight: Flight, tmp_path: Path
+) -> None:
     frames = list(flight.frames())
     with BagWriter(tmp_path / "stereo.mcap") as writer:
         for k in range(3):
@@ -129,11 +131,31 @@ def test_stereo_matches_left_with_right(run_tool, flight: Flight, tmp_path: Path
     eyes = ("--left", "/left/image_raw", "--right", "/right/image_raw")
     done = run_tool("replay", tmp_path / "stereo.mcap", "-o", output, *eyes)
     assert done.returncode == 0, done.stderr
-    answers = messages(output, "/matcher/homography")
+    answers = messages(output, "/matcher/stereo/correspondences")
     assert [stamp(m.reference_header) for m in answers] == [frames[0].stamp, frames[2].stamp]
     assert [stamp(m.header) - stamp(m.reference_header) for m in answers] == [2_000_000] * 2
     assert {m.header.frame_id for m in answers} == {"right"}
+    for topic in ("/matcher/correspondences", "/matcher/homography"):
+        (answer,) = messages(output, topic)
+        assert stamp(answer.reference_header) == frames[0].stamp
+        assert stamp(answer.header) == frames[2].stamp
     assert row(done, "without a partner") == "1"
+
+
+def test_rows_of_rectified_eyes_are_held_to_each_other(
+    run_tool, flight: Flight, tmp_path: Path
+) -> None:
+    left = next(flight.frames())
+    folder = tmp_path / "pair"
+    for eye, down in (("left", 0), ("right", 6)):
+        (folder / eye).mkdir(parents=True)
+        cv2.imwrite(str(folder / eye / "1.png"), np.roll(left.image, (down, -9), (0, 1)))
+    eyes = ("--left", "left", "--right", "right")
+    free = run_tool("replay", folder, *eyes)
+    held = run_tool("replay", folder, *eyes, "--row-tolerance", "1.5")
+    assert int(row(free, "left with right, median")) > 50
+    assert int(row(held, "left with right, median")) < 10
+    assert int(row(held, "off their row")) > 50
 
 
 def test_two_image_topics_are_listed(run_tool, flight: Flight, tmp_path: Path) -> None:

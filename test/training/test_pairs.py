@@ -7,8 +7,9 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed (make test
 import cv2
 import numpy as np
 
+from coarse_loftr_ros.training.homographies import HomographyRange, random_homography
 from coarse_loftr_ros.training.recipes import PairRecipes, SceneMix, find_images
-from coarse_loftr_ros.training.scenes import HomographyRange, draw_scene, random_homography
+from coarse_loftr_ros.training.scenes import draw_scene
 from coarse_loftr_ros.training.truth import pixel_grid
 from coarse_loftr_ros.training.views import _nearest_surface, render_pairs
 

@@ -5,8 +5,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (make test-train)")
 
 from coarse_loftr_ros.network.matcher_net import MatcherNet
+from coarse_loftr_ros.training.homographies import HomographyRange
 from coarse_loftr_ros.training.recipes import PairRecipes, SceneMix, find_images
-from coarse_loftr_ros.training.scenes import HomographyRange
 from coarse_loftr_ros.training.supervision import cell_centres, supervise, true_cells
 from coarse_loftr_ros.training.truth import PairBatch, maps_from_homography
 from coarse_loftr_ros.training.views import render_pairs

@@ -86,6 +86,10 @@ def build_engine(
         config.builder_optimization_level = settings.optimisation_level
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.workspace_mib << 20)
         config.clear_flag(trt.BuilderFlag.TF32)
+        if hasattr(trt.BuilderFlag, "REQUIRE_USER_ALLOCATION"):
+            # TensorRT for RTX: else its engines may allocate while they run, which no CUDA graph
+            # can hold.
+            config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
         config.progress_monitor = _make_monitor(trt, progress, interrupted)
         engine = builder.build_serialized_network(network, config)
     if interrupted.is_set():

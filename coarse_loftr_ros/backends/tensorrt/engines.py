@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from coarse_loftr_ros.backends.base import BackendError, ModelFiles
+from coarse_loftr_ros.backends.base import BackendError, ModelFiles, Reports
+from coarse_loftr_ros.backends.precision import graph_in
 from coarse_loftr_ros.backends.tensorrt.builder import (
     BuildSettings,
     BuiltEngine,
@@ -13,18 +14,19 @@ from coarse_loftr_ros.backends.tensorrt.builder import (
 )
 from coarse_loftr_ros.backends.tensorrt.cache import CheckedEngine, EngineCache
 from coarse_loftr_ros.backends.tensorrt.gpu import Gpu, find_gpu
+from coarse_loftr_ros.backends.tensorrt.graphs import addition, fine_channels, join
 from coarse_loftr_ros.backends.tensorrt.library import Library
 from coarse_loftr_ros.backends.tensorrt.manifest import EngineIdentity
 from coarse_loftr_ros.preprocessing import NetworkSize
-from coarse_loftr_ros.quantisation.half import HALF_RECIPE, to_half
+from coarse_loftr_ros.quantisation.half import HALF_RECIPE
 
-__all__ = ["GRAPHS", "PRECISIONS", "obtain_engine"]
+__all__ = ["GRAPHS", "PRECISIONS", "obtain_engine", "obtain_engines"]
 
 GRAPHS = ("encode", "match")
-PRECISIONS = ("fp32", "fp16")
+PRECISIONS = ("fp32", "fp16", "int8")
 
 # Under which name an engine's identity knows the precision.
-_RECIPES = {"fp32": "fp32", "fp16": HALF_RECIPE}
+_RECIPES = {"fp32": "fp32", "fp16": HALF_RECIPE, "int8": "int8"}
 
 
 def obtain_engine(
@@ -46,7 +48,8 @@ def obtain_engine(
         model: as exported.
         graph: one of ``GRAPHS``.
         size: of the network image.
-        precision: one of ``PRECISIONS``: as exported, or float16 where the weights are.
+        precision: one of ``PRECISIONS``: as exported, float16 where the weights are, or with int8
+            convolutions, which the model must have.
         settings: of the builder.
         progress: told how far a build is.
         on_wait: told in a sentence that another process is building.
@@ -55,24 +58,76 @@ def obtain_engine(
         BackendError: when there can be no such engine here, with the reason.
     """
     if precision not in PRECISIONS:
-        raise BackendError(f"precision is '{precision}'; it must be {' or '.join(PRECISIONS)}")
+        raise BackendError(f"precision is '{precision}'; it must be one of {', '.join(PRECISIONS)}")
     model.check_size(size)
-    onnx = (model.encode if graph == "encode" else model.match).read_bytes()
+    # A converted graph is known by what it was converted from and how.
+    exported = graph_in(model, graph, "fp32" if precision == "fp16" else precision)
+    added = addition(model, graph, size)
     identity = EngineIdentity.here(
         library=library,
         gpu=_gpu_for(library),
         model=model.name,
         graph=graph,
-        onnx=onnx,
+        onnx=exported + added.encode(),
         precision=_RECIPES[precision],
         size=str(size),
     )
 
     def build() -> BuiltEngine:
-        source = onnx if precision == "fp32" else _converted(onnx)
-        return build_engine(library, source, _dimensions(model, graph, size), settings, progress)
+        try:
+            source = join(graph_in(model, graph, precision), graph, added)
+            dimensions = _dimensions(model, graph, size)
+        except ImportError as error:
+            raise BackendError(
+                f"backend 'tensorrt' extends the graphs with the onnx package ({error}); pip "
+                "install onnx"
+            ) from error
+        except ValueError as error:
+            raise BackendError(str(error)) from error
+        return build_engine(library, source, dimensions, settings, progress)
 
     return cache.obtain(identity, build, on_wait)
+
+
+def obtain_engines(
+    library: Library,
+    cache: EngineCache,
+    model: ModelFiles,
+    size: NetworkSize,
+    precision: str,
+    reports: Reports,
+) -> list[CheckedEngine]:
+    """The engines of all graphs for this machine, in the order of ``GRAPHS``.
+
+    Args:
+        library: TensorRT.
+        cache: see ``obtain_engine``.
+        model: as exported.
+        size: of the network image.
+        precision: one of ``PRECISIONS``.
+        reports: told that and how far an engine is built, and how long it took.
+
+    Raises:
+        BackendError: see ``obtain_engine``.
+    """
+    engines = []
+    for graph in GRAPHS:
+        task = f"building the {precision} engine '{graph}' for {size} with {library.title}"
+        engine = obtain_engine(
+            library,
+            cache,
+            model,
+            graph,
+            size,
+            precision,
+            progress=lambda part, phase, task=task: reports.progress(task, part),
+            on_wait=reports.info,
+        )
+        if engine.built:
+            seconds = engine.manifest.build_seconds
+            reports.info(f"{task} took {seconds:.1f} s, because {engine.note}")
+        engines.append(engine)
+    return engines
 
 
 def _gpu_for(library: Library) -> Gpu | None:
@@ -86,20 +141,17 @@ def _gpu_for(library: Library) -> Gpu | None:
 
 
 def _dimensions(model: ModelFiles, graph: str, size: NetworkSize) -> dict[str, tuple[int, ...]]:
-    """Shapes of a graph's inputs; the number of channels is the graph's own."""
+    """Shapes of a graph's inputs; the number of tokens' channels is the graph's own."""
     if graph == "encode":
-        return {"image": (1, 1, size.height, size.width)}
-    tokens = (1, model.cells(size), -1)
-    return {"reference_tokens": tokens, "current_tokens": tokens}
-
-
-def _converted(onnx: bytes) -> bytes:
-    try:
-        return to_half(onnx)
-    except ImportError as error:
-        raise BackendError(
-            f"precision 'fp16' converts the graphs with the onnx package ({error}); pip install "
-            "onnx, or use 'fp32'"
-        ) from error
-    except ValueError as error:
-        raise BackendError(str(error)) from error
+        return {"grey_image": (1, 1, size.height, size.width)}
+    cells, stride = model.cells(size), model.fine_stride
+    tokens = (1, cells, -1)
+    channels = fine_channels(model.encode.read_bytes())
+    fine = (1, size.height // stride, size.width // stride, channels)
+    return {
+        "reference_tokens": tokens,
+        "current_tokens": tokens,
+        "reference_fine": fine,
+        "current_fine": fine,
+        "corners": (cells, 2),
+    }

@@ -35,7 +35,7 @@ class EngineIdentity:
     Attributes:
         model: name of the model.
         graph: ``encode`` or ``match``.
-        onnx_sha256: of the exported graph.
+        onnx_sha256: of the exported graph and of what was added to it.
         precision: ``fp32`` as exported, or the conversion that the graph went through.
         size: of the network image, such as ``448x320``.
         library: ``tensorrt`` or ``tensorrt_rtx``.
@@ -74,7 +74,7 @@ class EngineIdentity:
             gpu: to run on; needed unless the library's engines are portable.
             model: name of the model.
             graph: ``encode`` or ``match``.
-            onnx: the exported graph.
+            onnx: the exported graph and what is added to it.
             precision: see the attribute.
             size: of the network image.
         """

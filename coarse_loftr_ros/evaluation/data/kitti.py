@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.evaluation.data.homography_pair import read_grey
+from coarse_loftr_ros.evaluation.data.kitti_files import (
+    find_calibration,
+    read_poses,
+    read_projections,
+)
 from coarse_loftr_ros.frame import Intrinsics
 
 __all__ = ["KittiSequence", "RelativePose"]
-
-CALIBRATION_FILES = ("calib.txt", "calib_P0_P1.txt")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +53,11 @@ class KittiSequence:
         self._images = sorted((directory / "image_0").glob("*.png"))
         if not self._images:
             raise FileNotFoundError(f"{directory} has no images image_0/*.png")
-        self.intrinsics = _read_intrinsics(directory)
-        self._poses = _read_poses(directory / "poses.txt")
+        projection = read_projections(find_calibration(directory))[0]
+        self.intrinsics = Intrinsics(
+            projection[0, 0], projection[1, 1], projection[0, 2], projection[1, 2]
+        )
+        self._poses = read_poses(directory / "poses.txt")
         if len(self._poses) != len(self._images):
             raise ValueError(
                 f"{directory} has {len(self._images)} images and {len(self._poses)} poses; "
@@ -69,34 +75,3 @@ class KittiSequence:
         """True motion from image ``reference`` to image ``current``."""
         motion = np.linalg.inv(self._poses[current]) @ self._poses[reference]
         return RelativePose(motion[:3, :3], motion[:3, 3])
-
-
-def _read_intrinsics(directory: Path) -> Intrinsics:
-    for name in CALIBRATION_FILES:
-        path = directory / name
-        if path.is_file():
-            break
-    else:
-        raise FileNotFoundError(f"{directory} has neither {' nor '.join(CALIBRATION_FILES)}")
-    lines = path.read_text().splitlines()
-    projection = _numbers(lines[0].split(":")[-1] if lines else "", path).reshape(3, 4)
-    return Intrinsics(projection[0, 0], projection[1, 1], projection[0, 2], projection[1, 2])
-
-
-def _read_poses(path: Path) -> NDArray[np.float64]:
-    """Camera-to-world transforms, float64 [N, 4, 4]."""
-    lines = [line for line in path.read_text().splitlines() if line.strip()]
-    poses = np.tile(np.eye(4), (len(lines), 1, 1))
-    for pose, line in zip(poses, lines, strict=True):
-        pose[:3] = _numbers(line, path).reshape(3, 4)
-    return poses
-
-
-def _numbers(line: str, path: Path) -> NDArray[np.float64]:
-    try:
-        values = np.array([float(word) for word in line.split()])
-    except ValueError as error:
-        raise ValueError(f"{path} has a line that is not numbers: {line!r}") from error
-    if len(values) != 12:
-        raise ValueError(f"{path} has a line of {len(values)} numbers; it must be 12 (3x4)")
-    return values

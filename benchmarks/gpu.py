@@ -1,0 +1,247 @@
+"""The proof of the TensorRT backend on a GPU: right, safe to use, and how fast.
+
+It needs the package, its Python requirements, a TensorRT and PyCUDA, and no network:
+
+1. Parity: matches, points and homographies beside those of ONNX Runtime on the CPU, in fp32, on
+   image pairs with known homographies (``--images``, in HPatches' layout) or on a drawn flight.
+2. Threads: one backend used by several threads in turn, and two at the same time.
+3. Release: the backend made and closed 50 times; memory of the GPU before and after.
+4. Times: encode, match and a whole frame, copies included, with and without CUDA graphs, and both
+   eyes of a stereo camera encoded in one call and in two.
+
+Where TensorRT does not run, its message is in the report, and the same graphs are run by ONNX
+Runtime on the GPU (where ``onnxruntime-gpu`` is installed) or else on the CPU, which proves their
+parity and nothing about a GPU. Engines are built in any case where the library can.
+``--checkpoint`` adds the network of a training run in eager PyTorch.
+
+For a machine without a network, bring wheels made on one of the same kind (``pip download -d
+wheels``): numpy, opencv-python-headless, onnx, onnxruntime, and for x86-64 either ``tensorrt`` or
+``tensorrt-rtx-cu13-libs`` with ``tensorrt-rtx-cu13-bindings`` (RTX GPUs of compute capability 7.5,
+8.6, 8.9 and 12.x). PyCUDA is compiled: ``pip wheel pycuda`` on a machine with CUDA's headers (those
+of the wheels nvidia-cuda-runtime, nvidia-cuda-crt and nvidia-cuda-profiler-api will do, with any
+library named libcuda to link to). ``onnxruntime-gpu`` takes the place of onnxruntime; it wants
+CUDA and cuDNN, which ``pip download "onnxruntime-gpu[cuda,cudnn]"`` brings as wheels. A file that
+is too large to carry: ``split -b 60M``, then ``cat`` in order.
+
+    python benchmarks/gpu.py --images homography/ --json gpu.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from gpu_floor import floor
+from gpu_parity import compare_with_truth, image_pairs, parity, threads_agree
+from gpu_times import eager, reconfigure, stereo, tensorrt, times
+
+from coarse_loftr_ros.backends.base import (
+    SHIPPED_MODELS,
+    Backend,
+    BackendError,
+    ModelFiles,
+)
+from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
+from coarse_loftr_ros.backends.tensorrt.engines import GRAPHS, obtain_engine
+from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
+from coarse_loftr_ros.backends.tensorrt.library import load_library
+from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair
+from coarse_loftr_ros.evaluation.joined_graphs import JoinedGraphs
+from coarse_loftr_ros.evaluation.report import json_text
+from coarse_loftr_ros.preprocessing import NetworkSize, network_size
+
+PACKAGES = ("numpy", "opencv-python-headless", "onnx", "onnxruntime", "onnxruntime-gpu", "pycuda")
+PACKAGES += ("tensorrt", "tensorrt-rtx-cu13-libs", "torch")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what there is and print it; the exit status is 1 when a check has failed."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--images", type=Path, help="folder in HPatches' layout (a drawn flight)")
+    parser.add_argument("--pairs", type=int, default=20, help="most pairs to compare (20)")
+    parser.add_argument("--models", nargs="+", default=list(SHIPPED_MODELS), metavar="MODEL")
+    parser.add_argument("--width", type=int, default=640, help="of the images, px (640)")
+    parser.add_argument("--height", type=int, default=480, help="of the images, px (480)")
+    parser.add_argument("--rounds", type=int, default=300, help="of each timing (300)")
+    parser.add_argument("--reconfigurations", type=int, default=50, help="(50)")
+    parser.add_argument("--checkpoint", type=Path, help="of a training run, for eager PyTorch")
+    parser.add_argument("--json", type=Path, help="write the report to this file as well")
+    options = parser.parse_args(arguments)
+    report: dict[str, Any] = {"environment": environment(), "models": {}}
+    print(json.dumps(report["environment"], indent=2))
+    pairs = image_pairs(options)
+    for name in options.models:
+        report["models"][name] = measure(ModelFiles.load(name), pairs, options)
+    if options.checkpoint:
+        report["eager_pytorch"] = eager(options)
+    if options.json:
+        options.json.write_text(json_text(report) + "\n")
+    if not any(ran_on_tensorrt(model) for model in report["models"].values()):
+        print("\nTensorRT has not run here: nothing above says anything about a GPU")
+    failures = [row for model in report["models"].values() for row in model["failed_checks"]]
+    print("\n".join(["", *failures]) if failures else "\nevery check that could be made has passed")
+    return 1 if failures else 0
+
+
+def ran_on_tensorrt(model: dict[str, Any]) -> bool:
+    """Whether any figure of a model's report is TensorRT's."""
+    rows = model["runtimes"]
+    return any(row["runtime"].startswith("TensorRT") and "times_ms" in row for row in rows)
+
+
+# --- what is measured ---------------------------------------------------------------------------
+
+
+def measure(
+    model: ModelFiles, pairs: list[HomographyPair], options: argparse.Namespace
+) -> dict[str, Any]:
+    """Everything about one model."""
+    pixels = model.network_pixels
+    size = network_size(options.width, options.height, pixels, model.size_multiple)
+    print(f"\n{model.name}, images {options.width}x{options.height}, network {size}")
+    rows, failed = [], []
+    # int8 is held to int8: what rounding weights does to matches is no matter of the runtime.
+    references = {
+        precision: compare_with_truth(
+            OnnxRuntimeBackend(model, size, precision=precision), model, pairs
+        )
+        for precision in precisions_of(model)
+        if precision != "fp16"
+    }
+    for label, precision, make in runtimes(model, size):
+        reference = references.get(precision, references["fp32"])
+        row: dict[str, Any] = {"runtime": label}
+        rows.append(row)
+        try:
+            start = time.perf_counter()
+            backend = make()
+            row["load_s"] = time.perf_counter() - start
+            row["description"] = backend.description
+            found = compare_with_truth(backend, model, pairs)
+            row["parity"] = parity(found, reference, pairs)
+            row["times_ms"] = times(backend, model, pairs[0], options.rounds)
+            if label.startswith("TensorRT"):
+                row["threads_agree"] = threads_agree(make, model, pairs)
+                if not row["threads_agree"]:
+                    failed.append(f"{model.name}, {label}: threads get other matches")
+            backend.close()
+        except (BackendError, RuntimeError) as error:
+            row["error"] = str(error)
+        else:
+            if row["parity"]["overlap"] < 0.9 or row["parity"]["points_p95_px"] > 1.0:
+                failed.append(f"{model.name}, {label}: not the matches of the CPU")
+        print(" ", line_of(row))
+    result = {
+        "network": [size.width, size.height],
+        "runtimes": rows,
+        "engines": engines(model, size),
+        "floor": {precision: floor(model, size, precision) for precision in ("fp32", "fp16")},
+    }
+    for key, check in (
+        ("reconfiguration", lambda: reconfigure(model, size, options.reconfigurations)),
+        ("stereo_ms", lambda: stereo(model, size, options.rounds)),
+    ):
+        try:
+            result[key] = check()
+        except (BackendError, ImportError) as error:
+            result[key] = {"not measured": str(error)}
+        print(f"  {key}: {result[key]}")
+    if result["reconfiguration"].get("growth_mib", 0) > 16:
+        failed.append(f"{model.name}: memory of the GPU grows with each configuration")
+    return {**result, "failed_checks": failed}
+
+
+def precisions_of(model: ModelFiles) -> tuple[str, ...]:
+    """In which a model can be run."""
+    return ("fp32", "fp16", "int8") if model.encode_int8 else ("fp32", "fp16")
+
+
+def runtimes(
+    model: ModelFiles, size: NetworkSize
+) -> Iterator[tuple[str, str, Callable[[], Backend]]]:
+    """Name, precision and maker of everything that may run the graphs here, the GPU first."""
+    precisions = precisions_of(model)
+    for precision in precisions:
+        for graphs in (True, False):
+            title = f"TensorRT {precision}, {'with' if graphs else 'without'} CUDA graphs"
+            yield title, precision, lambda p=precision, g=graphs: tensorrt(model, size, p, g)
+    import onnxruntime
+
+    cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    device, provider = ("GPU", "CUDA") if cuda else ("CPU", "CPU")
+    for precision in precisions:
+        title = f"the same graphs, ONNX Runtime on the {device}, {precision}"
+        yield (
+            title,
+            precision,
+            lambda p=precision: JoinedGraphs(model, size, p, f"{provider}ExecutionProvider"),
+        )
+
+
+def engines(model: ModelFiles, size: NetworkSize) -> list[dict[str, Any]]:
+    """Whether and how fast the library here builds every engine; from the cache where it can."""
+    rows = []
+    for precision in precisions_of(model):
+        for graph in GRAPHS:
+            row: dict[str, Any] = {"graph": graph, "precision": precision}
+            try:
+                library = load_library()
+                engine = obtain_engine(library, EngineCache(), model, graph, size, precision)
+                row |= {"library": library.title, "build_s": engine.manifest.build_seconds}
+                row["mib"] = len(engine.data) / 2**20
+            except BackendError as error:
+                row["error"] = str(error)
+            rows.append(row)
+            print("  engine", *row.values())
+    return rows
+
+
+# --- the report ---------------------------------------------------------------------------------
+
+
+def environment() -> dict[str, Any]:
+    """What figures depend on besides the code."""
+    gpu, driver = find_gpu(), Path("/proc/driver/nvidia/version")
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    try:
+        library = load_library().title
+    except BackendError as error:
+        library = str(error)
+    return {
+        "gpu": f"{gpu.name} ({gpu.compute_capability})" if gpu else "none, or no driver for it",
+        "driver": driver.read_text().splitlines()[0] if driver.is_file() else "none",
+        "tensorrt": library,
+        "platform": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "packages": versions,
+    }
+
+
+def line_of(row: dict[str, Any]) -> str:
+    """A row of the table."""
+    if "error" in row:
+        return f"{row['runtime']}: NOT RUN: {row['error']}"
+    spans = ", ".join(f"{k} {v['p50']:.2f} ({v['p95']:.2f})" for k, v in row["times_ms"].items())
+    same = row["parity"]
+    return (
+        f"{row['runtime']}: overlap {same['overlap']:.3f}, points {same['points_p95_px']:.3f} px "
+        f"apart (95 %), corner error {same['corner_error_p50_px']:.2f} px "
+        f"(CPU {same['corner_error_p50_px_of_the_cpu']:.2f}); ms, median (95 %): {spans}"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

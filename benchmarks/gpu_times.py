@@ -1,0 +1,186 @@
+"""Times of a backend, memory over many configurations, and two images in one run."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from gpu_parity import MATCH, prepare
+
+from coarse_loftr_ros.backends.base import Backend, BackendError, ModelFiles, Reports
+from coarse_loftr_ros.backends.precision import graph_in
+from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
+from coarse_loftr_ros.backends.tensorrt.graphs import addition, join
+from coarse_loftr_ros.backends.tensorrt.library import load_library
+from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair
+from coarse_loftr_ros.frame import Frame
+from coarse_loftr_ros.frame_matching import match_frames
+from coarse_loftr_ros.matcher import Matcher
+from coarse_loftr_ros.preprocessing import NetworkSize, network_size
+
+
+def tensorrt(model: ModelFiles, size: NetworkSize, precision: str, graphs: bool) -> Backend:
+    """The backend under test.
+
+    Raises:
+        BackendError: when it cannot be used, in the words of what refuses.
+    """
+    if find_gpu() is None:
+        raise BackendError("there is no NVIDIA GPU, or no driver for it")
+    try:
+        from coarse_loftr_ros.backends.tensorrt_backend import TensorRtBackend
+    except ImportError as error:
+        raise BackendError(f"PyCUDA cannot be loaded: {error}") from error
+    return TensorRtBackend(
+        model, size, precision, reports=Reports(info=print), use_cuda_graphs=graphs
+    )
+
+
+def times(
+    backend: Backend, model: ModelFiles, pair: HomographyPair, rounds: int
+) -> dict[str, dict[str, float]]:
+    """Milliseconds, median and 95th percentile, copies included.
+
+    ``encode`` is one image. ``match`` is everything after it, features ready. ``frame`` is both,
+    as a stream has them. ``pipeline`` adds reducing, corners, refinement and the homography.
+    """
+    matcher = Matcher(model, backend)
+    wait = getattr(backend, "wait", lambda: None)
+    frames = [prepare(Frame(image), backend.size) for image in (pair.reference, pair.current)]
+    reference, current = (frame.features(matcher) for frame in frames)
+    image, corners = current.image, reference.corners.first
+    encoded = reference.encoded, current.encoded
+
+    def encode() -> None:
+        backend.encode(image)
+        wait()
+
+    def match() -> None:
+        backend.match(*encoded, corners, 0.1, 1000)
+
+    def frame() -> None:
+        backend.match(encoded[0], backend.encode(image), corners, 0.1, 1000)
+
+    def pipeline() -> None:
+        match_frames(matcher, frames[0], prepare(Frame(pair.current), backend.size), MATCH)
+
+    steps = {"encode": encode, "match": match, "frame": frame, "pipeline": pipeline}
+    return {name: timed(step, rounds) for name, step in steps.items()}
+
+
+def timed(step: Callable[[], None], rounds: int) -> dict[str, float]:
+    """Milliseconds of a step: its median and 95th percentile, after a tenth that warms up."""
+    spans = []
+    for number in range(rounds + max(rounds // 10, 2)):
+        start = time.perf_counter()
+        step()
+        if number >= max(rounds // 10, 2):
+            spans.append((time.perf_counter() - start) * 1e3)
+    return {"p50": float(np.quantile(spans, 0.5)), "p95": float(np.quantile(spans, 0.95))}
+
+
+def reconfigure(model: ModelFiles, size: NetworkSize, count: int) -> dict[str, Any]:
+    """Memory of the GPU over many configurations, MiB; the first pays for the context."""
+    used = []
+    for _ in range(count):
+        backend = tensorrt(model, size, "fp16", True)
+        backend.encode(np.zeros((size.height, size.width), np.uint8))
+        backend.close()
+        from coarse_loftr_ros.backends.tensorrt.device import first_device
+
+        used.append(first_device().memory_used() / 2**20)
+    return {
+        "count": count,
+        "first_mib": used[0],
+        "last_mib": used[-1],
+        "growth_mib": used[-1] - used[0],
+    }
+
+
+def stereo(model: ModelFiles, size: NetworkSize, rounds: int) -> dict[str, Any]:
+    """Both eyes in one run of an engine for two images, and in two runs of one for one, ms."""
+    if find_gpu() is None:
+        raise BackendError("there is no NVIDIA GPU, or no driver for it")
+    import pycuda.driver as cuda
+
+    from coarse_loftr_ros.backends.tensorrt.builder import build_engine
+    from coarse_loftr_ros.backends.tensorrt.cache import CheckedEngine
+    from coarse_loftr_ros.backends.tensorrt.cuda_graph import CudaGraph
+    from coarse_loftr_ros.backends.tensorrt.device import first_device
+    from coarse_loftr_ros.backends.tensorrt.execution import LoadedEngine
+
+    device, library, result = first_device(), load_library(), {}
+    for eyes in (1, 2):
+        shape = (eyes, 1, size.height, size.width)
+        built = build_engine(
+            library, encode_graph(model, size, "fp16", eyes), {"grey_image": shape}
+        )
+        with device.current("time the eyes of a stereo camera"):
+            engine = LoadedEngine(library, CheckedEngine(built.data, None))
+            stream = cuda.Stream()
+            memory = {name: device.allocate(engine.bytes_of(name)) for name in engine.shapes}
+            engine.bind({name: int(place) for name, place in memory.items()})
+            image = cuda.pagelocked_empty(shape, np.uint8)
+            image[...] = 0
+
+            def work(engine=engine, stream=stream, memory=memory, image=image) -> None:
+                cuda.memcpy_htod_async(memory["grey_image"], image, stream)
+                engine.enqueue(stream.handle)
+
+            work()
+            stream.synchronize()
+            graph = CudaGraph(stream.handle, work)
+
+            def both(graph=graph, stream=stream, runs=2 // eyes) -> None:
+                for _ in range(runs):
+                    graph.launch()
+                stream.synchronize()
+
+            result[f"{2 // eyes} runs of {eyes}"] = timed(both, rounds)
+            graph.close()
+            engine.close()
+            for place in memory.values():
+                place.free()
+            del stream, image, work, both
+    return result
+
+
+def encode_graph(model: ModelFiles, size: NetworkSize, precision: str, images: int) -> bytes:
+    """The joined graph that encodes several images in one run."""
+    import onnx
+
+    exported = onnx.load_from_string(graph_in(model, "encode", precision))
+    for value in (*exported.graph.input, *exported.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = images
+    added = addition(model, "encode", size).replace("[1, 1, ", f"[{images}, 1, ")
+    return join(exported.SerializeToString(), "encode", added)
+
+
+def eager(options: argparse.Namespace) -> dict[str, Any]:
+    """The network of a checkpoint in PyTorch without a compiler: encode and match, ms."""
+    import torch
+
+    from coarse_loftr_ros.network.checkpoint import load_network
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    net = load_network(options.checkpoint).eval().to(device)
+    size = network_size(options.width, options.height, 512 * 384, 32)
+    image = torch.rand(1, 1, size.height, size.width, device=device)
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+
+    def encode() -> None:
+        net.encode(image)
+        wait()
+
+    def match() -> None:
+        net.match(tokens, tokens)
+        wait()
+
+    with torch.no_grad():
+        tokens, _ = net.encode(image)
+        steps = {"encode": timed(encode, options.rounds), "match": timed(match, options.rounds)}
+    print(f"eager PyTorch on the {device}, {size}: {steps}")
+    return {"device": device, "network": str(size), "times_ms": steps}

@@ -1,0 +1,117 @@
+"""Trajectories as files of TUM RGB-D, KITTI odometry and Open3D.
+
+TUM: ``seconds tx ty tz qx qy qz qw`` per line. KITTI: a row-major 3x4 matrix per line, without
+times. Open3D: a line of three integers, then a 4x4 matrix, without times. All of them map camera
+coordinates to those of a fixed frame.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import numpy as np
+
+from coarse_loftr_ros.evaluation.trajectory import Trajectory
+from coarse_loftr_ros.odometry.pose import Pose
+
+__all__ = [
+    "kitti_text",
+    "parse_seconds",
+    "read_trajectory",
+    "tum_text",
+]
+
+_TUM_NUMBERS = 8
+_KITTI_NUMBERS = 12
+
+
+def tum_text(trajectory: Trajectory) -> str:
+    """A trajectory as TUM has it; stamps keep their nanoseconds."""
+    lines = []
+    for stamp, pose in zip(trajectory.stamps, trajectory.poses, strict=True):
+        seconds, rest = divmod(int(stamp), 1_000_000_000)
+        numbers = (*pose.translation, *pose.quaternion)
+        lines.append(f"{seconds}.{rest:09d} " + " ".join(f"{value:.9g}" for value in numbers))
+    return "\n".join(lines) + "\n"
+
+
+def kitti_text(trajectory: Trajectory) -> str:
+    """A trajectory as KITTI has it, without its times."""
+    rows = (pose.matrix[:3].ravel() for pose in trajectory.poses)
+    return "".join(" ".join(f"{value:.9e}" for value in row) + "\n" for row in rows)
+
+
+def read_trajectory(path: Path, stamps: list[int] | None = None) -> Trajectory:
+    """Read a file of any of the three kinds, told apart by what is in it.
+
+    Args:
+        path: of the file; lines that begin with ``#`` are comments.
+        stamps: of the poses, integer nanoseconds, for files without times.
+
+    Raises:
+        ValueError: naming the file, when it is of none of these kinds, or has no times and
+            ``stamps`` are not as many as its poses.
+        OSError: when it cannot be read.
+    """
+    lines = _lines(path)
+    counts = {len(line) for line in lines}
+    try:
+        if counts == {_TUM_NUMBERS}:
+            return Trajectory.of(
+                [parse_seconds(line[0]) for line in lines],
+                [_tum_pose([float(word) for word in line[1:]]) for line in lines],
+            )
+        if counts == {_KITTI_NUMBERS}:
+            poses = [
+                _pose(np.array([float(word) for word in line]).reshape(3, 4)) for line in lines
+            ]
+        elif counts == {3, 4} and len(lines) % 5 == 0:
+            poses = [
+                _pose(np.array([[float(word) for word in line] for line in lines[k + 1 : k + 5]]))
+                for k in range(0, len(lines), 5)
+            ]
+        else:
+            raise ValueError(
+                "it has neither 8 numbers per line (TUM), nor 12 (KITTI), nor matrices (Open3D)"
+            )
+        if stamps is None or len(stamps) != len(poses):
+            given = "none" if stamps is None else len(stamps)
+            raise ValueError(
+                f"it has {len(poses)} poses without times, and there are {given} images"
+            )
+        return Trajectory.of(stamps, poses)
+    except ValueError as error:
+        raise ValueError(f"{path} is no trajectory: {error}") from error
+
+
+def parse_seconds(word: str) -> int:
+    """Seconds as text to integer nanoseconds, without the rounding of a float.
+
+    Raises:
+        ValueError: when it is no number.
+    """
+    try:
+        return int((Decimal(word) * 1_000_000_000).to_integral_value())
+    except (InvalidOperation, OverflowError) as error:
+        raise ValueError(f"'{word}' is no time in seconds") from error
+
+
+def _lines(path: Path) -> list[list[str]]:
+    """The words of each line that is neither empty nor a comment."""
+    words = (line.split() for line in path.read_text(errors="replace").splitlines())
+    return [line for line in words if line and not line[0].startswith("#")]
+
+
+def _tum_pose(values: list[float]) -> Pose:
+    return Pose.from_quaternion(np.array(values[3:]), np.array(values[:3]))
+
+
+def _pose(matrix: np.ndarray) -> Pose:
+    """A pose of a matrix [3 or 4, 4] that was written with few digits."""
+    left, _, right = np.linalg.svd(matrix[:3, :3])
+    rotation = left @ right
+    error = float(np.abs(rotation - matrix[:3, :3]).max())
+    if error > 1e-3 or np.linalg.det(rotation) < 0:
+        raise ValueError(f"{matrix[:3, :3].tolist()} is no rotation matrix")
+    return Pose(rotation, matrix[:3, 3])

@@ -1,0 +1,300 @@
+"""A lifecycle node with checked parameters and diagnostics that can start itself."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import sys
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+
+from coarse_loftr_ros.node.declaration import declare_parameters, unknown_parameters
+from coarse_loftr_ros.node.diagnostics import Occasionally, idle_status
+from coarse_loftr_ros.node.parameter import ParameterError, Table, Value
+
+__all__ = ["ActivePart", "ManagedNode", "NotReadyError", "run"]
+
+# How long the executor waits before it looks whether a signal came.
+_WAIT_S = 0.2
+
+# Python lets another thread in after 5 ms by default. The worker would wait about 1 ms for the
+# executor to go back to sleep after each image, and the executor as long for the worker.
+_SWITCH_INTERVAL_S = 0.0001
+
+Prepared = TypeVar("Prepared")
+Transition = Callable[["ManagedNode", LifecycleState], TransitionCallbackReturn]
+
+
+class NotReadyError(RuntimeError):
+    """A node cannot be configured, in words for the user."""
+
+
+class ActivePart(Protocol):
+    """Topics and services of a node, between activate and deactivate.
+
+    Attributes:
+        failure: the defect that ended its work, if one did.
+    """
+
+    failure: BaseException | None
+
+    def close(self) -> None:
+        """Close everything."""
+        ...
+
+    def change(self, values: Mapping[str, Value]) -> None:
+        """Use other parameter values, already checked."""
+        ...
+
+    def diagnose(self) -> list[DiagnosticStatus]:
+        """The state for /diagnostics."""
+        ...
+
+
+def _told(transition: Transition) -> Transition:
+    """Log what a transition raises: rclpy turns it into ERROR without a word."""
+
+    @functools.wraps(transition)
+    def told(node: ManagedNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception:
+            node.get_logger().error(traceback.format_exc())
+            raise
+
+    return told
+
+
+class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
+    """Configure does the slow work, activate opens topics and services; their opposites release.
+
+    A node of this package says what these mean for it: ``prepare``, ``open``, and where needed
+    ``change_prepared``, ``pause`` and ``discard``. The table of its parameters has the rows
+    ``MANAGED_NODE``.
+
+    Args:
+        name: of the node.
+        subject: what it does, for the diagnostics of a node that is not active.
+        table: of its parameters.
+        check: raises ``ParameterError`` when values do not fit together.
+
+    Raises:
+        ParameterError: when a parameter is refused at start.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        subject: str,
+        table: Table,
+        check: Callable[[Mapping[str, Value]], None],
+    ) -> None:
+        super().__init__(name)
+        self._subject = subject
+        self._table = table
+        self._check = check
+        self._values = declare_parameters(self, table, check)
+        for sentence in unknown_parameters(self, table):
+            self.get_logger().warning(sentence)
+        self._prepared: Prepared | None = None
+        self._active: ActivePart | None = None
+        self._state = "unconfigured"
+        self._busy = ""
+        self._occasionally = Occasionally(self._values["diagnostics_period"])
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        # Diagnostics go on while simulated time stands still.
+        self.create_timer(
+            self._values["diagnostics_period"],
+            self._diagnose,
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
+        )
+        self.add_on_set_parameters_callback(self._change)
+
+    # --- what a node is -------------------------------------------------------------------------
+
+    @abstractmethod
+    def prepare(self, values: Mapping[str, Value]) -> Prepared:
+        """Do the slow work.
+
+        Raises:
+            NotReadyError: when it cannot be done.
+            ParameterError: when a value does not fit.
+        """
+
+    @abstractmethod
+    def open(self, prepared: Prepared, values: Mapping[str, Value]) -> ActivePart:
+        """Open topics and services."""
+
+    def change_prepared(self, prepared: Prepared, values: Mapping[str, Value]) -> None:
+        """Use other parameter values while inactive."""
+
+    def pause(self, prepared: Prepared) -> None:
+        """Topics and services have been closed; what was prepared stays."""
+
+    def discard(self, prepared: Prepared) -> None:
+        """Let go of what was prepared."""
+
+    # --- what is done with it -------------------------------------------------------------------
+
+    @property
+    def autostart(self) -> bool:
+        """Whether to configure and activate without being told to."""
+        return self._values["autostart"]
+
+    @property
+    def failed(self) -> bool:
+        """Whether its work has died of a defect."""
+        return self._active is not None and self._active.failure is not None
+
+    @property
+    def busy(self) -> str:
+        """Slow work that is going on, with its progress; empty when there is none."""
+        return self._busy
+
+    def progress(self, task: str, part: float) -> None:
+        """Note how far slow work is, and publish it where it keeps the executor from doing so."""
+        self._busy = f"{task}: {100 * part:.0f} %" if part < 1 else ""
+        if self._active is None and self._occasionally.now("progress"):
+            self._diagnose()
+
+    def start(self) -> bool:
+        """Configure and activate; whether that worked."""
+        success = TransitionCallbackReturn.SUCCESS
+        return self.trigger_configure() == success and self.trigger_activate() == success
+
+    def release(self) -> None:
+        """Close topics and services and let go of what was prepared."""
+        if self._active is not None:
+            self._active.close()
+            self._active = None
+        if self._prepared is not None:
+            self.discard(self._prepared)
+            self._prepared = None
+
+    # --- lifecycle ------------------------------------------------------------------------------
+
+    @_told
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Do the slow work."""
+        try:
+            self._prepared = self.prepare(self._values)
+        except (NotReadyError, ParameterError) as error:
+            self.get_logger().error(f"cannot configure: {error}")
+            return TransitionCallbackReturn.FAILURE
+        self._state = "inactive"
+        return TransitionCallbackReturn.SUCCESS
+
+    @_told
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Open topics and services."""
+        self._active = self.open(self._prepared, self._values)
+        return TransitionCallbackReturn.SUCCESS
+
+    @_told
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Close topics and services; what was prepared stays."""
+        self._active.close()
+        self._active = None
+        self.pause(self._prepared)
+        return TransitionCallbackReturn.SUCCESS
+
+    @_told
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release everything."""
+        self.release()
+        self._state = "unconfigured"
+        return TransitionCallbackReturn.SUCCESS
+
+    @_told
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release everything for good."""
+        self.release()
+        self._state = "finalized"
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release everything; the node can be configured again."""
+        self.get_logger().error(f"a transition from '{state.label}' failed; all is released")
+        self.release()
+        self._state = "unconfigured"
+        return TransitionCallbackReturn.SUCCESS
+
+    # --- parameters and diagnostics -------------------------------------------------------------
+
+    def _change(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        """Check new values together with those that stay, then use them."""
+        ours = {row.name: row.value for row in parameters if row.name in self._table}
+        values = {**self._values, **ours}
+        try:
+            self._check(values)
+        except ParameterError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._values = values
+        if self._active is not None:
+            self._active.change(values)
+        elif self._prepared is not None:
+            self.change_prepared(self._prepared, values)
+        return SetParametersResult(successful=True)
+
+    def _diagnose(self) -> None:
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        if self._active is not None:
+            message.status = self._active.diagnose()
+        else:
+            name = self.get_fully_qualified_name()
+            message.status = [idle_status(name, self._subject, self._state, self._busy)]
+        self._diagnostics.publish(message)
+
+
+def run(make: Callable[[], ManagedNode], name: str, args: Sequence[str] | None) -> int:
+    """Run a node until a signal.
+
+    Args:
+        make: makes the node.
+        name: of the node, for what is logged before there is one.
+        args: of the command line.
+
+    Returns:
+        The exit status: 1 when the node cannot start or has died.
+    """
+    asked_to_stop: list[int] = []
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    # rclpy's own handlers would take the context away while a worker is still publishing.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: asked_to_stop.append(number))
+    try:
+        node = make()
+    except ParameterError as error:
+        get_logger(name).fatal(str(error))
+        rclpy.try_shutdown()
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if node.autostart and not asked_to_stop and not node.start():
+            node.get_logger().fatal("cannot start, see the error above")
+            return 1
+        while not asked_to_stop and not node.failed:
+            executor.spin_once(_WAIT_S)
+        return 1 if node.failed else 0
+    except ExternalShutdownException:
+        return 0
+    finally:
+        node.release()
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()

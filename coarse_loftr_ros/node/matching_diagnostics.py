@@ -1,0 +1,60 @@
+"""What the matcher says about its work on /diagnostics."""
+
+from __future__ import annotations
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from coarse_loftr_ros.node.diagnostics import counts_and_times, judged_message, status_message
+from coarse_loftr_ros.node.statistics import Snapshot
+from coarse_loftr_ros.result import Homography
+
+__all__ = ["matching_status"]
+
+
+def matching_status(
+    node: str,
+    snapshot: Snapshot[Homography],
+    since: Snapshot[Homography] | None,
+    backend: str,
+    model: str,
+    failure: str = "",
+    busy: str = "",
+) -> DiagnosticStatus:
+    """What goes out: rates, times per stage, and the quality of the latest match.
+
+    Args:
+        node: full name of the node.
+        snapshot: the numbers now.
+        since: the numbers at the previous message.
+        backend: runtime, device and size in words.
+        model: name and version of the network.
+        failure: what the runtime's device failed of, which is an error even where another one
+            has taken over; empty when nothing did.
+        busy: slow work that keeps images waiting; empty when there is none.
+    """
+    values: dict[str, object] = {
+        "output rate (Hz)": f"{snapshot.output_hz:.1f}",
+        "matched": snapshot.counts.get("published", 0),
+        "backend": backend,
+        "model": model,
+        "first references": snapshot.counts.get("first references", 0),
+        "new references": snapshot.counts.get("new references", 0),
+    }
+    for name in ("stereo matches", "off their row"):
+        if name in snapshot.counts:
+            values[name] = snapshot.counts[name]
+    values |= counts_and_times(snapshot)
+    level, message = DiagnosticStatus.OK, "waiting for a pair of images"
+    homography = snapshot.latest
+    if homography is not None:
+        values["status"] = homography.status.name
+        values["inliers"] = f"{homography.inlier_count} of {homography.match_count}"
+        values["rms (px)"] = f"{homography.rms_px:.2f}"
+        values["coverage"] = f"{homography.coverage:.2f}"
+        level, message = judged_message(snapshot, since, homography.reason)
+    if busy:
+        level, message = DiagnosticStatus.WARN, f"images wait: {busy}"
+    if failure:
+        level, message = DiagnosticStatus.ERROR, f"{failure}; {message}"
+        values["device failure"] = failure
+    return status_message(f"{node}: matching", level, message, values)

@@ -1,0 +1,1 @@
+"""The node ``odometry``: correspondences in, the robot's path out."""

@@ -1,0 +1,230 @@
+"""Everything of the odometry node that exists only while it is active."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Odometry
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Range
+from std_srvs.srv import Trigger
+
+from coarse_loftr_msgs.msg import Correspondences
+from coarse_loftr_ros.node.conversion import stamp_ns
+from coarse_loftr_ros.node.diagnostics import Occasionally, input_status
+from coarse_loftr_ros.node.odometry.cameras import Cameras
+from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
+from coarse_loftr_ros.node.odometry.outputs import Frames, Outputs
+from coarse_loftr_ros.node.odometry.parameters import mounting
+from coarse_loftr_ros.node.odometry.path import DecimatedPath
+from coarse_loftr_ros.node.odometry.tracking import Tracking
+from coarse_loftr_ros.node.odometry.transforms import MountingLookup, tf_available
+from coarse_loftr_ros.node.parameter import Value
+from coarse_loftr_ros.node.statistics import Snapshot, Statistics
+from coarse_loftr_ros.node.subscribing import subscribe
+from coarse_loftr_ros.odometry.estimate import OdometryEstimate
+from coarse_loftr_ros.odometry.pose import Pose
+
+__all__ = ["Activity"]
+
+# How often matches that wait are looked at.
+_WAITING_PERIOD_S = 0.01
+
+
+class Activity:
+    """Topics and services of the odometry node between activate and deactivate.
+
+    All of it runs on the executor: an estimate takes a few milliseconds.
+
+    Args:
+        node: that owns them.
+        values: of all parameters.
+    """
+
+    def __init__(self, node: Node, values: Mapping[str, Value]) -> None:
+        self.failure: BaseException | None = None
+        self._node = node
+        self._values = dict(values)
+        self._log = node.get_logger()
+        self._occasionally = Occasionally()
+        self._statistics = Statistics[OdometryEstimate]()
+        self._reported: Snapshot[OdometryEstimate] | None = None
+        self._parameter_mounting = mounting(values)
+        self._lookup = None
+        if values["mounting.source"] == "tf":
+            self._lookup = MountingLookup(node, values["base_frame"])
+        sides = ("left/", "right/") if values["mode"] == "stereo" else ("",)
+        topics = [node.resolve_topic_name(side + "camera_info") for side in sides]
+        self._outputs = Outputs(
+            node,
+            Frames(values["odom_frame"], values["base_frame"]),
+            values["publish_tf"] and self._can_broadcast(),
+            DecimatedPath[PoseStamped](values["path.min_distance"], values["path.max_poses"]),
+            values["path.max_rate"],
+        )
+        self._tracking = Tracking(
+            self._values,
+            Cameras(tuple(topics)),
+            self._find_mounting,
+            self._outputs,
+            self._statistics,
+            self._warn,
+            self._inform,
+        )
+        # Simulated time may stand still while matches wait.
+        self._timer = node.create_timer(
+            _WAITING_PERIOD_S, self._look_again, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+        self._timer.cancel()
+        self._service = node.create_service(Trigger, "~/reset", self._reset)
+        self._subscriptions = []
+        self._subscribe(topics)
+        self._log.info(
+            f"{values['mode']} odometry of {self._subscriptions[0].topic_name}, "
+            f"{values['odom_frame']} to {values['base_frame']}"
+        )
+
+    def close(self) -> None:
+        """Close everything."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._node.destroy_service(self._service)
+        self._node.destroy_timer(self._timer)
+        self._outputs.close()
+        if self._lookup is not None:
+            self._lookup.close()
+
+    def change(self, values: Mapping[str, Value]) -> None:
+        """Use other parameter values, already checked, from the next image on."""
+        self._values = dict(values)
+        self._tracking.values = self._values
+        self._outputs.path.min_distance = values["path.min_distance"]
+        self._outputs.path.max_poses = values["path.max_poses"]
+        self._outputs.path_rate = values["path.max_rate"]
+
+    def diagnose(self) -> list[DiagnosticStatus]:
+        """The state for /diagnostics."""
+        name = self._node.get_fully_qualified_name()
+        snapshot, before = self._statistics.snapshot(), self._reported
+        self._reported = snapshot
+        timeout = self._values["input_timeout"]
+        why = ""
+        if snapshot.silence_s > timeout:
+            why = self._why_silent()
+            self._warn("silence", f"no message for {snapshot.silence_s:.1f} s: {why}")
+        return [
+            input_status(name, "message", snapshot, before, timeout, why),
+            odometry_status(name, self._values["mode"], snapshot, before),
+        ]
+
+    def _subscribe(self, info_topics: list[str]) -> None:
+        values, node = self._values, self._node
+        depth = values["queue_depth"]
+        matches = [("matcher/correspondences", self._take)]
+        if values["mode"] == "stereo":
+            matches.append(("matcher/stereo/correspondences", self._take_stereo))
+        for topic, take in matches:
+            self._subscriptions.append(
+                subscribe(node, Correspondences, topic, take, depth, self._count_lost)
+            )
+        sensors = [
+            (CameraInfo, topic, self._camera_callback(side))
+            for side, topic in enumerate(info_topics)
+        ]
+        if values["mode"] == "mono" and values["mono.scale"] == "external":
+            sensors.append((Odometry, "external_odometry", self._take_speed))
+        if values["mode"] == "planar" and values["altitude_source"] == "range":
+            sensors.append((Range, "range", self._take_range))
+        qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
+        for kind, topic, take in sensors:
+            self._subscriptions.append(node.create_subscription(kind, topic, take, qos))
+
+    def _count_lost(self, number: int) -> None:
+        self._statistics.count("lost by the middleware", number)
+
+    def _take(self, message: Correspondences) -> None:
+        self._tracking.add(message)
+        self._wait_if_needed()
+
+    def _take_stereo(self, message: Correspondences) -> None:
+        self._tracking.add_stereo(message)
+        self._wait_if_needed()
+
+    def _look_again(self) -> None:
+        self._tracking.work()
+        self._wait_if_needed()
+
+    def _wait_if_needed(self) -> None:
+        if not self._tracking.waiting:
+            self._timer.cancel()
+        elif self._timer.is_canceled():
+            self._timer.reset()
+
+    def _camera_callback(self, side: int):
+        def take(message: CameraInfo) -> None:
+            self._tracking.change_camera(side, message)
+
+        return take
+
+    def _take_speed(self, message: Odometry) -> None:
+        """The speed of the camera: of the robot, and what its turning adds."""
+        twist = message.twist.twist
+        linear = np.array([twist.linear.x, twist.linear.y, twist.linear.z])
+        angular = np.array([twist.angular.x, twist.angular.y, twist.angular.z])
+        lever = self._parameter_mounting.translation
+        speed = float(np.linalg.norm(linear + np.cross(angular, lever)))
+        if not np.isfinite(speed):
+            self._reject("external_odometry", "external_odometry left out: its twist is not finite")
+            return
+        self._tracking.speeds.add(stamp_ns(message.header.stamp), speed)
+
+    def _take_range(self, message: Range) -> None:
+        # Out of its limits a range means nothing seen (REP 117); that is no fault.
+        within = message.min_range <= message.range <= message.max_range
+        if within and 0 < message.range < np.inf:
+            self._tracking.ranges.add(stamp_ns(message.header.stamp), float(message.range))
+        else:
+            self._statistics.count("ranges out of limits")
+
+    def _find_mounting(self, camera_frame: str) -> Pose | None:
+        if self._lookup is None:
+            return self._parameter_mounting
+        return self._lookup.find(camera_frame)
+
+    def _can_broadcast(self) -> bool:
+        if tf_available():
+            return True
+        self._log.warning(
+            "tf2_ros is not installed: nothing is sent on /tf (it comes with ROS, as package "
+            "tf2_ros; publish_tf false takes this notice away)"
+        )
+        return False
+
+    def _why_silent(self) -> str:
+        topic = self._subscriptions[0].topic_name
+        if self._node.count_publishers(topic) == 0:
+            return f"{topic} has no publisher: is the matcher active?"
+        return f"the publisher of {topic} is silent: does the matcher receive images?"
+
+    def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._tracking.reset("asked")
+        response.success = True
+        response.message = "the path begins anew at the reference of the next image"
+        return response
+
+    def _reject(self, cause: str, sentence: str) -> None:
+        self._statistics.rejected(cause)
+        self._warn(cause, sentence)
+
+    def _warn(self, kind: str, sentence: str) -> None:
+        if self._occasionally.now(kind):
+            self._log.warning(sentence)
+
+    def _inform(self, kind: str, sentence: str) -> None:
+        if self._occasionally.now("info " + kind):
+            self._log.info(sentence)

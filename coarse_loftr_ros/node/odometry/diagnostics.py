@@ -1,0 +1,49 @@
+"""What the odometry node says about its work on /diagnostics."""
+
+from __future__ import annotations
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from coarse_loftr_ros.node.diagnostics import counts_and_times, judged_message, status_message
+from coarse_loftr_ros.node.statistics import Snapshot
+from coarse_loftr_ros.odometry.estimate import OdometryEstimate
+
+__all__ = ["odometry_status"]
+
+
+def odometry_status(
+    node: str,
+    mode: str,
+    snapshot: Snapshot[OdometryEstimate],
+    since: Snapshot[OdometryEstimate] | None,
+) -> DiagnosticStatus:
+    """What goes out: rates, times, and the quality of the latest estimate.
+
+    Args:
+        node: full name of the node.
+        mode: stereo, mono or planar.
+        snapshot: the numbers now.
+        since: the numbers at the previous message.
+    """
+    values: dict[str, object] = {
+        "mode": mode,
+        "output rate (Hz)": f"{snapshot.output_hz:.1f}",
+        "estimates": snapshot.counts.get("published", 0),
+    }
+    if mode == "stereo":
+        values["without stereo matches"] = snapshot.counts.get("without stereo matches", 0)
+    values |= counts_and_times(snapshot)
+    level, message = DiagnosticStatus.OK, "waiting for correspondences"
+    estimate = snapshot.latest
+    if estimate is not None:
+        deviation = np.sqrt(np.diag(estimate.covariance))
+        values["status"] = estimate.status.name
+        values["scale"] = estimate.scale.value
+        values["matches"] = estimate.matches
+        values["landmarks"] = estimate.landmarks
+        values["inliers"] = estimate.inliers
+        values["position deviation (m)"] = f"{np.linalg.norm(deviation[:3]):.3f}"
+        values["attitude deviation (rad)"] = f"{np.linalg.norm(deviation[3:]):.4f}"
+        level, message = judged_message(snapshot, since, estimate.reason)
+    return status_message(f"{node}: odometry", level, message, values)

@@ -1,0 +1,57 @@
+"""What other sensors measured about the time of an image."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["Samples"]
+
+
+@dataclass
+class Samples:
+    """The latest numbers of a sensor with their stamps, in order of time.
+
+    Attributes:
+        capacity: most numbers that are kept.
+    """
+
+    capacity: int = 256
+    _stamps: list[int] = field(default_factory=list)
+    _values: dict[int, float] = field(default_factory=dict)
+
+    def add(self, stamp: int, value: float) -> None:
+        """Take a number; of two with one stamp the later stays."""
+        if stamp not in self._values:
+            insort(self._stamps, stamp)
+        self._values[stamp] = value
+        while len(self._stamps) > self.capacity:
+            del self._values[self._stamps.pop(0)]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._stamps.clear()
+        self._values.clear()
+
+    def nearest(self, stamp: int, tolerance_ns: int) -> float | None:
+        """The number nearest in time, or ``None`` when all are farther than the tolerance."""
+        at = bisect_left(self._stamps, stamp)
+        found = min(self._stamps[max(at - 1, 0) : at + 1], key=lambda s: abs(s - stamp), default=0)
+        if not self._stamps or abs(found - stamp) > tolerance_ns:
+            return None
+        return self._values[found]
+
+    def mean(self, after: int, until: int, tolerance_ns: int) -> float | None:
+        """Mean of the numbers in a time, or the nearest to its middle when there is none in it.
+
+        Args:
+            after: beginning of the time, exclusive, ns.
+            until: its end, inclusive, ns.
+            tolerance_ns: largest distance of the nearest one.
+        """
+        begin, end = (bisect_right(self._stamps, stamp) for stamp in (after, until))
+        within: Sequence[int] = self._stamps[begin:end]
+        if not within:
+            return self.nearest((after + until) // 2, tolerance_ns)
+        return sum(self._values[stamp] for stamp in within) / len(within)

@@ -1,0 +1,113 @@
+"""What the odometry node says: where the robot is, how fast, and the way there."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Odometry, Path
+from rclpy.node import Node
+from std_msgs.msg import Header
+
+from coarse_loftr_msgs.msg import RelativePose
+from coarse_loftr_ros.node.odometry.conversion import (
+    odometry_message,
+    pose_stamped,
+    relative_pose_message,
+    transform_message,
+)
+from coarse_loftr_ros.node.odometry.path import DecimatedPath
+from coarse_loftr_ros.node.odometry.transforms import Broadcaster
+from coarse_loftr_ros.odometry.estimate import OdometryEstimate
+from coarse_loftr_ros.odometry.pose import Pose
+from coarse_loftr_ros.odometry.velocity import Velocity
+
+__all__ = ["Frames", "Outputs"]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Names of frames.
+
+    Attributes:
+        odom: where the path starts.
+        base: of the robot.
+    """
+
+    odom: str
+    base: str
+
+
+class Outputs:
+    """The publishers of an active odometry node.
+
+    Args:
+        node: that publishes.
+        frames: names of the frames.
+        broadcast: also send the pose on /tf.
+        path: to collect poses in.
+        path_rate: most path messages per second.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        frames: Frames,
+        broadcast: bool,
+        path: DecimatedPath[PoseStamped],
+        path_rate: float,
+    ) -> None:
+        self.path = path
+        self.path_rate = path_rate
+        self._node = node
+        self._frames = frames
+        self._odometry = node.create_publisher(Odometry, "~/odometry", 10)
+        self._relative = node.create_publisher(RelativePose, "~/relative_pose", 10)
+        self._path = node.create_publisher(Path, "~/path", 1)
+        self._broadcaster = Broadcaster(node) if broadcast else None
+        self._last_path = -1e9
+
+    def publish(
+        self,
+        estimate: OdometryEstimate,
+        velocity: Velocity,
+        mounting: Pose,
+        headers: tuple[Header, Header],
+    ) -> None:
+        """Send an estimate.
+
+        Args:
+            estimate: to send.
+            velocity: at its time.
+            mounting: the camera's optical frame in the robot's frame.
+            headers: of the current and of the reference image.
+        """
+        message = odometry_message(
+            estimate, velocity, mounting, self._frames.odom, self._frames.base
+        )
+        self._odometry.publish(message)
+        if self._broadcaster is not None:
+            self._broadcaster.send(transform_message(message))
+        self._relative.publish(relative_pose_message(estimate, *headers))
+        position = message.pose.pose.position
+        self.path.add(np.array([position.x, position.y, position.z]), pose_stamped(message))
+        self._publish_path(message.header)
+
+    def close(self) -> None:
+        """Stop publishing."""
+        for publisher in (self._odometry, self._relative, self._path):
+            self._node.destroy_publisher(publisher)
+        if self._broadcaster is not None:
+            self._broadcaster.close()
+
+    def _publish_path(self, header: Header) -> None:
+        """Send the path when someone looks and the rate allows it."""
+        now = time.monotonic()
+        if now - self._last_path < 1.0 / self.path_rate:
+            return
+        if self._path.get_subscription_count() == 0:
+            return
+        self._last_path = now
+        self._path.publish(Path(header=header, poses=list(self.path.items)))

@@ -1,0 +1,270 @@
+"""What happens to correspondences: cameras, other sensors, the estimate, and what goes out."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from time import perf_counter
+
+import cv2
+import numpy as np
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from coarse_loftr_msgs.msg import Correspondences
+from coarse_loftr_ros.node.conversion import stamp_ns
+from coarse_loftr_ros.node.odometry.arrivals import Arrivals, Waiting
+from coarse_loftr_ros.node.odometry.cameras import CameraError, Cameras
+from coarse_loftr_ros.node.odometry.conversion import stereo_matches, temporal_matches
+from coarse_loftr_ros.node.odometry.external import Samples
+from coarse_loftr_ros.node.odometry.outputs import Outputs
+from coarse_loftr_ros.node.odometry.parameters import settings
+from coarse_loftr_ros.node.parameter import Value
+from coarse_loftr_ros.node.statistics import Statistics
+from coarse_loftr_ros.odometry.estimate import Odometry, OdometryEstimate
+from coarse_loftr_ros.odometry.mono import MonoOdometry
+from coarse_loftr_ros.odometry.observations import TemporalMatches
+from coarse_loftr_ros.odometry.planar import PlanarOdometry
+from coarse_loftr_ros.odometry.pose import Pose
+from coarse_loftr_ros.odometry.settings import MotionSettings, ScaleSource
+from coarse_loftr_ros.odometry.stereo import StereoOdometry
+from coarse_loftr_ros.odometry.velocity import velocity_between
+
+__all__ = ["Tracking"]
+
+
+class _RefusedError(Exception):
+    """A message that is not used: a cause to count, and a sentence."""
+
+    def __init__(self, cause: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.cause = cause
+
+
+class Tracking:
+    """Brings correspondences to an odometry and its estimates to the publishers.
+
+    Args:
+        values: of all parameters; the attribute may be replaced, what is read-only stays.
+        cameras: by their camera_info.
+        mounting: gives the camera's optical frame in the robot's for the frame_id of the images,
+            or ``None`` while it is not known.
+        outputs: where estimates go.
+        statistics: where events are counted.
+        warn: called with a cause and a sentence when a message is not used.
+        inform: called with a cause and a sentence when something noteworthy happened.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, Value],
+        cameras: Cameras,
+        mounting: Callable[[str], Pose | None],
+        outputs: Outputs,
+        statistics: Statistics[OdometryEstimate],
+        warn: Callable[[str, str], None],
+        inform: Callable[[str, str], None],
+    ) -> None:
+        self.values = values
+        self.speeds = Samples()
+        self.ranges = Samples()
+        self._cameras = cameras
+        self._find_mounting = mounting
+        self._outputs = outputs
+        self._statistics = statistics
+        self._warn = warn
+        self._inform = inform
+        self._stereo = values["mode"] == "stereo"
+        self._arrivals: Arrivals[Correspondences, Correspondences] = Arrivals(
+            self._stereo, values["queue_depth"]
+        )
+        self._odometry: Odometry | None = None
+        self._settings: MotionSettings | None = None
+        self._mounting: Pose | None = None
+        self._camera_frame = ""
+        self._latest: OdometryEstimate | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether matches in time wait for stereo matches."""
+        return len(self._arrivals) > 0
+
+    def reset(self, cause: str) -> None:
+        """Start over: the path begins at the reference of the next image."""
+        self._statistics.reset(cause)
+        self._arrivals.restart()
+        self._odometry = None
+        self._mounting = None
+        self._latest = None
+        self._outputs.path.clear()
+
+    def change_camera(self, side: int, info: CameraInfo) -> None:
+        """A camera_info came; another camera than before starts over."""
+        changed = self._cameras.take(side, info)
+        if changed and self._odometry is not None:
+            self._warn("camera", f"{changed}: odometry starts over")
+            self.reset("camera")
+
+    def add_stereo(self, message: Correspondences) -> None:
+        """Stereo matches came."""
+        self._arrivals.add_stereo(stamp_ns(message.reference_header.stamp), message)
+        self.work()
+
+    def add(self, message: Correspondences) -> None:
+        """Matches in time came."""
+        self._statistics.received()
+        waiting = Waiting(
+            message,
+            stamp_ns(message.reference_header.stamp),
+            stamp_ns(message.header.stamp),
+            perf_counter(),
+        )
+        self._arrivals.add(waiting)
+        self.work()
+
+    def work(self) -> None:
+        """Use what is complete or has waited long enough."""
+        while waiting := self._arrivals.next(perf_counter(), self.values["stereo_wait"]):
+            try:
+                self._use(waiting)
+            except _RefusedError as refused:
+                self._reject(refused.cause, str(refused))
+            except (RuntimeError, ValueError, ArithmeticError, LookupError, cv2.error):
+                # What numerics raise on matches nobody thought of: the next ones get their chance,
+                # and the traceback is for whoever repairs it.
+                self._reject("runtime", f"matches could not be used: {traceback.format_exc()}")
+
+    def _use(self, waiting: Waiting[Correspondences]) -> None:
+        begin = perf_counter()
+        message = waiting.item
+        try:
+            temporal = temporal_matches(message)
+        except ValueError as error:
+            raise _RefusedError("correspondences", f"correspondences left out: {error}") from error
+        if temporal.reference_stamp >= temporal.stamp:
+            raise _RefusedError(
+                "stamp",
+                f"stamp {temporal.stamp / 1e9:.3f} s is not later than that of its reference, "
+                f"{temporal.reference_stamp / 1e9:.3f} s: are these the matches of one camera?",
+            )
+        self._check_continuity(message, temporal)
+        self._make_ready(message)
+        if self._latest is None or temporal.reference_stamp > self._latest.stamp:
+            # The reference is an image of which nothing was heard: the first one, or the first
+            # after the matcher started over.
+            header = message.reference_header
+            self._advance(None, temporal.reference_stamp, (header, header), begin, begin)
+        headers = message.header, message.reference_header
+        self._advance(temporal, temporal.stamp, headers, waiting.received, begin)
+        self._arrivals.done(waiting)
+
+    def _check_continuity(self, message: Correspondences, temporal: TemporalMatches) -> None:
+        """Start over where these matches cannot follow the ones before."""
+        if self._latest is None:
+            return
+        if temporal.stamp == self._latest.stamp:
+            raise _RefusedError("stamp", "two messages have one stamp: are two matchers at work?")
+        if temporal.stamp < self._latest.stamp:
+            back = (self._latest.stamp - temporal.stamp) / 1e9
+            self._warn("time", f"time went back by {back:.3f} s: odometry starts over")
+            self.reset("time")
+        elif message.header.frame_id != self._camera_frame:
+            self._warn(
+                "frame_id",
+                f"frame_id changed from '{self._camera_frame}' to '{message.header.frame_id}': "
+                "odometry starts over",
+            )
+            self.reset("frame_id")
+
+    def _make_ready(self, message: Correspondences) -> None:
+        """Make the odometry once its cameras and their mounting are known.
+
+        Raises:
+            _RefusedError: when they are not, or the matches are of images of another size.
+        """
+        size = message.width, message.height
+        try:
+            camera = self._cameras.rig(*size) if self._stereo else self._cameras.single(*size)
+        except CameraError as error:
+            raise _RefusedError("camera_info", f"correspondences left out: {error}") from error
+        if self._odometry is not None:
+            return
+        frame = message.header.frame_id
+        mounting = self._find_mounting(frame)
+        if mounting is None:
+            raise _RefusedError(
+                "mounting",
+                f"correspondences left out: TF knows no transform from "
+                f"{self.values['base_frame']} to '{frame}', the frame_id of the images",
+            )
+        chosen = settings(self.values, mounting)
+        if self._stereo:
+            self._odometry = StereoOdometry(camera, chosen)
+        elif self.values["mode"] == "mono":
+            self._odometry = MonoOdometry(camera, chosen)
+        else:
+            self._odometry = PlanarOdometry(camera, chosen)
+        self._settings, self._mounting, self._camera_frame = chosen, mounting, frame
+        for topic in self._cameras.distorted():
+            self._inform(
+                "distortion",
+                f"{topic} has a distortion: the correspondences are taken to be those of rectified "
+                "images (image_rect, or a matcher with rectify)",
+            )
+
+    def _advance(
+        self,
+        temporal: TemporalMatches | None,
+        stamp: int,
+        headers: tuple[Header, Header],
+        received: float,
+        begin: float,
+    ) -> None:
+        """One image: estimate and publish."""
+        across = None
+        message = self._arrivals.stereo_of(stamp)
+        if message is not None:
+            try:
+                across = stereo_matches(message)
+            except ValueError as error:
+                self._reject("stereo", f"stereo correspondences left out: {error}")
+        elif self._stereo:
+            self._statistics.count("without stereo matches")
+            self._warn(
+                "without stereo",
+                f"no stereo matches of the image at {stamp / 1e9:.3f} s: is the matcher's mode "
+                "stereo, and does it match them in time (stereo_wait)?",
+            )
+        self._listen(stamp)
+        estimate = self._odometry.update(temporal, across, stamp=stamp)
+        if not np.isfinite(estimate.covariance).all():
+            self.reset("not finite")
+            raise _RefusedError("runtime", "a covariance is not finite: odometry starts over")
+        estimated = perf_counter()
+        velocity = velocity_between(self._latest, estimate, self._mounting, self._settings)
+        self._outputs.publish(estimate, velocity, self._mounting, headers)
+        self._latest = estimate
+        done = perf_counter()
+        self._statistics.published(
+            estimate,
+            {
+                "wait": (begin - received) * 1e3,
+                "odometry": (estimated - begin) * 1e3,
+                "publish": (done - estimated) * 1e3,
+                "received to published": (done - received) * 1e3,
+            },
+        )
+
+    def _listen(self, stamp: int) -> None:
+        """Tell the odometry what other sensors measured."""
+        tolerance = round(self.values["external_timeout"] * 1e9)
+        odometry = self._odometry
+        if isinstance(odometry, MonoOdometry) and odometry.settings.scale == ScaleSource.EXTERNAL:
+            before = stamp if self._latest is None else self._latest.stamp
+            odometry.external_speed = self.speeds.mean(before, stamp, tolerance)
+        elif isinstance(odometry, PlanarOdometry):
+            odometry.external_range = self.ranges.nearest(stamp, tolerance)
+
+    def _reject(self, cause: str, sentence: str) -> None:
+        self._statistics.rejected(cause)
+        self._warn(cause, sentence)

@@ -1,0 +1,43 @@
+"""Subscriptions that count what the middleware loses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+
+__all__ = ["SubscriptionEventCallbacks", "subscribe"]
+
+
+def subscribe(
+    node: Node,
+    kind: type,
+    topic: str,
+    take: Callable[[object], None],
+    qos: QoSProfile | int,
+    on_lost: Callable[[int], None],
+) -> Subscription:
+    """Subscribe to a topic.
+
+    Args:
+        node: that subscribes.
+        kind: of the messages.
+        topic: its name.
+        take: called on the executor with each message.
+        qos: quality of service, or the depth of a reliable one.
+        on_lost: called with the number of messages that the middleware lost.
+    """
+    events = SubscriptionEventCallbacks(
+        message_lost=lambda event: on_lost(event.total_count_change)
+    )
+    try:
+        return node.create_subscription(kind, topic, take, qos, event_callbacks=events)
+    except UnsupportedEventTypeError:  # not every middleware counts its losses
+        return node.create_subscription(kind, topic, take, qos)

@@ -1,0 +1,139 @@
+"""Raw camera images to undistorted, row-aligned ones, as the calibration says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Calibration", "CalibrationError", "Rectification", "rows_correspond"]
+
+# Parameters that each distortion model of sensor_msgs/CameraInfo takes.
+_DISTORTION = {
+    "": (0,),
+    "plumb_bob": (4, 5),
+    "rational_polynomial": (8, 12, 14),
+    "equidistant": (4,),
+}
+# Px around the edge of the camera's image on whose warped border no match may lie.
+_BORDER = 8
+
+
+class CalibrationError(ValueError):
+    """A calibration that does not describe the image, in words for the user."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A camera as ``sensor_msgs/CameraInfo`` describes it, in px of the image as received.
+
+    Attributes:
+        width: of the image, px.
+        height: of the image, px.
+        model: ``plumb_bob``, ``rational_polynomial`` or ``equidistant``.
+        distortion: its parameters; none, or zeros, for an image without distortion.
+        camera: K, 9 values row by row.
+        rotation: R, 9 values, from the camera's axes to the rectified ones.
+        projection: P, 12 values: the camera of the rectified image; ``projection[3]`` of a right
+            eye is minus its focal length times the baseline in metres.
+    """
+
+    width: int
+    height: int
+    model: str
+    distortion: tuple[float, ...]
+    camera: tuple[float, ...]
+    rotation: tuple[float, ...]
+    projection: tuple[float, ...]
+
+    @property
+    def baseline(self) -> float:
+        """Metres from the left eye to this one along x; 0 for a left or single camera."""
+        return -self.projection[3] / self.projection[0] if self.projection[0] > 0 else 0.0
+
+
+def rows_correspond(left: Calibration, right: Calibration) -> bool:
+    """Whether two cameras are calibrated as a stereo pair: equal rows, and a baseline along x."""
+    a, b = np.array(left.projection), np.array(right.projection)
+    if a[0] <= 0 or b[0] <= 0:
+        return False
+    same = np.allclose(a[[0, 5, 6]], b[[0, 5, 6]], rtol=0, atol=1e-3)
+    return bool(same and right.baseline > 0)
+
+
+class Rectification:
+    """Maps of one camera, made once.
+
+    Args:
+        calibration: of the camera.
+
+    Attributes:
+        calibration: of the camera.
+        mask: uint8 [H, W], zero where the rectified image shows nothing of the camera's.
+
+    Raises:
+        CalibrationError: when it is not calibrated or its model is not known.
+    """
+
+    def __init__(self, calibration: Calibration) -> None:
+        distortion = np.array(calibration.distortion, np.float64)
+        if calibration.model not in _DISTORTION:
+            known = ", ".join(name for name in _DISTORTION if name)
+            raise CalibrationError(
+                f"distortion model is '{calibration.model}'; allowed are {known}"
+            )
+        counts = _DISTORTION[calibration.model]
+        if len(distortion) not in (0, *counts):
+            raise CalibrationError(
+                f"distortion model {calibration.model} has {len(distortion)} parameters; it takes "
+                f"{' or '.join(map(str, counts))}"
+            )
+        camera = np.array(calibration.camera).reshape(3, 3)
+        projection = np.array(calibration.projection).reshape(3, 4)[:, :3]
+        if not (camera[0, 0] > 0 and projection[0, 0] > 0):
+            raise CalibrationError("the camera is not calibrated: K or P is zero")
+        rotation = np.array(calibration.rotation).reshape(3, 3)
+        if not rotation.any():
+            rotation = np.eye(3)
+        size = (calibration.width, calibration.height)
+        if calibration.model == "equidistant" and len(distortion):
+            maps = cv2.fisheye.initUndistortRectifyMap(
+                camera, distortion, rotation, projection, size, cv2.CV_16SC2
+            )
+        else:
+            maps = cv2.initUndistortRectifyMap(
+                camera, distortion, rotation, projection, size, cv2.CV_16SC2
+            )
+        self.calibration = calibration
+        self._maps = maps
+        everything = np.full((calibration.height, calibration.width), 255, np.uint8)
+        seen = cv2.remap(everything, *maps, cv2.INTER_LINEAR)
+        seen = np.where(seen >= 128, np.uint8(255), np.uint8(0))
+        kernel = np.ones((2 * _BORDER + 1, 2 * _BORDER + 1), np.uint8)
+        self.mask = seen if seen.all() else cv2.erode(seen, kernel)
+
+    def image(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A rectified image uint8 [H, W] of one as received.
+
+        Raises:
+            CalibrationError: when it has not the calibrated size.
+        """
+        self._check(image)
+        return cv2.remap(image, *self._maps, cv2.INTER_LINEAR)
+
+    def image_mask(self, mask: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+        """A mask of the image as received, rectified and without what the camera does not show."""
+        if mask is None:
+            return None if self.mask.all() else self.mask
+        self._check(mask)
+        return cv2.remap(mask, *self._maps, cv2.INTER_NEAREST) & self.mask
+
+    def _check(self, image: NDArray[np.uint8]) -> None:
+        height, width = image.shape
+        if (width, height) != (self.calibration.width, self.calibration.height):
+            raise CalibrationError(
+                f"image is {width}x{height}, camera_info describes "
+                f"{self.calibration.width}x{self.calibration.height}"
+            )

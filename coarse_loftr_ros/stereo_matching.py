@@ -1,0 +1,86 @@
+"""The two eyes of a stereo camera matched with each other."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.encoded_frame import EncodedFrame
+from coarse_loftr_ros.frame_matching import FramePoints, MatchSettings, match_points
+from coarse_loftr_ros.matcher import Matcher
+from coarse_loftr_ros.result import StereoMatch
+
+__all__ = ["match_eyes"]
+
+# Largest distance of an inlier from its epipolar line, px of the images as received.
+_EPIPOLAR_PX = 1.5
+_MIN_EPIPOLAR_MATCHES = 16
+
+
+def match_eyes(
+    matcher: Matcher,
+    left: EncodedFrame,
+    right: EncodedFrame,
+    settings: MatchSettings,
+    rectified: bool,
+    track_base: int = 0,
+) -> StereoMatch:
+    """Match the left image with the right one of the same moment.
+
+    Of a rectified pair a surface point lies on the same row of both images, and not further right
+    in the right one: matches that break this by more than ``settings.row_tolerance_px`` are
+    rejected and counted. Of another pair, inliers are those that agree with the epipolar geometry
+    of most of them (fundamental matrix, MAGSAC++, Barath et al., CVPR 2020), and nothing is
+    rejected.
+
+    Eyes side by side see the same scale and are not turned: no other viewpoint is tried.
+
+    Args:
+        matcher: that encodes and matches.
+        left: the reference.
+        right: taken at the same moment.
+        settings: thresholds; ``search`` and ``homography`` are not used.
+        rectified: whether rows correspond.
+        track_base: track id of the left image's first point.
+    """
+    search = replace(settings.search, views=0, second_pass=np.inf)
+    points = match_points(matcher, left, right, settings, search)
+    begin = time.perf_counter()
+    off_row, row_offset = 0, 0.0
+    if len(points.point):
+        row_offset = float(np.median(points.current[:, 1] - points.reference[:, 1]))
+    if rectified and settings.row_tolerance_px > 0:
+        on_row = _on_row(points, settings.row_tolerance_px)
+        off_row = int(np.count_nonzero(~on_row))
+        points = points.select(on_row)
+        inlier = np.ones(len(points.point), np.bool_)
+    else:
+        inlier = _epipolar_inliers(points)
+    rows_ms = (time.perf_counter() - begin) * 1e3
+    return StereoMatch(
+        left.frame,
+        right.frame,
+        points.correspondences(track_base, inlier),
+        off_row,
+        row_offset,
+        sum(points.timings_ms.values()) + rows_ms,
+    )
+
+
+def _on_row(points: FramePoints, tolerance: float) -> NDArray[np.bool_]:
+    shift = points.current - points.reference
+    return (np.abs(shift[:, 1]) <= tolerance) & (shift[:, 0] <= tolerance)
+
+
+def _epipolar_inliers(points: FramePoints) -> NDArray[np.bool_]:
+    none = np.zeros(len(points.point), np.bool_)
+    if len(none) < _MIN_EPIPOLAR_MATCHES:
+        return none
+    matrix, inlier = cv2.findFundamentalMat(
+        points.reference, points.current, cv2.USAC_MAGSAC, _EPIPOLAR_PX, 0.999, 1000
+    )
+    return none if matrix is None else inlier.ravel().astype(np.bool_)

@@ -1,0 +1,94 @@
+"""The recordings on which odometry is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from coarse_loftr_ros.evaluation.matcher_streams import Moment
+from coarse_loftr_ros.evaluation.path_comparison import Drive
+from coarse_loftr_ros.evaluation.trajectory import Trajectory
+from coarse_loftr_ros.evaluation.trajectory_files import read_trajectory
+from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.odometry.mono import MonoOdometry
+from coarse_loftr_ros.odometry.planar import PlanarOdometry
+from coarse_loftr_ros.odometry.settings import PlanarSettings
+from coarse_loftr_ros.odometry.stereo import StereoOdometry
+from coarse_loftr_ros.tools.cameras import Cameras, cameras_of_folder
+from coarse_loftr_ros.tools.errors import UserError
+from coarse_loftr_ros.tools.flight import Flight
+from coarse_loftr_ros.tools.kitti_layout import EYES
+from coarse_loftr_ros.tools.moments import Moments
+from coarse_loftr_ros.tools.scene import draw_landscape
+from coarse_loftr_ros.tools.sources import open_source
+
+__all__ = ["METRES_PER_PIXEL", "drives_below", "fly_over"]
+
+METRES_PER_PIXEL = 0.15  # of the drawn landscape
+_RATE_HZ = 10.0  # KITTI's
+# The depth camera of Open3D's recordings (its PinholeCameraIntrinsicParameters).
+_OPEN3D_CAMERA = Cameras(Intrinsics(525.0, 525.0, 319.5, 239.5))
+
+
+def drives_below(folder: Path) -> list[Drive]:
+    """Drives of a sequence, or of each sequence in a folder, by name.
+
+    A sequence has ``image_0`` and either KITTI's files (``calib.txt``, ``poses.txt`` and with
+    ``image_1`` two eyes) or Open3D's (``trajectory*.log``). Each is followed in stereo where it
+    has two eyes, and with one.
+
+    Raises:
+        UserError: when there is none.
+    """
+    found = [path for path in (folder, *sorted(folder.glob("*"))) if (path / EYES[0]).is_dir()]
+    drives = [drive for path in found for drive in _drives_of(path)]
+    if not drives:
+        raise UserError(
+            f"{folder} has no sequence with {EYES[0]}/, and calib.txt and poses.txt or "
+            "trajectory*.log"
+        )
+    return drives
+
+
+def fly_over(frames: int = 200, width: int = 640, height: int = 480) -> Drive:
+    """The flight of the demonstration over its landscape, whose path is known exactly."""
+    flight = Flight(draw_landscape(), seconds=frames / 15.0, rate=15.0, width=width, height=height)
+
+    def moments() -> Iterator[Moment]:
+        return map(Moment, flight.frames())
+
+    def truth(stamps: list[int]) -> Trajectory:
+        path = Trajectory.of(stamps, [flight.pose(stamp) for stamp in stamps])
+        return path.scaled(METRES_PER_PIXEL)
+
+    altitude = -flight.pose(flight.stamps[0]).translation[2] * METRES_PER_PIXEL
+    odometry = partial(PlanarOdometry, flight.intrinsics, PlanarSettings(altitude_m=altitude))
+    return Drive("fly-over", "planar", len(flight), moments, odometry, truth)
+
+
+def _drives_of(path: Path) -> list[Drive]:
+    cameras = cameras_of_folder(path)
+    logs = sorted(path.glob("trajectory*.log"))
+    file = logs[0] if cameras is None and logs else path / "poses.txt"
+    if not file.is_file() or (cameras is None and not logs):
+        return []
+    cameras = cameras or _OPEN3D_CAMERA
+    truth = partial(read_trajectory, file)
+    left, right = EYES
+    count = len(list((path / left).iterdir()))
+
+    def drive(mode: str, streams: Sequence[str], odometry: partial) -> Drive:
+        moments = partial(_moments, path, list(streams))
+        return Drive(path.name, mode, count, moments, odometry, truth)
+
+    mono = drive("mono", [left], partial(MonoOdometry, cameras.left))
+    if cameras.right is None or not (path / right).is_dir():
+        return [mono]
+    return [drive("stereo", EYES, partial(StereoOdometry, cameras.rig())), mono]
+
+
+def _moments(path: Path, streams: list[str | None]) -> Iterator[Moment]:
+    with open_source(path, streams, _RATE_HZ) as source:
+        for _, moment in Moments(source.images(), 0 if len(streams) > 1 else None):
+            yield moment

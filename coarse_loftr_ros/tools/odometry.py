@@ -1,0 +1,240 @@
+"""``coarse-loftr odometry``: a camera's path from a recording, without ROS."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coarse_loftr_ros.tools.errors import UserError, as_user_error
+from coarse_loftr_ros.tools.options import (
+    add_pipeline_options,
+    add_source_options,
+    chosen_streams,
+)
+
+if TYPE_CHECKING:
+    from coarse_loftr_ros.evaluation.matcher_streams import Moment
+    from coarse_loftr_ros.evaluation.path_report import PathReport
+    from coarse_loftr_ros.evaluation.trajectory import Trajectory
+    from coarse_loftr_ros.evaluation.visual_odometry import OdometryRun
+    from coarse_loftr_ros.tools.moments import Moments
+    from coarse_loftr_ros.tools.sources import Source
+
+__all__ = ["add_parser", "run"]
+
+_PLOTS = "pip install 'coarse_loftr_ros[plots]'"
+_REFINEMENT = "pip install 'coarse_loftr_ros[refinement]'"
+_EVO = "pip install 'coarse_loftr_ros[odometry]'"
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "odometry",
+        help="the path of a camera, without ROS",
+        description="Match the images of a recording in order, follow the camera, and write its "
+        "path as OUT.tum (seconds, position, quaternion) and OUT.kitti (3x4 matrices): the "
+        "optical frame (x right, y down, z forward) of each image in that of the first. With a "
+        "true path the errors are measured: KITTI's t_rel and r_rel over parts of 100 to 800 m "
+        "(0.5 to 40 m of a short path), from image to image, and by evo where it is installed.",
+    )
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="SOURCE",
+        help="rosbag2 recording, folder in KITTI's layout (image_0, image_1, calib.txt, "
+        "times.txt, poses.txt), video, or folder of images",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help="write the path to OUT.tum and OUT.kitti"
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("stereo", "mono", "planar"),
+        help="stereo: metric; mono: without a scale unless --camera-height gives it; planar: a "
+        "camera that looks down on a plane (default: stereo where there are two eyes, else mono)",
+    )
+    parser.add_argument(
+        "--matcher",
+        choices=("own", "sift", "orb"),
+        default="own",
+        help="whose matches the odometry gets; sift and orb are for comparison "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--calib",
+        metavar="FILE|NUMBERS",
+        help="KITTI calibration file, or FX,FY,CX,CY in px and for stereo the baseline in metres "
+        "as fifth (default: that of the folder, or camera_info of the recording)",
+    )
+    parser.add_argument(
+        "--rectify",
+        action="store_true",
+        help="undistort and rectify the images as camera_info says; without it they are taken as "
+        "rectified already",
+    )
+    parser.add_argument(
+        "--camera-height",
+        type=float,
+        metavar="M",
+        help="mono: metres of the camera above the ground, which gives the scale",
+    )
+    parser.add_argument(
+        "--altitude",
+        type=float,
+        metavar="M",
+        help="planar: metres of the camera above the plane at the first image",
+    )
+    parser.add_argument(
+        "--window",
+        type=int,
+        default=0,
+        metavar="N",
+        help="stereo: adjust the N latest images together, 3 to 10; needs SciPy: "
+        f"{_REFINEMENT} (default: %(default)s, none)",
+    )
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        metavar="FILE",
+        help="true path: TUM, KITTI or Open3D's log (default: poses.txt of the folder)",
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="PNG", help="draw the path beside the true one"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file")
+    add_source_options(parser)
+    add_pipeline_options(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Follow the camera, write, measure, draw."""
+    from importlib.util import find_spec
+
+    from coarse_loftr_ros.backends.base import BackendError
+    from coarse_loftr_ros.bags.types import BagError
+    from coarse_loftr_ros.evaluation.path_report import path_report
+    from coarse_loftr_ros.evaluation.visual_odometry import run_odometry
+    from coarse_loftr_ros.rectification import CalibrationError
+    from coarse_loftr_ros.tools.kitti_layout import find_truth
+    from coarse_loftr_ros.tools.moments import Moments
+    from coarse_loftr_ros.tools.odometry_setup import (
+        choose_mode,
+        choose_streams,
+        find_cameras,
+        find_images,
+        make_odometry,
+        make_stream,
+    )
+    from coarse_loftr_ros.tools.odometry_table import path_table
+    from coarse_loftr_ros.tools.sources import open_source
+
+    if args.plot is not None and find_spec("matplotlib") is None:
+        raise UserError(f"--plot needs matplotlib: {_PLOTS}")
+    if not args.source.exists():
+        raise UserError(f"{args.source} does not exist")
+    streams = choose_streams(args, chosen_streams(args))
+    mode = choose_mode(args, streams)
+    with (
+        as_user_error(BackendError, BagError, CalibrationError),
+        open_source(args.source, streams, args.rate) as source,
+    ):
+        cameras = find_cameras(args, source)
+        odometry = make_odometry(args, mode, cameras)
+        tolerance = round(args.tolerance_ms * 1e6) if mode == "stereo" else None
+        with as_user_error(ValueError):
+            moments = Moments(find_images(args, source), tolerance)
+        first, rest = _first(moments, source)
+        stream = make_stream(args, first)
+        found = run_odometry(rest, stream, odometry)
+    _write(args, found)
+    stamps = [estimate.stamp for estimate in found.estimates]
+    truth = find_truth(args.truth, args.source, stamps)
+    with as_user_error(ValueError):
+        report = path_report(found, truth)
+    if args.plot is not None:
+        _plot(args.plot, found, truth, report)
+    if args.json is not None:
+        _write_json(args, mode, report)
+    print(path_table(report, f"{source.description}: {mode}, {args.matcher}"))
+    for path in _outputs(args):
+        print(f"written: {path}")
+    if report.errors is not None and report.errors.evo is None:
+        print(f"for absolute and relative errors (APE, RPE) install evo: {_EVO}", file=sys.stderr)
+    return 0
+
+
+def _first(moments: Moments, source: Source) -> tuple[Moment, Iterator[Moment]]:
+    """The first moment, and all of them."""
+    from itertools import chain
+
+    each = _in_order(moments)
+    first = next(each, None)
+    if first is None:
+        why = "; ".join(f"{r.count} x {r.example}" for r in source.rejected.values())
+        raise UserError(
+            f"{source.description} has no image that can be used{': ' if why else ''}{why}"
+        )
+    return first, chain([first], each)
+
+
+def _in_order(moments: Moments) -> Iterator[Moment]:
+    """The moments, whose time must rise."""
+    last = None
+    for _, moment in moments:
+        stamp = moment.left.stamp
+        if last is not None and stamp <= last:
+            raise UserError(
+                f"the stamp {stamp / 1e9:.3f} s of image {moments.images} is not later than "
+                f"{last / 1e9:.3f} s of the one before"
+            )
+        last = stamp
+        yield moment
+
+
+def _outputs(args: argparse.Namespace) -> list[Path]:
+    paths = [Path(f"{args.output}.{kind}") for kind in ("tum", "kitti")] if args.output else []
+    return [*paths, *(path for path in (args.plot, args.json) if path is not None)]
+
+
+def _write(args: argparse.Namespace, found: OdometryRun) -> None:
+    from coarse_loftr_ros.evaluation.trajectory_files import kitti_text, tum_text
+
+    if args.output is None:
+        return
+    texts = tum_text(found.trajectory), kitti_text(found.trajectory)
+    for path, text in zip(_outputs(args), texts, strict=False):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _plot(path: Path, found: OdometryRun, truth: Trajectory | None, report: PathReport) -> None:
+    from coarse_loftr_ros.evaluation.path_plot import draw_path
+
+    scale = report.errors.scale if report.errors else 1.0
+    try:
+        draw_path(path, found, truth, scale)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be written: {error}") from error
+
+
+def _write_json(args: argparse.Namespace, mode: str, report: PathReport) -> None:
+    from coarse_loftr_ros.evaluation.report import to_json
+    from coarse_loftr_ros.tools.measuring import environment, write_report
+
+    options = {
+        "mode": mode,
+        "matcher": args.matcher,
+        "model": args.model if args.matcher == "own" else None,
+        "pairing": args.pairing,
+        "window": args.window,
+    }
+    report_json = {"source": args.source.name, **options, **environment(args.threads)}
+    write_report(args.json, {**report_json, "report": to_json(report)})

@@ -1,0 +1,143 @@
+"""What ``coarse-loftr odometry`` works with: streams, cameras, matcher, odometry, truth."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+
+from coarse_loftr_ros.evaluation.matcher_streams import (
+    MatcherStream,
+    Moment,
+    OwnStream,
+    PairStream,
+)
+from coarse_loftr_ros.odometry.estimate import Odometry
+from coarse_loftr_ros.rectification import CalibrationError, Rectification
+from coarse_loftr_ros.tools.cameras import Cameras, parse_cameras
+from coarse_loftr_ros.tools.errors import UserError, as_user_error
+from coarse_loftr_ros.tools.kitti_layout import EYES, kitti_streams
+from coarse_loftr_ros.tools.moments import progress, rectified
+from coarse_loftr_ros.tools.options import ROW_TOLERANCE_PX, make_pipeline, make_policy
+from coarse_loftr_ros.tools.sources import Source, SourceImage
+
+__all__ = [
+    "choose_mode",
+    "choose_streams",
+    "find_cameras",
+    "find_images",
+    "make_odometry",
+    "make_stream",
+]
+
+
+def choose_streams(args: argparse.Namespace, chosen: list[str | None]) -> list[str | None]:
+    """Topics or sub-folders: those that were chosen, or those of KITTI's layout."""
+    if chosen != [None]:
+        return chosen
+    return kitti_streams(args.source, both=args.mode in (None, "stereo"))
+
+
+def choose_mode(args: argparse.Namespace, streams: Sequence[str | None]) -> str:
+    """The mode that was asked for, or the one that the streams allow.
+
+    Raises:
+        UserError: when mode and streams contradict each other.
+    """
+    mode = args.mode or ("stereo" if len(streams) > 1 else "mono")
+    if (mode == "stereo") != (len(streams) > 1):
+        raise UserError(
+            "--mode stereo needs two streams: --left and --right, or a folder with "
+            f"{' and '.join(EYES)}"
+            if mode == "stereo"
+            else f"--mode {mode} takes one stream: choose it with --topic"
+        )
+    for name, value, needed in (
+        ("--camera-height", args.camera_height, "mono"),
+        ("--altitude", args.altitude, "planar"),
+        ("--window", args.window or None, "stereo"),
+    ):
+        if value is not None and mode != needed:
+            raise UserError(f"{name} is for --mode {needed}, and the mode is {mode}")
+    return mode
+
+
+def find_cameras(args: argparse.Namespace, source: Source) -> Cameras:
+    """The cameras that were given, or those that come with the images.
+
+    Raises:
+        UserError: when there are none.
+    """
+    if args.calib is not None:
+        return parse_cameras(args.calib)
+    cameras = source.cameras()
+    if cameras is None:
+        raise UserError(
+            f"{source.description} comes without a calibration: give --calib FX,FY,CX,CY"
+        )
+    return cameras
+
+
+def find_images(args: argparse.Namespace, source: Source) -> Iterable[SourceImage]:
+    """The source's images behind a progress bar, rectified where that was asked for.
+
+    Raises:
+        UserError: when the source does not say how.
+    """
+    images, calibrations = progress(source, "odometry"), source.calibrations()
+    if args.rectify:
+        if not calibrations:
+            raise UserError(f"--rectify: {source.description} has no camera_info")
+        with as_user_error(CalibrationError):
+            return rectified(images, [Rectification(each) for each in calibrations])
+    if any(any(each.distortion) for each in calibrations):
+        print(
+            "camera_info has a distortion, and images are taken as rectified already "
+            "(image_rect); raw ones need --rectify",
+            file=sys.stderr,
+        )
+    return images
+
+
+def make_odometry(args: argparse.Namespace, mode: str, cameras: Cameras) -> Odometry:
+    """The odometry of a mode.
+
+    Raises:
+        UserError: when cameras or settings do not serve.
+    """
+    from coarse_loftr_ros.odometry.mono import MonoOdometry
+    from coarse_loftr_ros.odometry.planar import PlanarOdometry
+    from coarse_loftr_ros.odometry.settings import (
+        MonoSettings,
+        PlanarSettings,
+        ScaleSource,
+        StereoSettings,
+    )
+    from coarse_loftr_ros.odometry.stereo import StereoOdometry
+
+    with as_user_error(ValueError):
+        if mode == "stereo":
+            return StereoOdometry(cameras.rig(), StereoSettings(window=args.window))
+        if mode == "planar":
+            return PlanarOdometry(cameras.left, PlanarSettings(altitude_m=args.altitude))
+        height = args.camera_height
+        scale = ScaleSource.UNIT if height is None else ScaleSource.GROUND_PLANE
+        return MonoOdometry(cameras.left, MonoSettings(scale=scale, camera_height_m=height))
+
+
+def make_stream(args: argparse.Namespace, first: Moment) -> MatcherStream:
+    """The matcher that was asked for, made for images of the first one's size."""
+    from dataclasses import replace
+
+    if args.matcher == "own":
+        size = first.left.width, first.left.height
+        pipeline = make_pipeline(args, make_policy(args), size)
+        pipeline.match_settings = replace(
+            pipeline.match_settings, row_tolerance_px=ROW_TOLERANCE_PX
+        )
+        return OwnStream(pipeline)
+    from coarse_loftr_ros.evaluation.baselines.orb import Orb
+    from coarse_loftr_ros.evaluation.baselines.sift import Sift
+
+    matcher = Sift() if args.matcher == "sift" else Orb()
+    return PairStream(matcher, make_policy(args), ROW_TOLERANCE_PX)

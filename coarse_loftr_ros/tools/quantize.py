@@ -1,0 +1,142 @@
+"""``coarse-loftr quantize``: add an int8 encoder to a model, and measure what that changes."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coarse_loftr_ros.tools import evaluate
+from coarse_loftr_ros.tools.errors import UserError, as_user_error
+from coarse_loftr_ros.tools.measuring import progress_bar
+
+if TYPE_CHECKING:
+    from coarse_loftr_ros.backends.base import ModelFiles
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "quantize",
+        help="add an int8 encoder to a model, and measure accuracy and time before and after",
+        description="Write encode.int8.onnx, in which convolutions and products with trained "
+        "matrices are int8, into the model's folder or into another. The ranges of activations "
+        "come from photographs below the folder of --images, without those that their names' hash "
+        "keeps out of training; on these accuracy is then measured, as 'evaluate precision' does.",
+    )
+    parser.add_argument(
+        "model",
+        metavar="NAME|DIR",
+        help="fast or accurate, or a folder that 'coarse-loftr export' wrote",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="photographs of the kind that the model will see",
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=200,
+        metavar="N",
+        help="most photographs to take ranges from (default: %(default)s)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="model folder to write (default: the model's own; needed for fast and accurate)",
+    )
+    group = parser.add_argument_group("report")
+    group.add_argument(
+        "--test",
+        type=Path,
+        metavar="DIR",
+        help="measure on all photographs below this folder instead",
+    )
+    group.add_argument(
+        "--homography",
+        type=Path,
+        metavar="DIR",
+        help="also measure on real pairs with known homographies (HPatches layout)",
+    )
+    group.add_argument(
+        "--pairs",
+        type=int,
+        default=80,
+        help="pairs to measure on; 0 leaves the report out (default: %(default)s)",
+    )
+    group.add_argument(
+        "--threads", type=int, default=0, help="CPU threads of the runtime; 0: it chooses"
+    )
+    group.add_argument("--json", type=Path, metavar="FILE", help="also write every figure")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Quantise, write, measure."""
+    from coarse_loftr_ros.backends.base import SHIPPED_MODELS, BackendError, ModelFiles
+    from coarse_loftr_ros.evaluation.data.samples import SampleImages
+    from coarse_loftr_ros.quantisation.int8 import to_int8
+
+    if args.output is None and args.model in SHIPPED_MODELS:
+        raise UserError(f"'{args.model}' is a model of the package; name a folder with --output")
+    with as_user_error(BackendError):
+        model = ModelFiles.load(args.model)
+    with as_user_error(OSError, ValueError):
+        images = SampleImages(args.images, args.samples, model)
+    progress = progress_bar("quantize")
+    try:
+        with as_user_error(OSError, ValueError):
+            graph = to_int8(model.encode.read_bytes(), images, progress)
+    except ImportError as error:
+        raise UserError(
+            f"quantising needs {error.name} ({error}); pip install onnx 'onnxruntime>=1.20'"
+        ) from error
+    with as_user_error(OSError):
+        folder = _write(model, graph, len(images), args.output)
+    share = len(graph) / model.encode.stat().st_size
+    print(f"written: {folder}, {len(images)} photographs, encoder {100 * share:.0f} % of its size")
+    return _measure(args, folder) if args.pairs else 0
+
+
+def _write(model: ModelFiles, graph: bytes, samples: int, output: Path | None) -> Path:
+    """Add the graph to the model's folder, or to a copy of it."""
+    import hashlib
+    import json
+
+    from coarse_loftr_ros.backends.base import INT8_GRAPH
+    from coarse_loftr_ros.quantisation.int8 import PERCENTILE
+
+    source = model.encode.parent
+    folder = output or source
+    if folder.resolve() != source.resolve():
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in (model.encode, model.match):
+            shutil.copyfile(file, folder / file.name)
+    facts = json.loads((source / "model.json").read_text())
+    facts["sha256"][INT8_GRAPH] = hashlib.sha256(graph).hexdigest()
+    facts["int8"] = {"samples": samples, "percentile": PERCENTILE}
+    (folder / INT8_GRAPH).write_bytes(graph)
+    (folder / "model.json").write_text(json.dumps(facts, indent=2) + "\n")
+    return folder
+
+
+def _measure(args: argparse.Namespace, folder: Path) -> int:
+    words = ["evaluate", "precision", args.test or args.images, "--model", folder]
+    words += ["--pairs", args.pairs, "--mixed-pairs", args.pairs, "--threads", args.threads]
+    words += ["--no-cache"]
+    if args.test:
+        words += ["--all-images"]
+    for name in ("homography", "json"):
+        if getattr(args, name):
+            words += [f"--{name}", getattr(args, name)]
+    parser = argparse.ArgumentParser()
+    evaluate.add_parser(parser.add_subparsers())
+    return evaluate.run(parser.parse_args([str(word) for word in words]))

@@ -1,0 +1,145 @@
+"""Start the matcher and the odometry node.
+
+``ros2 launch coarse_loftr_ros odometry.launch.py left_image:=/stereo/left/image_rect
+right_image:=/stereo/right/image_rect`` is stereo odometry; ``mode:=mono`` and ``mode:=planar`` take
+``image:=/camera/image_rect``; ``--show-args`` lists the arguments.
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.launch_description_entity import LaunchDescriptionEntity
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import LifecycleNode
+
+MODES = ("stereo", "mono", "planar")
+
+# Arguments that are parameters of the odometry node. Empty leaves what the parameter file says.
+PARAMETER_ARGUMENTS = {
+    "odom_frame": "Frame in which the path starts at the origin.",
+    "base_frame": "Frame of the robot.",
+    "publish_tf": "true broadcasts odom_frame to base_frame on /tf, false leaves that to others.",
+}
+
+# Topics of the images; each camera's camera_info is beside them.
+IMAGE_ARGUMENTS = {
+    "image": ("", "Mono and planar: topic of the rectified images."),
+    "left_image": ("left/", "Stereo: topic of the rectified left images."),
+    "right_image": ("right/", "Stereo: topic of the rectified right images."),
+}
+
+# Other topics of the odometry node that can be given another name.
+TOPIC_ARGUMENTS = {
+    "external_odometry": "Mono with mono.scale external: topic of the odometry that tells speed.",
+    "range": "Planar with altitude_source range: topic of the range to the ground.",
+}
+
+# Handed on to matcher.launch.py as they are.
+MATCHER_ARGUMENTS = {
+    "image_transport": "raw (sensor_msgs/Image) or compressed (<image>/compressed).",
+    "backend": "Runtime of the network: auto, openvino, onnxruntime or tensorrt.",
+    "model": "A model of the package, fast or accurate, or the folder of an exported one.",
+}
+
+
+def _typed(name: str, text: str) -> bool | str:
+    """An argument's text as the parameter's value."""
+    if name != "publish_tf":
+        return text
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"argument '{name}' is '{text}'; it must be true or false")
+    return text.lower() == "true"
+
+
+def _camera_info(image: str) -> str:
+    """The topic of the camera_info that belongs to an image topic, as image_transport has it."""
+    camera, slash, _ = image.rpartition("/")
+    return f"{camera}{slash}camera_info"
+
+
+def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    given = context.launch_configurations
+    share = Path(get_package_share_directory("coarse_loftr_ros"))
+    params_file = given["params_file"] or str(share / "config" / f"odometry_{given['mode']}.yaml")
+    handed_on = (*IMAGE_ARGUMENTS, *MATCHER_ARGUMENTS, "namespace", "use_sim_time", "log_level")
+    matcher = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(share / "launch" / "matcher.launch.py")),
+        launch_arguments={
+            **{name: given[name] for name in handed_on},
+            "mode": "stereo" if given["mode"] == "stereo" else "mono",
+            "params_file": params_file,
+            "name": "matcher",
+        }.items(),
+    )
+    overrides = {name: _typed(name, given[name]) for name in PARAMETER_ARGUMENTS if given[name]}
+    odometry = LifecycleNode(
+        package="coarse_loftr_ros",
+        executable="odometry_node",
+        name="odometry",
+        namespace=given["namespace"],
+        parameters=[
+            params_file,
+            {
+                **overrides,
+                "mode": given["mode"],
+                "use_sim_time": given["use_sim_time"].lower() == "true",
+            },
+        ],
+        remappings=[
+            *(
+                (side + "camera_info", _camera_info(given[argument]))
+                for argument, (side, _) in IMAGE_ARGUMENTS.items()
+            ),
+            *((topic, given[topic]) for topic in TOPIC_ARGUMENTS),
+        ],
+        ros_arguments=["--log-level", given["log_level"]],
+        output="screen",
+    )
+    return [odometry, matcher]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments and start both nodes."""
+    arguments = [
+        DeclareLaunchArgument(
+            "mode",
+            default_value="stereo",
+            choices=MODES,
+            description="A stereo camera (stereo), one camera (mono), or one that looks down "
+            "(planar).",
+        ),
+        *(
+            DeclareLaunchArgument(name, default_value="", description=description)
+            for name, description in (PARAMETER_ARGUMENTS | MATCHER_ARGUMENTS).items()
+        ),
+        *(
+            DeclareLaunchArgument(name, default_value=side + "image", description=description)
+            for name, (side, description) in IMAGE_ARGUMENTS.items()
+        ),
+        *(
+            DeclareLaunchArgument(name, default_value=name, description=description)
+            for name, description in TOPIC_ARGUMENTS.items()
+        ),
+        DeclareLaunchArgument("namespace", default_value="", description="Namespace of the nodes."),
+        DeclareLaunchArgument(
+            "params_file",
+            default_value="",
+            description="YAML file of parameters of both nodes; empty takes "
+            "config/odometry_<mode>.yaml of this package.",
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="false",
+            choices=["true", "false"],
+            description="Take the time from /clock (simulation, bags).",
+        ),
+        DeclareLaunchArgument(
+            "log_level",
+            default_value="info",
+            choices=["debug", "info", "warn", "error", "fatal"],
+            description="Least severity of logged messages.",
+        ),
+    ]
+    return LaunchDescription([*arguments, OpaqueFunction(function=_start)])

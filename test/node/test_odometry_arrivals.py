@@ -1,0 +1,104 @@
+"""Which matches in time wait for which stereo matches, and for how long."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coarse_loftr_ros.node.odometry.arrivals import Arrivals, Waiting
+
+PATIENCE = 0.1
+
+
+def match(reference: int, stamp: int, received: float = 0.0) -> Waiting[str]:
+    return Waiting(f"{reference}-{stamp}", reference, stamp, received)
+
+
+def test_without_stereo_nothing_waits():
+    arrivals = Arrivals(stereo=False, capacity=4)
+    arrivals.add(match(1, 2))
+    assert arrivals.next(0.0, PATIENCE).stamp == 2
+    assert arrivals.next(0.0, PATIENCE) is None
+
+
+def test_matches_wait_for_the_stereo_matches_of_both_their_images():
+    arrivals = Arrivals(stereo=True, capacity=4)
+    arrivals.add(match(1, 2))
+    assert arrivals.next(0.0, PATIENCE) is None
+    arrivals.add_stereo(2, "two")
+    assert arrivals.next(0.0, PATIENCE) is None
+    arrivals.add_stereo(1, "one")
+    assert arrivals.next(0.0, PATIENCE).stamp == 2
+    assert (arrivals.stereo_of(1), arrivals.stereo_of(2)) == ("one", "two")
+
+
+def test_a_reference_that_was_used_already_is_not_waited_for():
+    arrivals = Arrivals(stereo=True, capacity=4)
+    for stamp in (1, 2):
+        arrivals.add_stereo(stamp, "")
+    arrivals.add(match(1, 2))
+    arrivals.done(arrivals.next(0.0, PATIENCE))
+    arrivals.add(match(2, 3))
+    arrivals.add_stereo(3, "")
+    assert arrivals.next(0.0, PATIENCE).stamp == 3
+
+
+def test_what_is_late_is_not_waited_for_any_longer():
+    arrivals = Arrivals(stereo=True, capacity=4)
+    arrivals.add(match(1, 2, received=5.0))
+    assert arrivals.next(5.09, PATIENCE) is None
+    assert arrivals.next(5.11, PATIENCE).stamp == 2
+    assert arrivals.stereo_of(2) is None
+
+
+def test_more_than_the_capacity_do_not_wait():
+    arrivals = Arrivals(stereo=True, capacity=2)
+    for stamp in (2, 3, 4):
+        arrivals.add(match(stamp - 1, stamp))
+    assert arrivals.next(0.0, PATIENCE).stamp == 2
+    assert arrivals.next(0.0, PATIENCE) is None
+    assert len(arrivals) == 2
+
+
+def test_after_a_restart_the_reference_in_use_still_has_its_stereo_matches():
+    arrivals = Arrivals(stereo=True, capacity=4)
+    for stamp in (1, 2, 3):
+        arrivals.add_stereo(stamp, str(stamp))
+        if stamp > 1:
+            arrivals.add(match(1, stamp))
+            arrivals.done(arrivals.next(0.0, PATIENCE))
+    arrivals.restart()
+    arrivals.add(match(1, 4))
+    arrivals.add_stereo(4, "4")
+    assert arrivals.next(0.0, PATIENCE).stamp == 4
+    assert arrivals.stereo_of(1) == "1"
+    assert arrivals.stereo_of(2) is None
+
+
+@given(st.permutations([("time", k) for k in range(1, 9)] + [("across", k) for k in range(9)]))
+def test_in_whatever_order_topics_arrive_nothing_is_lost_and_time_keeps_its_order(events):
+    times = iter(range(1, 9))  # each topic keeps its own order
+    acrosses = iter(range(9))
+    arrivals = Arrivals(stereo=True, capacity=8)
+    used = []
+    for kind, _ in events:
+        if kind == "time":
+            stamp = next(times)
+            arrivals.add(match(stamp - 1, stamp))
+        else:
+            stamp = next(acrosses)
+            arrivals.add_stereo(stamp, stamp)
+        while found := arrivals.next(0.0, PATIENCE):
+            assert arrivals.stereo_of(found.stamp) == found.stamp
+            used.append(found.stamp)
+            arrivals.done(found)
+    assert used == list(range(1, 9))
+
+
+@given(st.lists(st.integers(0, 10**18), max_size=200))
+def test_memory_is_bounded(stamps):
+    arrivals = Arrivals(stereo=True, capacity=4)
+    for stamp in stamps:
+        arrivals.add_stereo(stamp, "")
+    assert sum(arrivals.stereo_of(stamp) is not None for stamp in set(stamps)) <= 32
+    assert all(arrivals.stereo_of(stamp) is not None for stamp in stamps[-1:])

@@ -1,0 +1,92 @@
+"""Which cameras odometry works with, and what it says of others."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+
+from sensor_msgs.msg import CameraInfo
+
+from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.node.odometry.cameras import CameraError, Cameras
+
+TOPICS = ("/left/camera_info", "/right/camera_info")
+
+
+def info(baseline: float = 0.0, focal: float = 400.0, width: int = 640, **fields) -> CameraInfo:
+    message = CameraInfo(width=width, height=480, **fields)
+    message.p = [
+        focal,
+        0.0,
+        319.5,
+        0.0 - focal * baseline,
+        0.0,
+        focal,
+        239.5,
+        0.0,
+        0.0,
+        0.0,
+        1.0,
+        0.0,
+    ]
+    return message
+
+
+def pair(left: CameraInfo, right: CameraInfo) -> Cameras:
+    cameras = Cameras(TOPICS)
+    assert cameras.take(0, left) == ""
+    assert cameras.take(1, right) == ""
+    return cameras
+
+
+def test_baseline_is_that_of_the_right_projection():
+    rig = pair(info(), info(baseline=0.12)).rig(640, 480)
+    assert rig.left == rig.right == Intrinsics(400.0, 400.0, 319.5, 239.5)
+    assert rig.baseline_m == pytest.approx(0.12)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "sentence"),
+    [
+        (info(), None, "no camera_info has come on /right/camera_info yet"),
+        (info(), info(), "P[3] of /right/camera_info is 0; it must be negative"),
+        (info(), info(baseline=-0.1), "P[3] of /right/camera_info is 40; it must be negative"),
+        (info(), info(0.1, focal=410.0), "the cameras are no rectified stereo pair: fx is 400"),
+        (info(focal=0.0), info(0.1), "/left/camera_info is not calibrated"),
+        (
+            info(width=320),
+            info(0.1),
+            "/left/camera_info describes images of 320x480, the correspondences are of 640x480",
+        ),
+    ],
+)
+def test_cameras_that_cannot_be_used_are_refused_in_words(left, right, sentence):
+    cameras = Cameras(TOPICS)
+    cameras.take(0, left)
+    if right is not None:
+        cameras.take(1, right)
+    with pytest.raises(CameraError) as refusal:
+        cameras.rig(640, 480)
+    assert str(refusal.value).startswith(sentence)
+
+
+def test_a_repeated_camera_is_no_change_and_another_one_is():
+    cameras = Cameras(TOPICS[:1])
+    assert cameras.take(0, info()) == ""
+    assert cameras.take(0, info()) == ""
+    said = cameras.take(0, info(focal=500.0))
+    assert said.startswith("/left/camera_info changed from 640x480 fx 400")
+    assert "to 640x480 fx 500" in said
+    assert cameras.single(640, 480).fx == 500.0
+
+
+def test_binning_counts_and_distortion_does_not_change_the_rectified_camera():
+    cameras = Cameras(TOPICS[:1])
+    cameras.take(0, info(width=640, binning_x=2, binning_y=2))
+    assert cameras.single(320, 240).fx == 200.0
+    distorted = info(width=640, binning_x=2, binning_y=2)
+    distorted.d = [0.1, 0.0, 0.0, 0.0, 0.0]
+    assert cameras.distorted() == []
+    assert cameras.take(0, distorted) == ""
+    assert cameras.distorted() == ["/left/camera_info"]

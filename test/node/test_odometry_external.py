@@ -1,0 +1,64 @@
+"""Numbers of other sensors by time, and the path by distance."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coarse_loftr_ros.node.odometry.external import Samples
+from coarse_loftr_ros.node.odometry.path import DecimatedPath
+
+stamps = st.integers(0, 10_000)
+
+
+@given(st.dictionaries(stamps, st.floats(0, 10), max_size=40), stamps, st.integers(0, 5_000))
+def test_the_nearest_in_time_is_found_in_whatever_order_they_came(samples, stamp, tolerance):
+    kept = Samples()
+    for when, value in samples.items():
+        kept.add(when, value)
+    distances = {when: abs(when - stamp) for when in samples}
+    found = kept.nearest(stamp, tolerance)
+    least = min(distances.values(), default=tolerance + 1)
+    if least > tolerance:
+        assert found is None
+    else:
+        assert found in [samples[when] for when in samples if distances[when] == least]
+
+
+def test_the_mean_is_of_what_lies_between_two_images():
+    kept = Samples()
+    for when, value in ((10, 1.0), (20, 2.0), (30, 4.0), (40, 8.0)):
+        kept.add(when, value)
+    assert kept.mean(10, 30, 0) == 3.0
+    assert kept.mean(32, 38, 5) == kept.nearest(35, 5)
+    assert kept.mean(41, 80, 5) is None
+    assert Samples().mean(0, 10, 10**9) is None
+
+
+def test_old_samples_are_forgotten():
+    kept = Samples(capacity=3)
+    for when in range(10):
+        kept.add(when, float(when))
+    assert kept.nearest(0, 6) is None
+    assert kept.nearest(0, 7) == 7.0
+
+
+def test_a_path_keeps_its_distance_and_its_bound():
+    path: DecimatedPath[int] = DecimatedPath(min_distance=0.1, max_poses=50)
+    for step in range(2000):
+        path.add(np.array([0.03 * step, 0.0, 0.0]), step)
+        assert len(path.items) <= 50
+    assert path.items[0] == 0
+    assert path.items[-1] > 1900
+    gaps = np.diff(path.items)
+    assert gaps.min() >= 4
+    assert gaps.max() <= 4 * gaps.min()
+
+
+def test_a_robot_that_stands_adds_nothing():
+    path: DecimatedPath[int] = DecimatedPath(min_distance=0.0, max_poses=5)
+    assert path.add(np.zeros(3), 0)
+    assert not path.add(np.zeros(3), 1)
+    path.clear()
+    assert list(path.items) == []
