@@ -118,6 +118,7 @@ def export_model(
         "coarse_stride": COARSE_STRIDE,
         "fine_stride": FINE_STRIDE,
         "fine_scale": round(float(net.fine_scale().detach()), 6),
+        "network": net.config.to_dict(),
         "sha256": {
             file: hashlib.sha256((folder / file).read_bytes()).hexdigest()
             for file in ("encode.onnx", "match.onnx")

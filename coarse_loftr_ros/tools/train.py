@@ -27,7 +27,11 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("device", str, "auto, cpu or cuda"),
     ("validate_every", int, "steps between validations"),
     ("checkpoint_every", int, "steps between checkpoints"),
-    ("initialise", Path, "checkpoint whose weights are taken where names and shapes agree"),
+    (
+        "initialise",
+        Path,
+        "start with the weights of a checkpoint, a model's folder, fast or accurate",
+    ),
 )
 
 

@@ -29,8 +29,8 @@ class DistillationSettings:
     """A teacher whose confidences the network learns to give; see ``distillation.py``.
 
     Attributes:
-        teacher: checkpoint of this project, published Coarse LoFTR checkpoint, ONNX pair graph,
-            or LoFTR weights for kornia.
+        teacher: checkpoint of this project, exported model or name of a shipped one, published
+            Coarse LoFTR checkpoint, ONNX pair graph, or LoFTR weights for kornia.
         ground_truth_weight: of the supervised loss; the teacher's has the rest of 1. With 0 the
             pairs need no truth.
         temperature: 1 compares the confidences as they are, more also compares the faint ones.
@@ -123,7 +123,8 @@ class TrainingSettings:
         log_every: steps between lines of training figures.
         validation_pairs: fixed pairs of the held-out photographs.
         tensorboard: whether to write TensorBoard's files into the run folder.
-        initialise: checkpoint whose weights are taken where names and shapes agree.
+        initialise: checkpoint, folder of an exported model or name of a shipped one, whose weights
+            are taken where names and shapes agree.
         network: shape of the network.
         mix: what kinds of pairs are drawn from the photographs.
         distillation: the teacher, if there is one.

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from coarse_loftr_ros.network.checkpoint import load_network
 from coarse_loftr_ros.network.matcher_net import COARSE_STRIDE
 from coarse_loftr_ros.network.published_student import PublishedStudent
+from coarse_loftr_ros.network.restore import is_model, open_network
 from coarse_loftr_ros.training.distillation import pooled_confidence
 
 __all__ = ["Teacher", "load_teacher"]
@@ -26,7 +26,8 @@ def load_teacher(path: Path, device: torch.device, size: tuple[int, int]) -> Tea
     """The teacher in a file, whatever its kind.
 
     Args:
-        path: a checkpoint of this project, a published Coarse LoFTR checkpoint
+        path: a checkpoint of this project, an exported model (a folder, or the name of a shipped
+            one), a published Coarse LoFTR checkpoint
             (``model_state_dict``), LoFTR weights for kornia (``state_dict``), or an ONNX pair
             graph whose first output is the confidence matrix.
         device: that it runs on; ONNX graphs run on the CPU.
@@ -37,6 +38,8 @@ def load_teacher(path: Path, device: torch.device, size: tuple[int, int]) -> Tea
         ValueError: when it is none of these, or takes images of another size.
         ModuleNotFoundError: when ONNX Runtime or kornia is needed and not installed.
     """
+    if is_model(path):
+        return OwnTeacher(path, device)
     if not path.is_file():
         raise FileNotFoundError(f"distillation.teacher: there is no file {path}")
     if path.suffix == ".onnx":
@@ -63,7 +66,7 @@ class OwnTeacher:
     """A network of this project."""
 
     def __init__(self, path: Path, device: torch.device) -> None:
-        self._net = load_network(path).to(device).requires_grad_(False)
+        self._net = open_network(path).to(device).requires_grad_(False)
 
     @torch.no_grad()
     def __call__(self, reference: Tensor, current: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from coarse_loftr_ros.network.batch_norms import renew_batch_norms
 from coarse_loftr_ros.network.checkpoint import load_checkpoint, save_checkpoint
 from coarse_loftr_ros.network.matcher_net import MatcherNet
 from coarse_loftr_ros.training.board import Board
@@ -73,8 +74,11 @@ class Trainer:
         torch.backends.cudnn.benchmark = True  # all steps have the same shapes
         # Channels last: about 15 % faster convolutions on a CPU, more on a GPU.
         net = MatcherNet(settings.network).to(device, memory_format=torch.channels_last)
+        self.validation = ValidationPairs(settings)
         if settings.initialise is not None and not resume:
             self._say(initialise(net, settings.initialise))
+            first = next(self.validation.batches(device))
+            renew_batch_norms(net, torch.cat([first.reference, first.current]))
         self.average = MovingAverage(net, settings.ema_decay)
         self.net = processes.synchronise_batch_norm(net)
         self.optimiser = torch.optim.AdamW(
@@ -92,7 +96,6 @@ class Trainer:
         self._module = processes.share(module)
         self.meters = Meters(device)
         self.stream = TrainingStream(settings, processes, self.step)
-        self.validation = ValidationPairs(settings)
         wanted = settings.tensorboard and processes.first
         self.board = Board(self.folder.path / "tensorboard", enabled=wanted)
 

@@ -1,6 +1,7 @@
 """Teachers of every kind give confidences of our cells, and the student comes to agree."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -114,6 +115,10 @@ def assert_confidences(values, cells, count=2):
 
 def test_our_own_checkpoint_is_a_teacher(own_teacher):
     assert_confidences(load_teacher(own_teacher, CPU, (96, 64))(*images()), 24)
+
+
+def test_a_shipped_model_is_a_teacher():
+    assert_confidences(load_teacher(Path("accurate"), CPU, (96, 64))(*images()), 24)
 
 
 def test_a_published_checkpoint_is_a_teacher(tmp_path):
