@@ -68,7 +68,7 @@ def fit_robustly(
     step: Callable[[State, NDArray[np.float64]], State],
     *,
     iterations: int = 6,
-    tolerance: float = 0.15,
+    tolerance: float = 0.3,
     sigma_floor: float = 0.2,
     sigma_ceiling: float = np.inf,
 ) -> Fit[State] | None:

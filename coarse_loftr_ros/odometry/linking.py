@@ -16,7 +16,8 @@ def nearest_points(
     """For each query the nearest of the points within a radius.
 
     Points are sorted into squares as wide as the radius and looked up in the nine squares about a
-    query; of points that share a square (closer than the accuracy of a match) one is kept.
+    query, which are three of each of three rows; of points that share a square (closer than the
+    accuracy of a match) the first is kept.
 
     Args:
         query: float [N, 2], px.
@@ -32,15 +33,15 @@ def nearest_points(
     squares = np.floor(points / radius).astype(np.int64)
     asked = np.floor(query / radius).astype(np.int64)
     # Squares are sorted, not drawn on a map: a point may lie anywhere.
-    keys = squares[:, 1] * _ROW + squares[:, 0]
-    order = np.argsort(keys, kind="stable")
-    about = (np.arange(-1, 2)[:, None] * _ROW + np.arange(-1, 2)).ravel()
-    wanted = (asked[:, 1] * _ROW + asked[:, 0])[:, None] + about
-    at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
-    candidate = order[at]
-    candidate[keys[candidate] != wanted] = -1
-    offset = points[candidate] - query[:, None]
-    square = np.where(candidate >= 0, np.einsum("nck,nck->nc", offset, offset), np.inf)
+    keys, first = np.unique(squares[:, 1] * _ROW + squares[:, 0], return_index=True)
+    middle = (asked[:, 1] * _ROW + asked[:, 0])[:, None] + np.arange(-1, 2) * _ROW
+    at = np.searchsorted(keys, middle - 1)[:, :, None] + np.arange(3)
+    at = np.minimum(at, len(keys) - 1).reshape(len(query), 9)
+    candidate = first[at]
+    dx = points[candidate, 0] - query[:, :1]
+    dy = points[candidate, 1] - query[:, 1:]
+    # Squares that are none of the nine, because the row ends, are too far away by themselves.
+    square = dx * dx + dy * dy
     best = square.argmin(axis=1)
     every = np.arange(len(query))
     near = square[every, best] <= radius * radius

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,13 +80,22 @@ class Pose:
                 f"pose has a rotation of shape {rotation.shape} and a translation of shape "
                 f"{translation.shape}; they must be (3, 3) and (3,)"
             )
-        if not (np.isfinite(rotation).all() and np.isfinite(translation).all()):
-            raise ValueError(f"pose is {rotation.tolist()}, {translation.tolist()}; not finite")
-        error = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
-        (a, b, c), (d, e, f), (g, h, i) = rotation.tolist()
+        # In plain numbers: poses are made in innermost loops, and NumPy takes longer for so few.
+        rows = rotation.tolist()
+        (a, b, c), (d, e, f), (g, h, i) = rows
+        if not all(map(math.isfinite, (a, b, c, d, e, f, g, h, i, *translation.tolist()))):
+            raise ValueError(f"pose is {rows}, {translation.tolist()}; not finite")
+        errors = (
+            a * a + b * b + c * c - 1.0,
+            d * d + e * e + f * f - 1.0,
+            g * g + h * h + i * i - 1.0,
+            a * d + b * e + c * f,
+            a * g + b * h + c * i,
+            d * g + e * h + f * i,
+        )
         mirrored = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0
-        if error > 1e-6 or mirrored:
-            raise ValueError(f"pose rotation is {rotation.tolist()}; it is not a rotation matrix")
+        if max(map(abs, errors)) > 1e-6 or mirrored:
+            raise ValueError(f"pose rotation is {rows}; it is not a rotation matrix")
         object.__setattr__(self, "rotation", rotation)
         object.__setattr__(self, "translation", translation)
 

@@ -21,7 +21,7 @@ from coarse_loftr_ros.odometry.camera_rays import (
     tangent_basis,
 )
 from coarse_loftr_ros.odometry.least_squares import INLIER_SIGMAS, Fit, Residuals, fit_robustly
-from coarse_loftr_ros.odometry.pose import Pose, exp_rotation
+from coarse_loftr_ros.odometry.pose import Pose, exp_rotation, skew
 
 __all__ = [
     "CERTAIN_PARALLAX",
@@ -235,8 +235,9 @@ def epipolar_distances(
     direction: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Signed distances [N] of current points from their epipolar lines, px."""
-    before, after = rays_of(reference, camera), rays_of(current, camera)
-    return _epipolar_residuals(before, after, camera, rotation, direction).value[:, 0]
+    turned = rays_of(reference, camera) @ rotation.T
+    line, inverse = _epipolar_lines(turned, camera, direction)
+    return np.einsum("nk,nk->n", rays_of(current, camera), line) * inverse
 
 
 def triangulate(
@@ -286,6 +287,16 @@ def gric(errors: NDArray[np.float64], sigma: float, structure: int, parameters: 
     return float(capped.sum() + structure * count * np.log(4.0) + parameters * np.log(4.0 * count))
 
 
+def _epipolar_lines(
+    turned: NDArray[np.float64], camera: Intrinsics, direction: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lines [N, 3] of turned rays in the current camera, and what makes distances pixels [N]."""
+    line = turned @ skew(direction).T
+    # The line in pixels: x over fx, y over fy; its third part does not matter for its length.
+    length = np.hypot(line[:, 0] / camera.fx, line[:, 1] / camera.fy)
+    return line, 1.0 / np.maximum(length, 1e-12)
+
+
 def _epipolar_residuals(
     before: NDArray[np.float64],
     after: NDArray[np.float64],
@@ -294,14 +305,13 @@ def _epipolar_residuals(
     direction: NDArray[np.float64],
 ) -> Residuals:
     turned = before @ rotation.T
-    line = cross(direction, turned)
-    # The line in pixels: x over fx, y over fy; its third part does not matter for its length.
-    length = np.hypot(line[:, 0] / camera.fx, line[:, 1] / camera.fy)
-    inverse = 1.0 / np.maximum(length, 1e-12)
+    line, inverse = _epipolar_lines(turned, camera, direction)
     value = np.einsum("nk,nk->n", after, line) * inverse
     jacobian = np.empty((len(before), 1, 5))
-    # after . (t x (e x y)) = e . (y x (after x t)), and after . (d x y) = d . (y x after).
-    jacobian[:, 0, :3] = cross(turned, cross(after, direction))
+    # after . (t x (e x y)) = e . (y x (after x t)), and after . (d x y) = d . (y x after). The
+    # double product is after (y . t) - t (y . after), which costs less than two products.
+    jacobian[:, 0, :3] = after * (turned @ direction)[:, None]
+    jacobian[:, 0, :3] -= np.einsum("nk,nk->n", turned, after)[:, None] * direction
     jacobian[:, 0, 3:] = cross(turned, after) @ tangent_basis(direction)
     jacobian *= inverse[:, None, None]
     # A wrong match that lies on its line by chance, or one beside the epipole, seems to tell the

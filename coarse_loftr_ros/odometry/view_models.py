@@ -30,6 +30,10 @@ from coarse_loftr_ros.odometry.two_views import (
 __all__ = ["ViewModel", "choose_model"]
 
 _SIGMA_FLOOR_PX = 0.1
+# Most that a match counts when two motions are compared, squared standard deviations, and how many
+# standard deviations of the sum leave no doubt.
+_MOST_COST = 4.0
+_CERTAIN_DEVIATIONS = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +143,10 @@ def _plane(
     motions = decompose(homography, rays)
     if not motions:
         return None
-    start, doubt = _likely(motions, predicted, plane_normal)
+    start = _told_by_parallax(motions, reference, current, camera, sigma)
+    doubt = ""
+    if start is None:
+        start, doubt = _likely(motions, predicted, plane_normal)
     fit = refine_plane_motion(reference, current, camera, start, threshold_px=threshold_px)
     if fit is None:
         return None
@@ -152,6 +159,32 @@ def _plane(
     covariance = carry @ fit.covariance @ carry.T
     model = ViewModel(fit.rotation, direction, fit.normal, covariance, errors, sigma, doubt)
     return gric(errors, sigma, 2, 8), model
+
+
+def _told_by_parallax(
+    motions: list[PlaneMotion],
+    reference: NDArray[np.float64],
+    current: NDArray[np.float64],
+    camera: Intrinsics,
+    sigma: float,
+) -> PlaneMotion | None:
+    """Of the motions that a plane allows the one that matches off the plane agree with, if any.
+
+    A street has more than a road: what stands beside it lies on the epipolar lines of the true
+    motion. On the plane, and among wrong matches, neither motion is better but by chance.
+    """
+    if len(motions) != 2:
+        return None
+    costs = []
+    for motion in motions:
+        direction = motion.shift / np.linalg.norm(motion.shift)
+        errors = epipolar_distances(reference, current, camera, motion.rotation, direction)
+        costs.append(np.minimum((errors / sigma) ** 2, _MOST_COST))
+    differences = costs[0] - costs[1]
+    total = float(differences.sum())
+    if abs(total) <= _CERTAIN_DEVIATIONS * float(np.linalg.norm(differences)):
+        return None
+    return motions[1] if total > 0 else motions[0]
 
 
 def _likely(

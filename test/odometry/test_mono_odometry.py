@@ -148,15 +148,31 @@ def test_without_the_speed_that_was_promised_the_length_is_doubtful():
     assert "length not measured" in estimates[1].reason
 
 
-def test_the_height_over_the_ground_gives_metres():
+def street(count: int, noise_px: float = 0.1) -> Scene:
+    """Five of six points lie on the road, 1.5 m below the camera."""
     rng = np.random.default_rng(7)
-    poses = drive(10, turn_deg=0.0)
+    poses = drive(count, turn_deg=0.0)
     above = cloud(poses, 1500, rng)
     above = above[above[:, 1] < 1.0]
     ground = np.column_stack(
         [rng.uniform(-6, 6, 6000), np.full(6000, 1.5), rng.uniform(2, 25, 6000)]
     )
-    world = Scene(poses, np.concatenate([above, ground]), noise_px=0.1)
+    return Scene(poses, np.concatenate([above, ground]), noise_px=noise_px)
+
+
+@pytest.mark.parametrize("noise_px", [0.05, 0.1, 0.3])
+def test_what_stands_beside_a_road_tells_the_motion_from_the_other_that_it_allows(noise_px):
+    world = street(2, noise_px)
+    estimate = run(world)[1]
+    assert estimate.status == Status.OK, estimate.reason
+    true = world.poses[1].translation
+    along = estimate.pose.translation / np.linalg.norm(estimate.pose.translation)
+    assert along @ true / np.linalg.norm(true) > np.cos(np.deg2rad(3.0))
+
+
+def test_the_height_over_the_ground_gives_metres():
+    world = street(10)
+    poses = world.poses
     settings = MonoSettings(scale=ScaleSource.GROUND_PLANE, camera_height_m=1.5)
     estimates = run(world, settings)
     assert estimates[-1].scale is Scale.GROUND_PLANE
