@@ -29,6 +29,7 @@ from coarse_loftr_ros.backends.tensorrt.device import first_device
 from coarse_loftr_ros.backends.tensorrt.engines import obtain_engines
 from coarse_loftr_ros.backends.tensorrt.execution import LoadedEngine
 from coarse_loftr_ros.backends.tensorrt.library import load_library
+from coarse_loftr_ros.backends.tensorrt.self_check import cells_found
 from coarse_loftr_ros.preprocessing import NetworkSize
 
 __all__ = ["TensorRtBackend"]
@@ -212,16 +213,7 @@ class TensorRtBackend:
 
     def _check(self, model: ModelFiles) -> None:
         """Refuse a GPU or an engine that does not find an image in itself."""
-        height, width = self.size.height // 4, self.size.width // 4
-        noise = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
-        features = self.encode(noise.repeat(4, axis=0).repeat(4, axis=1))
-        cells, columns = model.cells(self.size), self.size.width // model.coarse_stride
-        cell = np.arange(cells)
-        corner = np.stack([cell % columns, cell // columns], axis=1) + 0.5
-        corners = (corner * model.coarse_stride).astype(np.float32)
-        found = self.match(features, features, corners, 0.0, cells)
-        apart = np.abs(found.position - corners[found.cell]).max(axis=1, initial=0)
-        near = int((apart < model.fine_stride).sum())
+        near, cells = cells_found(self, model)
         if near < cells / 2:
             raise BackendError(
                 f"TensorRT on {self._device.name} computes something else: of the {cells} cells "
@@ -243,6 +235,8 @@ class TensorRtBackend:
     @contextmanager
     def _running(self, task: str) -> Iterator[None]:
         """Work on the GPU, and note whether it failed."""
+        if self._stream is None:  # the arrays that would be written to have been freed
+            raise DeviceError(f"the TensorRT backend is closed, it cannot {task}")
         try:
             with self._device.current(task):
                 yield
