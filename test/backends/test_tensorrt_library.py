@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from coarse_loftr_ros.backends.tensorrt.library import MODULES, installation_advice
+from coarse_loftr_ros.backends.tensorrt.library import MODULES, installation_advice, load_library
 
 LOAD = (
     "from coarse_loftr_ros.backends.base import BackendError\n"
@@ -72,3 +72,8 @@ def test_a_folder_of_that_name_is_no_installation(repository, tmp_path):
 def test_the_installed_one_is_found_behind_a_broken_one(repository, tmp_path, tensorrt_rtx):
     (tmp_path / "tensorrt.py").write_text("raise ImportError('libnvinfer.so.10: no such file')")
     assert load(repository, path=tmp_path) == f"True {tensorrt_rtx.title}"
+
+
+def test_a_process_has_one_library_and_one_log(tensorrt_rtx):
+    """TensorRT goes on using the first log that it is given."""
+    assert load_library() is load_library() is tensorrt_rtx

@@ -6,6 +6,7 @@ this package uses it: strongly typed networks, ``set_tensor_address``, ``execute
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import platform
@@ -40,8 +41,8 @@ class Library:
         module: with ``Builder``, ``Runtime``, ``OnnxParser``.
         name: ``tensorrt`` or ``tensorrt_rtx``.
         version: as the library says it; engines are tied to it.
-        log: what the library reports; TensorRT keeps the first log that it is given for the
-            whole process, so a process loads the library once.
+        log: what the library reports; TensorRT goes on using the first log that it is given, so a
+            second one would miss errors, and the first must not be freed.
     """
 
     module: Any
@@ -56,7 +57,7 @@ class Library:
 
     @property
     def portable(self) -> bool:
-        """Whether engines run on every GPU that the library supports and are built without one."""
+        """Whether engines run on every GPU from Ampere (8.0) on and are built without one."""
         return self.name == "tensorrt_rtx"
 
 
@@ -65,8 +66,9 @@ def is_installed() -> bool:
     return any(_is_there(module) for module in MODULES)
 
 
+@functools.cache
 def load_library() -> Library:
-    """Import the preferred TensorRT.
+    """Import the preferred TensorRT, once in a process: see ``Library.log``.
 
     Raises:
         BackendError: when none is installed, or those that are cannot be used, with what to do.
