@@ -77,6 +77,7 @@ class TensorRtBackend:
         self._pinned: list[NDArray[Any]] = []
         self._free: list[Any] = []  # of the memory: feature sets that nobody keeps
         self._graphs: list[CudaGraph] = []
+        self._unrecorded = ""  # why not everything is one
         self._engines: list[LoadedEngine] = []
         self._stream: Any = None
         library = load_library()
@@ -95,8 +96,10 @@ class TensorRtBackend:
         except BackendError:
             self.close()
             raise
-        graphs = f"{len(self._graphs)} CUDA graphs" if self._graphs else "no CUDA graphs"
-        self.description = f"{library.title}, {self._device.name}, {precision}, {graphs}, {size}"
+        self.recorded = f"{len(self._graphs)} CUDA graphs{self._unrecorded}"
+        self.description = (
+            f"{library.title}, {self._device.name}, {precision}, {self.recorded}, {size}"
+        )
 
     def encode(self, image: NDArray[np.uint8]) -> _Features:
         """See ``Backend.encode``."""
@@ -202,11 +205,15 @@ class TensorRtBackend:
         work()  # an engine's first run sets it up
         self._stream.synchronize()
         handle = self._stream.handle
-        if not wanted or not all(engine.recordable(handle) for engine in self._engines):
+        if not wanted:
+            return work
+        if not all(engine.recordable(handle) for engine in self._engines):
+            self._unrecorded = " (the library says that its engines cannot be recorded)"
             return work
         try:
             graph = CudaGraph(handle, work)
-        except (DeviceError, cuda.Error):
+        except (DeviceError, cuda.Error) as error:
+            self._unrecorded = f" ({error})"
             return work
         self._graphs.append(graph)
         return graph.launch
