@@ -10,6 +10,7 @@ import functools
 import importlib
 import importlib.util
 import platform
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,20 +122,28 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def _make_log(module: Any) -> Any:
-    """An ``ILogger`` that keeps errors for the sentence of a ``BackendError``."""
+    """An ``ILogger`` that keeps errors for the sentence of a ``BackendError``.
+
+    And the latest warnings: that there is no usable driver is only a warning of some versions.
+    """
 
     class Log(module.ILogger):
         def __init__(self) -> None:
             module.ILogger.__init__(self)
             self._errors: list[str] = []
+            self._warnings: deque[str] = deque(maxlen=3)
 
         def log(self, severity: Any, message: str) -> None:
             if severity in (module.ILogger.ERROR, module.ILogger.INTERNAL_ERROR):
                 self._errors.append(message)
+            elif severity == module.ILogger.WARNING:
+                self._warnings.append(message)
 
         def take_errors(self) -> str:
-            """The errors since the last call, on one line."""
-            errors, self._errors = self._errors, []
-            return " ".join(" ".join(errors).split()) or "the library gives no reason"
+            """The errors since the last call, or else the warnings, on one line."""
+            said = self._errors or list(self._warnings)
+            self._errors = []
+            self._warnings.clear()
+            return " ".join(" ".join(said).split()) or "the library gives no reason"
 
     return Log()
