@@ -73,6 +73,33 @@ def test_a_part_that_fails_leaves_its_reason(benchmarks):
     assert attempt(lambda: {"ms": 1.0}) == {"ms": 1.0}
 
 
+def test_the_table_has_what_a_gpu_would_give(benchmarks):
+    """With figures that nobody measured: no machine of the tests has them."""
+    spans = {step: {"p50": ms, "p95": 9.0} for step, ms in (("encode", 1), ("match", 2))}
+    row = {
+        "runtime": "TensorRT fp16, with CUDA graphs",
+        "precision": "fp16",
+        "cuda_graphs": "wanted",
+        "recorded": "2 CUDA graphs",
+        "parity": {"overlap": 0.999, "points_p95_px": 0.01},
+        "times_ms": {**spans, "frame": {"p50": 3, "p95": 9.0}},
+    }
+    model = {
+        "runtimes": [row, {**row, "precision": "fp32"}],
+        "stereo_ms": {"2 runs of 1": {"p50": 5.0}, "1 runs of 2": {"p50": 4.0}},
+        "reconfiguration": {"count": 50, "growth_mib": 0.25},
+    }
+    where = {"gpu": "Orin (8.7)", "driver": "540", "tensorrt": "TensorRT 10.3"}
+    lines = benchmarks("gpu_report").table({"environment": where, "models": {"fast": model}})
+    header, _, first, second = lines.splitlines()
+    assert header.count("|") == first.count("|") == second.count("|") == 8
+    assert first == (
+        "| Orin (8.7), 540, TensorRT 10.3 | fast, TensorRT fp16, with CUDA graphs | 2 CUDA graphs "
+        "| 0.999, 0.010 px | 1.00 / 2.00 / 3.00 | 4.00 / 5.00 | +0.2 MiB after 50 |"
+    )
+    assert second.endswith("| 1.00 / 2.00 / 3.00 |  |  |")
+
+
 def test_a_step_that_takes_too_long_is_measured_less_often(benchmarks):
     found = benchmarks("gpu_times").timed(lambda: time.sleep(0.02), rounds=300, seconds=0.1)
     assert 1 <= found["rounds"] < 10 and found["p50"] >= 20
