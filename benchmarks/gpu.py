@@ -16,12 +16,19 @@ parity and nothing about a GPU. Engines are built in any case where the library 
 
 For a machine without a network, bring wheels made on one of the same kind (``pip download -d
 wheels``): numpy, opencv-python-headless, onnx, onnxruntime, and for x86-64 either ``tensorrt`` or
-``tensorrt-rtx-cu13-libs`` with ``tensorrt-rtx-cu13-bindings`` (RTX GPUs of compute capability 7.5,
-8.6, 8.9 and 12.x). PyCUDA is compiled: ``pip wheel pycuda`` on a machine with CUDA's headers (those
-of the wheels nvidia-cuda-runtime, nvidia-cuda-crt and nvidia-cuda-profiler-api will do, with any
-library named libcuda to link to). ``onnxruntime-gpu`` takes the place of onnxruntime; it wants
-CUDA and cuDNN, which ``pip download "onnxruntime-gpu[cuda,cudnn]"`` brings as wheels. A file that
-is too large to carry: ``split -b 60M``, then ``cat`` in order.
+``tensorrt-rtx-cu13-libs`` with ``tensorrt-rtx-cu13-bindings`` (RTX GPUs of compute capability 8.6,
+8.9 and 12.x). PyCUDA is compiled: ``pip wheel pycuda`` on a machine with CUDA's toolkit. Without
+one, the headers of the wheels nvidia-cuda-runtime, nvidia-cuda-crt and nvidia-cuda-profiler-api
+(their folder in ``CPATH``) and an empty shared library ``libcuda.so`` with the soname
+``libcuda.so.1`` (its folder in ``LIBRARY_PATH``) will do, with ``CUDA_ENABLE_CURAND = False`` in
+``~/.aksetup-defaults.py`` and ``LDFLAGS=-Wl,--no-as-needed``, or the linker leaves the empty
+library out and nothing brings the driver. ``onnxruntime-gpu`` takes the place of onnxruntime; it
+wants CUDA and cuDNN, which ``pip download "onnxruntime-gpu[cuda,cudnn]"`` brings as wheels. A file
+that is too large to carry: ``split -b 60M``, then ``cat`` in order.
+
+Building takes most of the time. The report is saved after every part and engines are kept, so a run
+that was cut short has lost nothing, and the next one is quicker; ``--models fast`` and ``--models
+accurate`` halve it.
 
     python benchmarks/gpu.py --images homography/ --json gpu.json
 """
@@ -30,12 +37,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +49,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gpu_floor import floor
 from gpu_parity import compare_with_truth, image_pairs, parity, threads_agree
+from gpu_report import FAILURES, attempt, environment, line_of, table
 from gpu_times import eager, reconfigure, stereo, tensorrt, times
 
 from coarse_loftr_ros.backends.base import (
@@ -54,15 +61,11 @@ from coarse_loftr_ros.backends.base import (
 from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
 from coarse_loftr_ros.backends.tensorrt.engines import GRAPHS, obtain_engine
-from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
 from coarse_loftr_ros.backends.tensorrt.library import load_library
 from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair
 from coarse_loftr_ros.evaluation.joined_graphs import JoinedGraphs
 from coarse_loftr_ros.evaluation.report import json_text
 from coarse_loftr_ros.preprocessing import NetworkSize, network_size
-
-PACKAGES = ("numpy", "opencv-python-headless", "onnx", "onnxruntime", "onnxruntime-gpu", "pycuda")
-PACKAGES += ("tensorrt", "tensorrt-rtx-cu13-libs", "torch")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,18 +78,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--height", type=int, default=480, help="of the images, px (480)")
     parser.add_argument("--rounds", type=int, default=300, help="of each timing (300)")
     parser.add_argument("--reconfigurations", type=int, default=50, help="(50)")
+    parser.add_argument("--seconds", type=float, default=60, help="most for those of a model (60)")
     parser.add_argument("--checkpoint", type=Path, help="of a training run, for eager PyTorch")
-    parser.add_argument("--json", type=Path, help="write the report to this file as well")
+    parser.add_argument("--json", type=Path, help="write the report to this file as it grows")
     options = parser.parse_args(arguments)
     report: dict[str, Any] = {"environment": environment(), "models": {}}
+
+    def save() -> None:
+        """So that a part that ends the process leaves the others behind."""
+        if options.json:
+            options.json.write_text(json_text(report) + "\n")
+
     print(json.dumps(report["environment"], indent=2))
     pairs = image_pairs(options)
     for name in options.models:
-        report["models"][name] = measure(ModelFiles.load(name), pairs, options)
+        result: dict[str, Any] = {"failed_checks": []}
+        report["models"][name] = result
+        measure(ModelFiles.load(name), pairs, options, result, save)
     if options.checkpoint:
-        report["eager_pytorch"] = eager(options)
-    if options.json:
-        options.json.write_text(json_text(report) + "\n")
+        report["eager_pytorch"] = attempt(lambda: eager(options))
+    save()
+    print("", table(report), sep="\n")
     if not any(ran_on_tensorrt(model) for model in report["models"].values()):
         print("\nTensorRT has not run here: nothing above says anything about a GPU")
     failures = [row for model in report["models"].values() for row in model["failed_checks"]]
@@ -104,13 +116,18 @@ def ran_on_tensorrt(model: dict[str, Any]) -> bool:
 
 
 def measure(
-    model: ModelFiles, pairs: list[HomographyPair], options: argparse.Namespace
-) -> dict[str, Any]:
-    """Everything about one model."""
+    model: ModelFiles,
+    pairs: list[HomographyPair],
+    options: argparse.Namespace,
+    result: dict[str, Any],
+    save: Callable[[], None],
+) -> None:
+    """Everything about one model, put into ``result`` and saved part by part."""
     pixels = model.network_pixels
     size = network_size(options.width, options.height, pixels, model.size_multiple)
     print(f"\n{model.name}, images {options.width}x{options.height}, network {size}")
-    rows, failed = [], []
+    rows, failed = [], result["failed_checks"]
+    result |= {"network": [size.width, size.height], "runtimes": rows}
     # int8 is held to int8: what rounding weights does to matches is no matter of the runtime.
     references = {
         precision: compare_with_truth(
@@ -119,47 +136,45 @@ def measure(
         for precision in precisions_of(model)
         if precision != "fp16"
     }
-    for label, precision, make in runtimes(model, size):
+    for label, precision, graphs, make in runtimes(model, size):
         reference = references.get(precision, references["fp32"])
-        row: dict[str, Any] = {"runtime": label}
+        row: dict[str, Any] = {"runtime": label, "precision": precision, "cuda_graphs": graphs}
         rows.append(row)
         try:
             start = time.perf_counter()
-            backend = make()
-            row["load_s"] = time.perf_counter() - start
-            row["description"] = backend.description
-            found = compare_with_truth(backend, model, pairs)
-            row["parity"] = parity(found, reference, pairs)
-            row["times_ms"] = times(backend, model, pairs[0], options.rounds)
+            with contextlib.closing(make()) as backend:
+                row["load_s"] = time.perf_counter() - start
+                row["description"] = backend.description
+                row["recorded"] = getattr(backend, "recorded", "")
+                found = compare_with_truth(backend, model, pairs)
+                row["parity"] = parity(found, reference, pairs)
+                row["times_ms"] = times(backend, model, pairs[0], options.rounds)
             if label.startswith("TensorRT"):
                 row["threads_agree"] = threads_agree(make, model, pairs)
                 if not row["threads_agree"]:
                     failed.append(f"{model.name}, {label}: threads get other matches")
-            backend.close()
-        except (BackendError, RuntimeError) as error:
+        except FAILURES as error:
             row["error"] = str(error)
-        else:
-            if row["parity"]["overlap"] < 0.9 or row["parity"]["points_p95_px"] > 1.0:
-                failed.append(f"{model.name}, {label}: not the matches of the CPU")
-        print(" ", line_of(row))
-    result = {
-        "network": [size.width, size.height],
-        "runtimes": rows,
-        "engines": engines(model, size),
-        "floor": {precision: floor(model, size, precision) for precision in ("fp32", "fp16")},
-    }
-    for key, check in (
-        ("reconfiguration", lambda: reconfigure(model, size, options.reconfigurations)),
-        ("stereo_ms", lambda: stereo(model, size, options.rounds)),
-    ):
-        try:
-            result[key] = check()
-        except (BackendError, ImportError) as error:
-            result[key] = {"not measured": str(error)}
-        print(f"  {key}: {result[key]}")
+        if "parity" in row and (
+            row["parity"]["overlap"] < 0.9 or row["parity"]["points_p95_px"] > 1.0
+        ):
+            failed.append(f"{model.name}, {label}: not the matches of the CPU")
+        print(" ", line_of(row), flush=True)
+        save()
+    for key, part in {
+        "reconfiguration": lambda: reconfigure(
+            model, size, options.reconfigurations, options.seconds
+        ),
+        "stereo_ms": lambda: stereo(model, size, options.rounds),
+        "engines": lambda: engines(model, size),
+        "floor": lambda: {name: floor(model, size, name) for name in ("fp32", "fp16")},
+    }.items():
+        result[key] = attempt(part)
+        if key in ("reconfiguration", "stereo_ms") or "not measured" in result[key]:
+            print(f"  {key}: {result[key]}", flush=True)
+        save()
     if result["reconfiguration"].get("growth_mib", 0) > 16:
         failed.append(f"{model.name}: memory of the GPU grows with each configuration")
-    return {**result, "failed_checks": failed}
 
 
 def precisions_of(model: ModelFiles) -> tuple[str, ...]:
@@ -169,24 +184,26 @@ def precisions_of(model: ModelFiles) -> tuple[str, ...]:
 
 def runtimes(
     model: ModelFiles, size: NetworkSize
-) -> Iterator[tuple[str, str, Callable[[], Backend]]]:
-    """Name, precision and maker of everything that may run the graphs here, the GPU first."""
+) -> Iterator[tuple[str, str, str, Callable[[], Backend]]]:
+    """Everything that may run the graphs here, the GPU first.
+
+    Name, precision, whether CUDA graphs are ``wanted``, and what makes the backend.
+    """
     precisions = precisions_of(model)
     for precision in precisions:
         for graphs in (True, False):
             title = f"TensorRT {precision}, {'with' if graphs else 'without'} CUDA graphs"
-            yield title, precision, lambda p=precision, g=graphs: tensorrt(model, size, p, g)
+            wanted = "wanted" if graphs else ""
+            make = functools.partial(tensorrt, model, size, precision, graphs)
+            yield title, precision, wanted, make
     import onnxruntime
 
     cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     device, provider = ("GPU", "CUDA") if cuda else ("CPU", "CPU")
     for precision in precisions:
         title = f"the same graphs, ONNX Runtime on the {device}, {precision}"
-        yield (
-            title,
-            precision,
-            lambda p=precision: JoinedGraphs(model, size, p, f"{provider}ExecutionProvider"),
-        )
+        chosen = f"{provider}ExecutionProvider"
+        yield title, precision, "", functools.partial(JoinedGraphs, model, size, precision, chosen)
 
 
 def engines(model: ModelFiles, size: NetworkSize) -> list[dict[str, Any]]:
@@ -205,42 +222,6 @@ def engines(model: ModelFiles, size: NetworkSize) -> list[dict[str, Any]]:
             rows.append(row)
             print("  engine", *row.values())
     return rows
-
-
-# --- the report ---------------------------------------------------------------------------------
-
-
-def environment() -> dict[str, Any]:
-    """What figures depend on besides the code."""
-    gpu, driver = find_gpu(), Path("/proc/driver/nvidia/version")
-    versions = {}
-    for package in PACKAGES:
-        with contextlib.suppress(PackageNotFoundError):
-            versions[package] = version(package)
-    try:
-        library = load_library().title
-    except BackendError as error:
-        library = str(error)
-    return {
-        "gpu": f"{gpu.name} ({gpu.compute_capability})" if gpu else "none, or no driver for it",
-        "driver": driver.read_text().splitlines()[0] if driver.is_file() else "none",
-        "tensorrt": library,
-        "platform": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "packages": versions,
-    }
-
-
-def line_of(row: dict[str, Any]) -> str:
-    """A row of the table."""
-    if "error" in row:
-        return f"{row['runtime']}: NOT RUN: {row['error']}"
-    spans = ", ".join(f"{k} {v['p50']:.2f} ({v['p95']:.2f})" for k, v in row["times_ms"].items())
-    same = row["parity"]
-    return (
-        f"{row['runtime']}: overlap {same['overlap']:.3f}, points {same['points_p95_px']:.3f} px "
-        f"apart (95 %), corner error {same['corner_error_p50_px']:.2f} px "
-        f"(CPU {same['corner_error_p50_px_of_the_cpu']:.2f}); ms, median (95 %): {spans}"
-    )
 
 
 if __name__ == "__main__":

@@ -71,21 +71,32 @@ def times(
     return {name: timed(step, rounds) for name, step in steps.items()}
 
 
-def timed(step: Callable[[], None], rounds: int) -> dict[str, float]:
-    """Milliseconds of a step: its median and 95th percentile, after a tenth that warms up."""
-    spans = []
+def timed(step: Callable[[], None], rounds: int, seconds: float = 5.0) -> dict[str, float]:
+    """Milliseconds of a step: its median and 95th percentile, after a tenth that warms up.
+
+    Ends early after ``seconds``: a CPU in a GPU's place would need many minutes.
+    """
+    spans: list[float] = []
+    first = time.perf_counter()
     for number in range(rounds + max(rounds // 10, 2)):
         start = time.perf_counter()
+        if spans and start - first > seconds:
+            break
         step()
         if number >= max(rounds // 10, 2):
             spans.append((time.perf_counter() - start) * 1e3)
-    return {"p50": float(np.quantile(spans, 0.5)), "p95": float(np.quantile(spans, 0.95))}
+    quantiles = {name: float(np.quantile(spans, q)) for name, q in (("p50", 0.5), ("p95", 0.95))}
+    return {**quantiles, "rounds": len(spans)}
 
 
-def reconfigure(model: ModelFiles, size: NetworkSize, count: int) -> dict[str, Any]:
-    """Memory of the GPU over many configurations, MiB; the first pays for the context."""
-    used = []
-    for _ in range(count):
+def reconfigure(model: ModelFiles, size: NetworkSize, count: int, seconds: float) -> dict[str, Any]:
+    """Memory of the GPU over many configurations, MiB; the first pays for the context.
+
+    Ends early after ``seconds``: TensorRT for RTX compiles kernels each time an engine is loaded.
+    """
+    used: list[float] = []
+    start = time.perf_counter()
+    while len(used) < count and (not used or time.perf_counter() - start < seconds):
         backend = tensorrt(model, size, "fp16", True)
         backend.encode(np.zeros((size.height, size.width), np.uint8))
         backend.close()
@@ -93,7 +104,7 @@ def reconfigure(model: ModelFiles, size: NetworkSize, count: int) -> dict[str, A
 
         used.append(first_device().memory_used() / 2**20)
     return {
-        "count": count,
+        "count": len(used),
         "first_mib": used[0],
         "last_mib": used[-1],
         "growth_mib": used[-1] - used[0],

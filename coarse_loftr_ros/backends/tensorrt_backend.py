@@ -29,6 +29,7 @@ from coarse_loftr_ros.backends.tensorrt.device import first_device
 from coarse_loftr_ros.backends.tensorrt.engines import obtain_engines
 from coarse_loftr_ros.backends.tensorrt.execution import LoadedEngine
 from coarse_loftr_ros.backends.tensorrt.library import load_library
+from coarse_loftr_ros.backends.tensorrt.self_check import cells_found
 from coarse_loftr_ros.preprocessing import NetworkSize
 
 __all__ = ["TensorRtBackend"]
@@ -76,6 +77,7 @@ class TensorRtBackend:
         self._pinned: list[NDArray[Any]] = []
         self._free: list[Any] = []  # of the memory: feature sets that nobody keeps
         self._graphs: list[CudaGraph] = []
+        self._unrecorded = ""  # why not everything is one
         self._engines: list[LoadedEngine] = []
         self._stream: Any = None
         library = load_library()
@@ -94,8 +96,10 @@ class TensorRtBackend:
         except BackendError:
             self.close()
             raise
-        graphs = f"{len(self._graphs)} CUDA graphs" if self._graphs else "no CUDA graphs"
-        self.description = f"{library.title}, {self._device.name}, {precision}, {graphs}, {size}"
+        self.recorded = f"{len(self._graphs)} CUDA graphs{self._unrecorded}"
+        self.description = (
+            f"{library.title}, {self._device.name}, {precision}, {self.recorded}, {size}"
+        )
 
     def encode(self, image: NDArray[np.uint8]) -> _Features:
         """See ``Backend.encode``."""
@@ -201,27 +205,22 @@ class TensorRtBackend:
         work()  # an engine's first run sets it up
         self._stream.synchronize()
         handle = self._stream.handle
-        if not wanted or not all(engine.recordable(handle) for engine in self._engines):
+        if not wanted:
+            return work
+        if not all(engine.recordable(handle) for engine in self._engines):
+            self._unrecorded = " (the library says that its engines cannot be recorded)"
             return work
         try:
             graph = CudaGraph(handle, work)
-        except (DeviceError, cuda.Error):
+        except (DeviceError, cuda.Error) as error:
+            self._unrecorded = f" ({error})"
             return work
         self._graphs.append(graph)
         return graph.launch
 
     def _check(self, model: ModelFiles) -> None:
         """Refuse a GPU or an engine that does not find an image in itself."""
-        height, width = self.size.height // 4, self.size.width // 4
-        noise = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
-        features = self.encode(noise.repeat(4, axis=0).repeat(4, axis=1))
-        cells, columns = model.cells(self.size), self.size.width // model.coarse_stride
-        cell = np.arange(cells)
-        corner = np.stack([cell % columns, cell // columns], axis=1) + 0.5
-        corners = (corner * model.coarse_stride).astype(np.float32)
-        found = self.match(features, features, corners, 0.0, cells)
-        apart = np.abs(found.position - corners[found.cell]).max(axis=1, initial=0)
-        near = int((apart < model.fine_stride).sum())
+        near, cells = cells_found(self, model)
         if near < cells / 2:
             raise BackendError(
                 f"TensorRT on {self._device.name} computes something else: of the {cells} cells "
@@ -243,6 +242,8 @@ class TensorRtBackend:
     @contextmanager
     def _running(self, task: str) -> Iterator[None]:
         """Work on the GPU, and note whether it failed."""
+        if self._stream is None:  # the arrays that would be written to have been freed
+            raise DeviceError(f"the TensorRT backend is closed, it cannot {task}")
         try:
             with self._device.current(task):
                 yield

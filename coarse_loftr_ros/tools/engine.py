@@ -61,6 +61,21 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="fp32, fp16 (float16 where the weights are) or int8 (default: %(default)s, what the "
         "node's auto takes)",
     )
+    build.add_argument(
+        "--optimisation-level",
+        type=int,
+        default=3,
+        metavar="0..5",
+        help="how long TensorRT looks for fast kernels; it changes no result, so an engine that is "
+        "there already is kept ('engine clear' removes it) (default: %(default)s)",
+    )
+    build.add_argument(
+        "--workspace",
+        type=int,
+        default=1024,
+        metavar="MIB",
+        help="most GPU memory that a layer may use as scratch space (default: %(default)s)",
+    )
     actions.add_parser("list", help="list the engines and what is wrong with any")
     actions.add_parser(
         "verify",
@@ -93,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
 def _build(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.backends.base import ModelFiles
     from coarse_loftr_ros.backends.precision import choose_precision
+    from coarse_loftr_ros.backends.tensorrt.builder import BuildSettings
     from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
     from coarse_loftr_ros.backends.tensorrt.engines import GRAPHS, obtain_engine
     from coarse_loftr_ros.backends.tensorrt.library import load_library
@@ -100,6 +116,8 @@ def _build(args: argparse.Namespace) -> int:
     model = ModelFiles.load(args.model)
     precision = choose_precision(args.precision, "tensorrt", model)
     network = _network_size(model, args)
+    with as_user_error(ValueError):
+        settings = BuildSettings(args.optimisation_level, args.workspace)
     library = load_library()
     cache = EngineCache(args.engines)
     kept = True
@@ -113,6 +131,7 @@ def _build(args: argparse.Namespace) -> int:
                 graph,
                 network,
                 precision,
+                settings,
                 progress=line.show,
                 on_wait=line.say,
             )

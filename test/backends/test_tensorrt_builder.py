@@ -7,8 +7,16 @@ import pytest
 
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, BackendError, ModelFiles
 from coarse_loftr_ros.backends.tensorrt.builder import BuildSettings, build_engine
-from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
-from coarse_loftr_ros.backends.tensorrt.engines import GRAPHS, PRECISIONS, obtain_engine
+from coarse_loftr_ros.backends.tensorrt.cache import CheckedEngine, EngineCache
+from coarse_loftr_ros.backends.tensorrt.engines import (
+    GRAPHS,
+    PRECISIONS,
+    check_gpu,
+    obtain_engine,
+)
+from coarse_loftr_ros.backends.tensorrt.execution import LoadedEngine
+from coarse_loftr_ros.backends.tensorrt.gpu import Gpu
+from coarse_loftr_ros.backends.tensorrt.library import Library
 from coarse_loftr_ros.preprocessing import network_size
 
 
@@ -79,6 +87,35 @@ def test_a_size_that_the_network_cannot_have_is_refused(tensorrt_rtx):
     graph = ModelFiles.load().encode.read_bytes()
     with pytest.raises(BackendError, match=r"cannot build: .+"):
         build_engine(tensorrt_rtx, graph, {"image": (1, 1, 40, 64)})
+
+
+def test_int8_and_fp32_share_the_engine_that_int8_leaves_as_it_is(tensorrt_rtx, tmp_path):
+    pytest.importorskip("onnx", reason="onnx is not installed (make test has it)")
+    model, cache = ModelFiles.load(), EngineCache(tmp_path)
+    size = network_size(96, 64, 96 * 64, 32)
+    first, again = (
+        obtain_engine(tensorrt_rtx, cache, model, "match", size, precision)
+        for precision in ("fp32", "int8")
+    )
+    assert (first.built, again.built) == (True, False)
+
+
+def test_what_is_no_engine_is_refused_in_the_words_of_the_library(tensorrt_rtx):
+    engine = CheckedEngine(b"not an engine", None)
+    with pytest.raises(BackendError, match=r"TensorRT for RTX [\d.]+ cannot load the engine: \["):
+        LoadedEngine(tensorrt_rtx, engine)
+
+
+def test_a_gpu_that_the_library_has_no_products_for_is_refused(tensorrt_rtx):
+    check_gpu(tensorrt_rtx, None)  # to build ahead of time
+    check_gpu(tensorrt_rtx, Gpu("NVIDIA GeForce RTX 3060", "8.6"))
+    check_gpu(tensorrt_rtx, Gpu("NVIDIA GeForce RTX 5090", "12.0"))
+    with pytest.raises(BackendError, match=r"8\.0 and later, and Quadro RTX 4000 has 7\.5"):
+        check_gpu(tensorrt_rtx, Gpu("Quadro RTX 4000", "7.5"))
+    other = Library(tensorrt_rtx.module, "tensorrt", "10.3.0", tensorrt_rtx.log)
+    check_gpu(other, Gpu("Quadro RTX 4000", "7.5"))
+    with pytest.raises(BackendError, match="needs the GPU that an engine is for"):
+        check_gpu(other, None)
 
 
 def test_an_unknown_precision_is_refused(tensorrt_rtx, tmp_path):

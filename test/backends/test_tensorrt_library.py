@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from coarse_loftr_ros.backends.tensorrt.library import MODULES, installation_advice
+from coarse_loftr_ros.backends.tensorrt.library import MODULES, installation_advice, load_library
 
 LOAD = (
     "from coarse_loftr_ros.backends.base import BackendError\n"
@@ -72,3 +72,21 @@ def test_a_folder_of_that_name_is_no_installation(repository, tmp_path):
 def test_the_installed_one_is_found_behind_a_broken_one(repository, tmp_path, tensorrt_rtx):
     (tmp_path / "tensorrt.py").write_text("raise ImportError('libnvinfer.so.10: no such file')")
     assert load(repository, path=tmp_path) == f"True {tensorrt_rtx.title}"
+
+
+def test_a_process_has_one_library_and_one_log(tensorrt_rtx):
+    """TensorRT goes on using the first log that it is given."""
+    assert load_library() is load_library() is tensorrt_rtx
+
+
+def test_warnings_are_the_reason_where_there_is_no_error(tensorrt_rtx):
+    """Some versions warn that CUDA cannot be initialised, and then return nothing."""
+    log, kinds = tensorrt_rtx.log, tensorrt_rtx.module.ILogger
+    log.take_errors()
+    log.log(kinds.WARNING, "CUDA initialization failure with error: 35")
+    log.log(kinds.INFO, "reading the graph")
+    assert log.take_errors() == "CUDA initialization failure with error: 35"
+    log.log(kinds.WARNING, "a slow layer")
+    log.log(kinds.ERROR, "no such layer")
+    assert log.take_errors() == "no such layer"
+    assert log.take_errors() == "the library gives no reason"

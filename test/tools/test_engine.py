@@ -90,6 +90,9 @@ def test_the_life_of_a_cache(run_engine, folder):
 
     done = run_engine("clear")
     assert (done.returncode, done.stdout) == (0, f"{folder}: 2 engines removed\n")
+    done = run_engine(*BUILD, "--optimisation-level", "0", "--workspace", "64")
+    assert (done.returncode, done.stdout.count(": built with")) == (0, 2)
+    assert run_engine("clear").returncode == 0
     assert [path.name for path in folder.iterdir()] == ["lock"]
 
 
@@ -140,6 +143,8 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(run_engine, folder):
             ("build", "--precision", "int4"),
             "precision is 'int4'; it must be one of auto, fp32, fp16, int8",
         ),
+        (("build", "--optimisation-level", "6"), "optimisation_level is 6; it must be 0 to 5"),
+        (("build", "--workspace", "0"), "workspace_mib is 0; it must be at least 1"),
         (("build", "--image-size", "big"), "'big' is no size; write it as 640x480"),
     ],
 )

@@ -20,7 +20,7 @@ from coarse_loftr_ros.backends.tensorrt.manifest import EngineIdentity
 from coarse_loftr_ros.preprocessing import NetworkSize
 from coarse_loftr_ros.quantisation.half import HALF_RECIPE
 
-__all__ = ["GRAPHS", "PRECISIONS", "obtain_engine", "obtain_engines"]
+__all__ = ["GRAPHS", "PRECISIONS", "check_gpu", "obtain_engine", "obtain_engines"]
 
 GRAPHS = ("encode", "match")
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -60,12 +60,16 @@ def obtain_engine(
     if precision not in PRECISIONS:
         raise BackendError(f"precision is '{precision}'; it must be one of {', '.join(PRECISIONS)}")
     model.check_size(size)
+    if precision == "int8" and graph == "match":
+        precision = "fp32"  # int8 leaves this graph as it is: one engine serves both
     # A converted graph is known by what it was converted from and how.
     exported = graph_in(model, graph, "fp32" if precision == "fp16" else precision)
     added = addition(model, graph, size)
+    gpu = find_gpu()
+    check_gpu(library, gpu)
     identity = EngineIdentity.here(
         library=library,
-        gpu=_gpu_for(library),
+        gpu=gpu,
         model=model.name,
         graph=graph,
         onnx=exported + added.encode(),
@@ -130,14 +134,24 @@ def obtain_engines(
     return engines
 
 
-def _gpu_for(library: Library) -> Gpu | None:
-    gpu = find_gpu()
+def check_gpu(library: Library, gpu: Gpu | None) -> None:
+    """Refuse a GPU, or none, for which the library cannot build the engines.
+
+    Raises:
+        BackendError: with what can be used instead.
+    """
     if gpu is None and not library.portable:
         raise BackendError(
             f"{library.title} needs the GPU that an engine is for, and there is none here (no "
             "NVIDIA GPU, or no driver); TensorRT for RTX builds engines without one"
         )
-    return gpu
+    # Its engines leave Turing (7.5) out, and built for that alone it has no float32 products.
+    if gpu is not None and library.portable and int(gpu.compute_capability.split(".")[0]) < 8:
+        raise BackendError(
+            f"{library.title} runs this model on GPUs of compute capability 8.0 and later, and "
+            f"{gpu.name} has {gpu.compute_capability}; install TensorRT, which is preferred where "
+            "both are there"
+        )
 
 
 def _dimensions(model: ModelFiles, graph: str, size: NetworkSize) -> dict[str, tuple[int, ...]]:

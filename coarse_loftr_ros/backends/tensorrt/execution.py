@@ -32,10 +32,16 @@ class LoadedEngine:
 
     def __init__(self, library: Library, engine: CheckedEngine) -> None:
         self._library = library
-        self._runtime = library.module.Runtime(library.log)  # has to outlive its engines
+        try:
+            self._runtime = library.module.Runtime(library.log)  # has to outlive its engines
+        except TypeError as error:  # a driver that is too old, says the log
+            reason = library.log.take_errors()
+            raise BackendError(f"{library.title} cannot start: {reason}") from error
         self._engine = self._runtime.deserialize_cuda_engine(engine.data)
-        self._execution = self._engine and self._engine.create_execution_context()
-        if not self._execution:
+        self._execution = None
+        if self._engine is not None:
+            self._execution = self._engine.create_execution_context()
+        if self._execution is None:
             raise BackendError(
                 f"{library.title} cannot load the engine: {library.log.take_errors()}"
             )

@@ -6,9 +6,11 @@ this package uses it: strongly typed networks, ``set_tensor_address``, ``execute
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import platform
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +42,8 @@ class Library:
         module: with ``Builder``, ``Runtime``, ``OnnxParser``.
         name: ``tensorrt`` or ``tensorrt_rtx``.
         version: as the library says it; engines are tied to it.
-        log: what the library reports; TensorRT keeps the first log that it is given for the
-            whole process, so a process loads the library once.
+        log: what the library reports; TensorRT goes on using the first log that it is given, so a
+            second one would miss errors, and the first must not be freed.
     """
 
     module: Any
@@ -56,7 +58,7 @@ class Library:
 
     @property
     def portable(self) -> bool:
-        """Whether engines run on every GPU that the library supports and are built without one."""
+        """Whether engines run on every GPU from Ampere (8.0) on and are built without one."""
         return self.name == "tensorrt_rtx"
 
 
@@ -65,8 +67,9 @@ def is_installed() -> bool:
     return any(_is_there(module) for module in MODULES)
 
 
+@functools.cache
 def load_library() -> Library:
-    """Import the preferred TensorRT.
+    """Import the preferred TensorRT, once in a process: see ``Library.log``.
 
     Raises:
         BackendError: when none is installed, or those that are cannot be used, with what to do.
@@ -119,20 +122,28 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def _make_log(module: Any) -> Any:
-    """An ``ILogger`` that keeps errors for the sentence of a ``BackendError``."""
+    """An ``ILogger`` that keeps errors for the sentence of a ``BackendError``.
+
+    And the latest warnings: that there is no usable driver is only a warning of some versions.
+    """
 
     class Log(module.ILogger):
         def __init__(self) -> None:
             module.ILogger.__init__(self)
             self._errors: list[str] = []
+            self._warnings: deque[str] = deque(maxlen=3)
 
         def log(self, severity: Any, message: str) -> None:
             if severity in (module.ILogger.ERROR, module.ILogger.INTERNAL_ERROR):
                 self._errors.append(message)
+            elif severity == module.ILogger.WARNING:
+                self._warnings.append(message)
 
         def take_errors(self) -> str:
-            """The errors since the last call, on one line."""
-            errors, self._errors = self._errors, []
-            return " ".join(" ".join(errors).split()) or "the library gives no reason"
+            """The errors since the last call, or else the warnings, on one line."""
+            said = self._errors or list(self._warnings)
+            self._errors = []
+            self._warnings.clear()
+            return " ".join(" ".join(said).split()) or "the library gives no reason"
 
     return Log()
