@@ -12,7 +12,7 @@ It needs the package, its Python requirements, a TensorRT and PyCUDA, and no net
 Where TensorRT does not run, its message is in the report, and the same graphs are run by ONNX
 Runtime on the GPU (where ``onnxruntime-gpu`` is installed) or else on the CPU, which proves their
 parity and nothing about a GPU. Engines are built in any case where the library can.
-``--checkpoint`` adds the network of a training run in eager PyTorch.
+Where PyTorch is installed, the same network is timed in it, eagerly.
 
 For a machine without a network, bring wheels made on one of the same kind (``pip download -d
 wheels``): numpy, opencv-python-headless, onnx, onnxruntime, and for x86-64 either ``tensorrt`` or
@@ -47,10 +47,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from gpu_eager import eager
 from gpu_floor import floor
 from gpu_parity import compare_with_truth, image_pairs, parity, threads_agree
 from gpu_report import FAILURES, attempt, environment, line_of, table
-from gpu_times import eager, reconfigure, stereo, tensorrt, times
+from gpu_times import reconfigure, stereo, tensorrt, times
 
 from coarse_loftr_ros.backends.base import (
     SHIPPED_MODELS,
@@ -79,7 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=300, help="of each timing (300)")
     parser.add_argument("--reconfigurations", type=int, default=50, help="(50)")
     parser.add_argument("--seconds", type=float, default=60, help="most for those of a model (60)")
-    parser.add_argument("--checkpoint", type=Path, help="of a training run, for eager PyTorch")
     parser.add_argument("--json", type=Path, help="write the report to this file as it grows")
     options = parser.parse_args(arguments)
     report: dict[str, Any] = {"environment": environment(), "models": {}}
@@ -95,8 +95,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result: dict[str, Any] = {"failed_checks": []}
         report["models"][name] = result
         measure(ModelFiles.load(name), pairs, options, result, save)
-    if options.checkpoint:
-        report["eager_pytorch"] = attempt(lambda: eager(options))
     save()
     print("", table(report), sep="\n")
     if not any(ran_on_tensorrt(model) for model in report["models"].values()):
@@ -166,11 +164,15 @@ def measure(
             model, size, options.reconfigurations, options.seconds
         ),
         "stereo_ms": lambda: stereo(model, size, options.rounds),
+        "eager_pytorch": lambda: eager(model, size, options.rounds),
         "engines": lambda: engines(model, size),
         "floor": lambda: {name: floor(model, size, name) for name in ("fp32", "fp16")},
     }.items():
         result[key] = attempt(part)
-        if key in ("reconfiguration", "stereo_ms") or "not measured" in result[key]:
+        if (
+            key in ("reconfiguration", "stereo_ms", "eager_pytorch")
+            or "not measured" in result[key]
+        ):
             print(f"  {key}: {result[key]}", flush=True)
         save()
     if result["reconfiguration"].get("growth_mib", 0) > 16:

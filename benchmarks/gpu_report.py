@@ -88,6 +88,10 @@ def table(report: dict[str, Any]) -> str:
     for name, model in report["models"].items():
         for row in model.get("runtimes", ()):
             lines.append("| " + " | ".join([where, *_cells(name, model, row)]) + " |")
+        for precision, spans in model.get("eager_pytorch", {}).items():
+            if "frame" in spans:
+                cells = [where, f"{name}, eager PyTorch {precision}", "", "", _steps(spans), "", ""]
+                lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -112,7 +116,7 @@ def _cells(name: str, model: dict[str, Any], row: dict[str, Any]) -> list[str]:
         what,
         row["recorded"],
         f"{same['overlap']:.3f}, {same['points_p95_px']:.3f} px",
-        " / ".join(_median(spans[step]) for step in ("encode", "match", "frame")),
+        _steps(spans),
         eyes,
         memory,
     ]
@@ -121,6 +125,10 @@ def _cells(name: str, model: dict[str, Any], row: dict[str, Any]) -> list[str]:
 def _of(model: dict[str, Any], part: str, text: Callable[[dict[str, Any]], str]) -> str:
     measured = model.get(part, {"not measured": ""})
     return "" if "not measured" in measured else text(measured)
+
+
+def _steps(spans: dict[str, dict[str, float]]) -> str:
+    return " / ".join(_median(spans[step]) for step in ("encode", "match", "frame"))
 
 
 def _median(span: dict[str, float]) -> str:

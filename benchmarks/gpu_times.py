@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +18,7 @@ from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.frame_matching import match_frames
 from coarse_loftr_ros.matcher import Matcher
-from coarse_loftr_ros.preprocessing import NetworkSize, network_size
+from coarse_loftr_ros.preprocessing import NetworkSize
 
 
 def tensorrt(model: ModelFiles, size: NetworkSize, precision: str, graphs: bool) -> Backend:
@@ -168,30 +167,3 @@ def encode_graph(model: ModelFiles, size: NetworkSize, precision: str, images: i
         value.type.tensor_type.shape.dim[0].dim_value = images
     added = addition(model, "encode", size).replace("[1, 1, ", f"[{images}, 1, ")
     return join(exported.SerializeToString(), "encode", added)
-
-
-def eager(options: argparse.Namespace) -> dict[str, Any]:
-    """The network of a checkpoint in PyTorch without a compiler: encode and match, ms."""
-    import torch
-
-    from coarse_loftr_ros.network.checkpoint import load_network
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    net = load_network(options.checkpoint).eval().to(device)
-    size = network_size(options.width, options.height, 512 * 384, 32)
-    image = torch.rand(1, 1, size.height, size.width, device=device)
-    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
-
-    def encode() -> None:
-        net.encode(image)
-        wait()
-
-    def match() -> None:
-        net.match(tokens, tokens)
-        wait()
-
-    with torch.no_grad():
-        tokens, _ = net.encode(image)
-        steps = {"encode": timed(encode, options.rounds), "match": timed(match, options.rounds)}
-    print(f"eager PyTorch on the {device}, {size}: {steps}")
-    return {"device": device, "network": str(size), "times_ms": steps}
