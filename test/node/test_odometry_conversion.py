@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built")
 
+from geometry_msgs.msg import Twist, Vector3
 from nav_msgs.msg import Odometry
 from rclpy.serialization import deserialize_message, serialize_message
 
@@ -19,6 +20,7 @@ from coarse_loftr_msgs.msg import RelativePose
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.node.conversion import correspondences_message, header_of
 from coarse_loftr_ros.node.odometry.conversion import (
+    camera_speed,
     odometry_message,
     pose_of_transform,
     relative_pose_message,
@@ -97,6 +99,10 @@ def test_matches_survive_the_wire(count, data):
         ({"reference_points": [1.0, 2.0, 3.0]}, "reference_points has 3 numbers"),
         ({"current_points": [1.0, float("nan")]}, "current_points has numbers that are not finite"),
         ({"confidence": [1.0, 1.0]}, r"confidence has shape \(2,\)"),
+        (
+            {"reference_width": 12, "reference_height": 8},
+            "the reference image is 12x8, the other 6x4; they must be equal",
+        ),
     ],
 )
 def test_messages_that_contradict_themselves_are_refused(change, sentence):
@@ -125,6 +131,14 @@ def test_a_camera_that_goes_ahead_moves_the_robot_along_its_x():
     assert covariance[0, 0] == pytest.approx(3 + 0.5**2 * 4)  # and 0.5 m of lever about y
     assert message.twist.twist.linear.z == 3.0
     assert np.reshape(message.twist.covariance, (6, 6))[5, 5] == 0.5
+
+
+def test_the_camera_of_a_robot_that_turns_moves_by_its_lever():
+    ahead = Twist(linear=Vector3(x=1.0))
+    assert camera_speed(ahead, LEVEL) == 1.0
+    turning = Twist(angular=Vector3(z=2.0))
+    assert camera_speed(turning, LEVEL) == pytest.approx(0.6)
+    assert camera_speed(turning, Pose.identity()) == 0.0
 
 
 @given(twists)

@@ -9,6 +9,7 @@ from geometry_msgs.msg import (
     PoseWithCovariance,
     Quaternion,
     TransformStamped,
+    Twist,
     TwistWithCovariance,
     Vector3,
 )
@@ -25,6 +26,7 @@ from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.velocity import Velocity
 
 __all__ = [
+    "camera_speed",
     "odometry_message",
     "pose_of_transform",
     "pose_stamped",
@@ -47,7 +49,8 @@ def temporal_matches(message: Correspondences) -> TemporalMatches:
     """Correspondences of an image with its reference.
 
     Raises:
-        ValueError: when arrays do not fit each other or a number is not finite.
+        ValueError: when arrays do not fit each other, images differ in size, or a number is not
+            finite.
     """
     reference, current = _points(message)
     return TemporalMatches(
@@ -66,7 +69,8 @@ def stereo_matches(message: Correspondences) -> StereoMatches:
     """Correspondences of a left image (the reference) with its right one.
 
     Raises:
-        ValueError: when arrays do not fit each other or a number is not finite.
+        ValueError: when arrays do not fit each other, images differ in size, or a number is not
+            finite.
     """
     left, right = _points(message)
     return StereoMatches(
@@ -140,7 +144,21 @@ def pose_of_transform(message: TransformStamped) -> Pose:
     )
 
 
+def camera_speed(twist: Twist, mounting: Pose) -> float:
+    """Speed of the camera, m/s, from the robot's twist: its own, and what its turning adds."""
+    linear = np.array([twist.linear.x, twist.linear.y, twist.linear.z])
+    angular = np.array([twist.angular.x, twist.angular.y, twist.angular.z])
+    return float(np.linalg.norm(linear + np.cross(angular, mounting.translation)))
+
+
 def _points(message: Correspondences) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    before = message.reference_width, message.reference_height
+    now = message.width, message.height
+    if all(before) and before != now:  # zero: who sent it does not say
+        raise ValueError(
+            f"the reference image is {before[0]}x{before[1]}, the other {now[0]}x{now[1]}; they "
+            "must be equal"
+        )
     sides = []
     for name in ("reference_points", "current_points"):
         numbers = np.asarray(getattr(message, name), np.float32)

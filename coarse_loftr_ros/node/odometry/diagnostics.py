@@ -33,6 +33,8 @@ def odometry_status(
     }
     if mode == "stereo":
         values["without stereo matches"] = snapshot.counts.get("without stereo matches", 0)
+    if mode == "planar":
+        values["ranges out of limits"] = snapshot.counts.get("ranges out of limits", 0)
     values |= counts_and_times(snapshot)
     level, message = DiagnosticStatus.OK, "waiting for correspondences"
     estimate = snapshot.latest

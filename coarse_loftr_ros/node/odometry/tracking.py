@@ -89,6 +89,15 @@ class Tracking:
         """Whether matches in time wait for stereo matches."""
         return len(self._arrivals) > 0
 
+    @property
+    def mounting(self) -> Pose | None:
+        """The camera's optical frame in the robot's, once it is in use."""
+        return self._mounting
+
+    @property
+    def _tolerance_ns(self) -> int:
+        return round(self.values["external_timeout"] * 1e9)
+
     def reset(self, cause: str) -> None:
         """Start over: the path begins at the reference of the next image."""
         self._statistics.reset(cause)
@@ -168,6 +177,8 @@ class Tracking:
             back = (self._latest.stamp - temporal.stamp) / 1e9
             self._warn("time", f"time went back by {back:.3f} s: odometry starts over")
             self.reset("time")
+            for samples in (self.speeds, self.ranges):
+                samples.forget_after(temporal.stamp + self._tolerance_ns)
         elif message.header.frame_id != self._camera_frame:
             self._warn(
                 "frame_id",
@@ -257,8 +268,7 @@ class Tracking:
 
     def _listen(self, stamp: int) -> None:
         """Tell the odometry what other sensors measured."""
-        tolerance = round(self.values["external_timeout"] * 1e9)
-        odometry = self._odometry
+        odometry, tolerance = self._odometry, self._tolerance_ns
         if isinstance(odometry, MonoOdometry) and odometry.settings.scale == ScaleSource.EXTERNAL:
             before = stamp if self._latest is None else self._latest.stamp
             odometry.external_speed = self.speeds.mean(before, stamp, tolerance)
