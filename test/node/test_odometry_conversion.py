@@ -99,10 +99,6 @@ def test_matches_survive_the_wire(count, data):
         ({"reference_points": [1.0, 2.0, 3.0]}, "reference_points has 3 numbers"),
         ({"current_points": [1.0, float("nan")]}, "current_points has numbers that are not finite"),
         ({"confidence": [1.0, 1.0]}, r"confidence has shape \(2,\)"),
-        (
-            {"reference_width": 12, "reference_height": 8},
-            "the reference image is 12x8, the other 6x4; they must be equal",
-        ),
     ],
 )
 def test_messages_that_contradict_themselves_are_refused(change, sentence):

@@ -49,8 +49,7 @@ def temporal_matches(message: Correspondences) -> TemporalMatches:
     """Correspondences of an image with its reference.
 
     Raises:
-        ValueError: when arrays do not fit each other, images differ in size, or a number is not
-            finite.
+        ValueError: when arrays do not fit each other or a number is not finite.
     """
     reference, current = _points(message)
     return TemporalMatches(
@@ -69,8 +68,7 @@ def stereo_matches(message: Correspondences) -> StereoMatches:
     """Correspondences of a left image (the reference) with its right one.
 
     Raises:
-        ValueError: when arrays do not fit each other, images differ in size, or a number is not
-            finite.
+        ValueError: when arrays do not fit each other or a number is not finite.
     """
     left, right = _points(message)
     return StereoMatches(
@@ -152,13 +150,6 @@ def camera_speed(twist: Twist, mounting: Pose) -> float:
 
 
 def _points(message: Correspondences) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    before = message.reference_width, message.reference_height
-    now = message.width, message.height
-    if all(before) and before != now:  # zero: who sent it does not say
-        raise ValueError(
-            f"the reference image is {before[0]}x{before[1]}, the other {now[0]}x{now[1]}; they "
-            "must be equal"
-        )
     sides = []
     for name in ("reference_points", "current_points"):
         numbers = np.asarray(getattr(message, name), np.float32)

@@ -12,6 +12,7 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences
+from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.node.conversion import stamp_ns
 from coarse_loftr_ros.node.odometry.arrivals import Arrivals, Waiting
 from coarse_loftr_ros.node.odometry.cameras import CameraError, Cameras
@@ -23,7 +24,7 @@ from coarse_loftr_ros.node.parameter import Value
 from coarse_loftr_ros.node.statistics import Statistics
 from coarse_loftr_ros.odometry.estimate import Odometry, OdometryEstimate
 from coarse_loftr_ros.odometry.mono import MonoOdometry
-from coarse_loftr_ros.odometry.observations import TemporalMatches
+from coarse_loftr_ros.odometry.observations import StereoRig, TemporalMatches
 from coarse_loftr_ros.odometry.planar import PlanarOdometry
 from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.settings import MotionSettings, ScaleSource
@@ -193,9 +194,8 @@ class Tracking:
         Raises:
             _RefusedError: when they are not, or the matches are of images of another size.
         """
-        size = message.width, message.height
         try:
-            camera = self._cameras.rig(*size) if self._stereo else self._cameras.single(*size)
+            camera = self._cameras_of(message)
         except CameraError as error:
             raise _RefusedError("camera_info", f"correspondences left out: {error}") from error
         if self._odometry is not None:
@@ -223,6 +223,18 @@ class Tracking:
                 "images (image_rect, or a matcher with rectify)",
             )
 
+    def _cameras_of(self, message: Correspondences) -> Intrinsics | StereoRig:
+        """The camera, or both, of the matched images.
+
+        Raises:
+            CameraError: when one is not known, or is of images of another size.
+        """
+        find = self._cameras.rig if self._stereo else self._cameras.single
+        reference = message.reference_width, message.reference_height
+        if all(reference):  # zero: who sent it does not say
+            find(*reference)
+        return find(message.width, message.height)
+
     def _advance(
         self,
         temporal: TemporalMatches | None,
@@ -236,6 +248,7 @@ class Tracking:
         message = self._arrivals.stereo_of(stamp)
         if message is not None:
             try:
+                self._cameras_of(message)
                 across = stereo_matches(message)
             except ValueError as error:
                 self._reject("stereo", f"stereo correspondences left out: {error}")
