@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Calibration", "CalibrationError", "Rectification", "rows_correspond"]
+__all__ = ["Calibration", "CalibrationError", "Rectification", "baseline_of", "rows_correspond"]
 
 # Parameters that each distortion model of sensor_msgs/CameraInfo takes.
 _DISTORTION = {
@@ -36,8 +36,9 @@ class Calibration:
         distortion: its parameters; none, or zeros, for an image without distortion.
         camera: K, 9 values row by row.
         rotation: R, 9 values, from the camera's axes to the rectified ones.
-        projection: P, 12 values: the camera of the rectified image; ``projection[3]`` of a right
-            eye is minus its focal length times the baseline in metres.
+        projection: P, 12 values: the camera of the rectified image; ``projection[3]`` is minus its
+            focal length times its place along x in metres, counted from the first camera of its
+            rig: the left eye, or, of a rig of more cameras, another one.
     """
 
     width: int
@@ -50,8 +51,13 @@ class Calibration:
 
     @property
     def baseline(self) -> float:
-        """Metres from the left eye to this one along x; 0 for a left or single camera."""
+        """Metres from the first camera of the rig to this one along x; 0 for the first itself."""
         return -self.projection[3] / self.projection[0] if self.projection[0] > 0 else 0.0
+
+
+def baseline_of(left: Calibration, right: Calibration) -> float:
+    """Metres from one eye to the other along x; both may be counted from a third camera."""
+    return right.baseline - left.baseline
 
 
 def rows_correspond(left: Calibration, right: Calibration) -> bool:
@@ -60,7 +66,7 @@ def rows_correspond(left: Calibration, right: Calibration) -> bool:
     if a[0] <= 0 or b[0] <= 0:
         return False
     same = np.allclose(a[[0, 5, 6]], b[[0, 5, 6]], rtol=0, atol=1e-3)
-    return bool(same and right.baseline > 0)
+    return bool(same and baseline_of(left, right) > 0)
 
 
 class Rectification:

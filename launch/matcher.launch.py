@@ -15,7 +15,7 @@ from launch_ros.actions import LifecycleNode
 # Arguments that are parameters of the node. Empty leaves what the parameter file says.
 PARAMETER_ARGUMENTS = {
     "mode": "One camera (mono) or a stereo camera (stereo).",
-    "pairing": "Mono: match with the previous image (consecutive) or with a keyframe (keyframe).",
+    "pairing": "Match each (left) image with the one before (consecutive) or with a keyframe.",
     "image_transport": "raw (sensor_msgs/Image) or compressed (<image>/compressed).",
     "image_reliability": "Reliability asked of image publishers: best_effort or reliable.",
     "freshness": "latest skips images that came while matching; all matches each in order.",

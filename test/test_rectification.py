@@ -12,8 +12,10 @@ from coarse_loftr_ros.rectification import (
     Calibration,
     CalibrationError,
     Rectification,
+    baseline_of,
     rows_correspond,
 )
+from coarse_loftr_ros.tools.cameras import cameras_of_calibrations
 
 WIDTH, HEIGHT = 320, 240
 CAMERA = (300.0, 0.0, 160.0, 0.0, 305.0, 118.0, 0.0, 0.0, 1.0)
@@ -111,3 +113,13 @@ def test_rows_correspond_when_both_projections_say_so():
     lower = (*right.projection[:6], 121.0, *right.projection[7:])
     assert not rows_correspond(PLAIN, replace(right, projection=lower))
     assert not rows_correspond(replace(PLAIN, projection=(0.0,) * 12), right)
+
+
+def test_both_eyes_may_be_counted_from_a_third_camera():
+    # As KITTI's colour cameras are, which are cameras 2 and 3 of their rig.
+    left = replace(PLAIN, projection=(*PROJECTION[:3], 14.0, *PROJECTION[4:]))
+    right = replace(PLAIN, projection=(*PROJECTION[:3], -28.0, *PROJECTION[4:]))
+    assert baseline_of(left, right) == pytest.approx(0.15)
+    assert rows_correspond(left, PLAIN)
+    assert not rows_correspond(right, PLAIN)
+    assert cameras_of_calibrations([left, right]).baseline_m == pytest.approx(0.15)

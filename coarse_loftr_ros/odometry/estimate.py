@@ -46,7 +46,8 @@ class OdometryEstimate:
         pose: the camera at ``stamp`` in the optical frame of the first image.
         covariance: float64 [6, 6], of ``pose``.
         relative: the current camera in the reference camera; the identity while LOST.
-        relative_covariance: float64 [6, 6], of ``relative``.
+        relative_covariance: float64 [6, 6], of ``relative``; while LOST what may have happened
+            since the reference (``lost_speed`` and ``lost_rate``, or what was measured last).
         status: OK, DEGRADED (an estimate on few or weak measurements) or LOST (the pose is a
             prediction).
         reason: the status in words; empty when OK.

@@ -184,7 +184,11 @@ class IntegratedOdometry(ABC):
             pose=state.pose,
             covariance=state.covariance,
             relative=motion.pose,
-            relative_covariance=motion.covariance,
+            relative_covariance=(
+                self._unseen((stamp - reference_stamp) / 1e9)
+                if motion.status == Status.LOST
+                else motion.covariance
+            ),
             status=status,
             reason=reason,
             scale=motion.scale,
@@ -279,8 +283,13 @@ class IntegratedOdometry(ABC):
         seconds = (stamp - anchor.stamp) / 1e9
         # A reference that is older than the last image, and unknown, is not looked for in the past.
         step = Pose.exp(self._velocity * min(max(seconds, 0.0), settings.coast_s))
-        speed = max(settings.lost_speed, float(np.linalg.norm(self._velocity[:3])))
-        rate = max(settings.lost_rate, float(np.linalg.norm(self._velocity[3:])))
-        doubt = np.diag(np.repeat([(speed * seconds) ** 2, (rate * seconds) ** 2], 3))
+        doubt = self._unseen(seconds)
         covariance = compose_covariance(anchor.pose, anchor.covariance, step, doubt)
         return _State(stamp, anchor.pose @ step, covariance)
+
+    def _unseen(self, seconds: float) -> NDArray[np.float64]:
+        """Covariance [6, 6] of what may have happened in some time that nothing measured."""
+        settings = self._motion_settings
+        speed = max(settings.lost_speed, float(np.linalg.norm(self._velocity[:3])))
+        rate = max(settings.lost_rate, float(np.linalg.norm(self._velocity[3:])))
+        return np.diag(np.repeat([(speed * seconds) ** 2, (rate * seconds) ** 2], 3))

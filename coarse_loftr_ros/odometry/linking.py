@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 __all__ = ["nearest_points"]
 
 _ROW = 2**31  # more squares than a row can have
+_FAR = 2.0**29  # squares from the origin; what is farther is taken to be there
 
 
 def nearest_points(
@@ -30,8 +31,7 @@ def nearest_points(
     nearest = np.full(len(query), -1, np.int64)
     if len(query) == 0 or len(points) == 0:
         return nearest
-    squares = np.floor(points / radius).astype(np.int64)
-    asked = np.floor(query / radius).astype(np.int64)
+    squares, asked = _squares(points, radius), _squares(query, radius)
     # Squares are sorted, not drawn on a map: a point may lie anywhere.
     keys, first = np.unique(squares[:, 1] * _ROW + squares[:, 0], return_index=True)
     middle = (asked[:, 1] * _ROW + asked[:, 0])[:, None] + np.arange(-1, 2) * _ROW
@@ -47,3 +47,9 @@ def nearest_points(
     near = square[every, best] <= radius * radius
     nearest[near] = candidate[every, best][near]
     return nearest
+
+
+def _squares(points: NDArray[np.floating], radius: float) -> NDArray[np.int64]:
+    """Column and row [N, 2] of the square that each point lies in."""
+    wide = points.astype(np.float64) / radius
+    return np.floor(np.clip(wide, -_FAR, _FAR)).astype(np.int64)

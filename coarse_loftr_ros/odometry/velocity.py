@@ -52,10 +52,12 @@ def velocity_between(
     seconds = 0.0 if before is None else (now.stamp - before.stamp) / 1e9
     if seconds <= 0.0:
         return Velocity(np.zeros(3), np.zeros(3), _doubt(np.zeros(6), settings))
-    moved = before.pose.inverse @ now.pose
+    measured = _measured(before, now)
+    # Where the path was corrected in between (StereoSettings.window), poses differ by more than
+    # the camera moved.
+    moved, covariance = measured or (before.pose.inverse @ now.pose, None)
     base = base_in_odom(moved, mounting)
     twist = base.log() / seconds
-    covariance = _measured(before, now)
     if covariance is None:
         doubt = _doubt(twist, settings)
     else:
@@ -66,21 +68,24 @@ def velocity_between(
     return Velocity(twist[:3], twist[3:], doubt)
 
 
-def _measured(before: OdometryEstimate, now: OdometryEstimate) -> NDArray[np.float64] | None:
-    """Covariance of the camera now in the camera before; ``None`` when that was not measured."""
+def _measured(
+    before: OdometryEstimate, now: OdometryEstimate
+) -> tuple[Pose, NDArray[np.float64]] | None:
+    """The camera now in the camera before, with its covariance; ``None`` if not measured."""
     if now.status == Status.LOST or now.stamp == now.reference_stamp:
         return None
     if now.reference_stamp == before.stamp:
-        return now.relative_covariance
+        return now.relative, now.relative_covariance
     if before.status == Status.LOST or before.reference_stamp != now.reference_stamp:
         return None
     # Both were measured from one keyframe. Their errors are taken as independent; they share that
     # of the keyframe's points, so this is on the safe side.
     back = before.relative.inverse
-    return compose_covariance(
+    covariance = compose_covariance(
         back, inverse_covariance(before.relative, before.relative_covariance),
         now.relative, now.relative_covariance,
     )  # fmt: skip
+    return back @ now.relative, covariance
 
 
 def _doubt(twist: NDArray[np.float64], settings: MotionSettings) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from coarse_loftr_ros.camera_info import intrinsics_of
 from coarse_loftr_ros.evaluation.data.kitti_files import find_calibration, read_projections
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.odometry.observations import StereoRig
-from coarse_loftr_ros.rectification import Calibration
+from coarse_loftr_ros.rectification import Calibration, baseline_of
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 
 __all__ = ["Cameras", "cameras_of_calibrations", "cameras_of_folder", "parse_cameras"]
@@ -94,7 +94,7 @@ def cameras_of_calibrations(calibrations: Sequence[Calibration]) -> Cameras:
         raise UserError("the camera_info of the recording is not calibrated: P is zero")
     if len(cameras) == 1:
         return Cameras(cameras[0])
-    return Cameras(cameras[0], cameras[1], calibrations[1].baseline)
+    return Cameras(cameras[0], cameras[1], baseline_of(*calibrations))
 
 
 def _of_file(path: Path) -> Cameras:

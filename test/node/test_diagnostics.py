@@ -13,12 +13,31 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from coarse_loftr_ros.node.diagnostics import Occasionally, idle_status, input_status
 from coarse_loftr_ros.node.matching_diagnostics import matching_status
+from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
 from coarse_loftr_ros.node.statistics import Statistics
+from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale
+from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.result import Homography, Status
 
 OK = Homography(np.eye(3), 100, 90, 60, 0.5, 0.8, Status.OK)
 LOST = Homography(
     np.eye(3), 5, 0, 0, float("inf"), 0.0, Status.LOST, "no homography fits 5 matches"
+)
+
+ESTIMATE = OdometryEstimate(
+    stamp=2,
+    reference_stamp=1,
+    pose=Pose.identity(),
+    covariance=np.eye(6),
+    relative=Pose.identity(),
+    relative_covariance=np.eye(6),
+    status=Status.OK,
+    reason="",
+    scale=Scale.UNIT,
+    matches=50,
+    landmarks=0,
+    inliers=40,
+    timing_ms=1.0,
 )
 
 
@@ -76,6 +95,30 @@ def test_lost_warns_even_when_it_has_passed_between_two_reports():
     passed = matching_status("/m", statistics.snapshot(), before, "b", "n")
     assert passed.level == DiagnosticStatus.WARN
     assert passed.message == "1 LOST since the last report, now OK"
+
+
+def test_a_path_that_began_anew_unasked_is_a_warning():
+    statistics = Statistics()
+    statistics.reset("asked")
+    statistics.published(ESTIMATE, {})
+    before = statistics.snapshot()
+    quiet = odometry_status("/o", "mono", before, None)
+    assert (quiet.level, quiet.message) == (DiagnosticStatus.OK, "OK")
+    for _ in range(3):
+        statistics.reset("camera")
+    restarted = odometry_status("/o", "mono", statistics.snapshot(), before)
+    assert restarted.level == DiagnosticStatus.WARN
+    assert restarted.message == "started over since the last report (3 camera), now OK"
+    later = odometry_status("/o", "mono", statistics.snapshot(), statistics.snapshot())
+    assert later.level == DiagnosticStatus.OK
+    assert values(later)["reset: camera"] == "3"
+
+
+def test_ranges_out_of_their_limits_are_shown():
+    statistics = Statistics()
+    statistics.count("ranges out of limits", 2)
+    status = odometry_status("/o", "planar", statistics.snapshot(), None)
+    assert values(status)["ranges out of limits"] == "2"
 
 
 def test_a_device_that_failed_is_an_error_though_matching_goes_on():

@@ -75,6 +75,17 @@ def test_after_a_restart_the_reference_in_use_still_has_its_stereo_matches():
     assert arrivals.stereo_of(2) is None
 
 
+def test_a_keyframe_outlasts_matches_that_cannot_be_used_yet():
+    arrivals = Arrivals(stereo=True, capacity=4)
+    arrivals.add_stereo(0, "0")
+    for stamp in range(1, 100):
+        arrivals.add_stereo(stamp, str(stamp))
+        arrivals.add(match(0, stamp))
+        assert arrivals.next(0.0, PATIENCE).stamp == stamp  # and refused: no camera_info yet
+    assert (arrivals.stereo_of(0), arrivals.stereo_of(99)) == ("0", "99")
+    assert arrivals.stereo_of(50) is None
+
+
 @given(st.permutations([("time", k) for k in range(1, 9)] + [("across", k) for k in range(9)]))
 def test_in_whatever_order_topics_arrive_nothing_is_lost_and_time_keeps_its_order(events):
     times = iter(range(1, 9))  # each topic keeps its own order

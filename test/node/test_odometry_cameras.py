@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
@@ -46,6 +47,13 @@ def test_baseline_is_that_of_the_right_projection():
     assert rig.baseline_m == pytest.approx(0.12)
 
 
+def test_both_eyes_may_be_counted_from_a_third_camera():
+    assert pair(info(-0.06), info(0.47)).rig(640, 480).baseline_m == pytest.approx(0.53)
+    assert pair(info(-0.06), info()).rig(640, 480).baseline_m == pytest.approx(0.06)
+    with pytest.raises(CameraError, match="is 40; it must be less than 24, that of /left/camera"):
+        pair(info(-0.06), info(-0.1)).rig(640, 480)
+
+
 @pytest.mark.parametrize(
     ("left", "right", "sentence"),
     [
@@ -68,6 +76,24 @@ def test_cameras_that_cannot_be_used_are_refused_in_words(left, right, sentence)
         cameras.take(1, right)
     with pytest.raises(CameraError) as refusal:
         cameras.rig(640, 480)
+    assert str(refusal.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "sentence"),
+    [
+        (0, np.nan, "/left/camera_info is not calibrated: fx and fy of P are nan and 400; they"),
+        (5, -400.0, "/left/camera_info is not calibrated: fx and fy of P are 400 and -400; they"),
+        (2, np.nan, "P of /left/camera_info is no camera: cx is nan; it must be finite"),
+    ],
+)
+def test_a_camera_that_cannot_be_is_refused_in_words(number, value, sentence):
+    cameras = Cameras(TOPICS[:1])
+    message = info()
+    message.p[number] = value
+    cameras.take(0, message)
+    with pytest.raises(CameraError) as refusal:
+        cameras.single(640, 480)
     assert str(refusal.value).startswith(sentence)
 
 

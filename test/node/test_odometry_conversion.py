@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built")
 
+from geometry_msgs.msg import Twist, Vector3
 from nav_msgs.msg import Odometry
 from rclpy.serialization import deserialize_message, serialize_message
 
@@ -19,6 +20,7 @@ from coarse_loftr_msgs.msg import RelativePose
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.node.conversion import correspondences_message, header_of
 from coarse_loftr_ros.node.odometry.conversion import (
+    camera_speed,
     odometry_message,
     pose_of_transform,
     relative_pose_message,
@@ -125,6 +127,14 @@ def test_a_camera_that_goes_ahead_moves_the_robot_along_its_x():
     assert covariance[0, 0] == pytest.approx(3 + 0.5**2 * 4)  # and 0.5 m of lever about y
     assert message.twist.twist.linear.z == 3.0
     assert np.reshape(message.twist.covariance, (6, 6))[5, 5] == 0.5
+
+
+def test_the_camera_of_a_robot_that_turns_moves_by_its_lever():
+    ahead = Twist(linear=Vector3(x=1.0))
+    assert camera_speed(ahead, LEVEL) == 1.0
+    turning = Twist(angular=Vector3(z=2.0))
+    assert camera_speed(turning, LEVEL) == pytest.approx(0.6)
+    assert camera_speed(turning, Pose.identity()) == 0.0
 
 
 @given(twists)

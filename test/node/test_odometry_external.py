@@ -44,6 +44,19 @@ def test_old_samples_are_forgotten():
     assert kept.nearest(0, 7) == 7.0
 
 
+def test_after_time_went_back_new_samples_are_kept_and_those_of_another_time_go():
+    kept = Samples(capacity=3)
+    for when in (100, 110, 120, 10, 20):
+        kept.add(when, float(when))
+    assert kept.nearest(20, 0) == 20.0
+    assert kept.nearest(120, 0) == 120.0
+    kept.forget_after(30)
+    assert kept.nearest(120, 99) is None
+    for when in (30, 40):
+        kept.add(when, float(when))
+    assert kept.mean(0, 200, 0) == 30.0
+
+
 def test_a_path_keeps_its_distance_and_its_bound():
     path: DecimatedPath[int] = DecimatedPath(min_distance=0.1, max_poses=50)
     for step in range(2000):

@@ -21,7 +21,7 @@ from coarse_loftr_ros.odometry.settings import (
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
 from coarse_loftr_ros.result import Status
 
-KINDS = ("random", "same", "line", "still", "shift", "zoom", "one", "far", "swap")
+KINDS = ("random", "same", "line", "still", "shift", "zoom", "one", "far", "huge", "swap")
 
 
 def points(kind, count, rng):
@@ -33,6 +33,7 @@ def points(kind, count, rng):
         "shift": before + np.array([3.0, 0.0]),
         "zoom": before * 1.1,
         "far": before + 1e6,
+        "huge": before + 3e38,
         "swap": before[:, ::-1],
     }.get(kind, before + rng.normal(0, 1, (count, 2)))
     if kind == "line":

@@ -40,6 +40,8 @@ def test_while_lost_the_last_motion_goes_on_and_the_covariance_grows(world):
         assert not estimates[k].relative.translation.any()
         grown = estimates[k].covariance - estimates[k - 1].covariance
         assert (np.diag(grown) > 0).all()
+        # Of the relative pose too, so that nobody takes its identity for a measurement.
+        assert (np.diag(estimates[k].relative_covariance)[:3] > 0.35**2).all()
     assert estimates[8].status == Status.OK
     assert steps(estimates).max() < 1.3 * 0.4
 

@@ -61,6 +61,21 @@ def test_a_constant_twist_of_the_robot_is_found_wherever_it_is(start, twist):
 
 
 @pytest.mark.parametrize("keyframe", [False, True], ids=["image before", "keyframe"])
+def test_a_correction_of_the_path_is_no_motion(keyframe):
+    moved = Pose.exp(np.array([0.0, 0.0, 0.1, 0.0, 0.01, 0.0]))
+    correction = Pose(np.eye(3), np.array([0.02, 0.0, 0.0]))
+    first = moved if keyframe else Pose.identity()
+    before = at(0, first, -SECOND if keyframe else 0, first)
+    now = at(SECOND // 10, correction @ first @ moved, before.reference_stamp, first @ moved)
+    found = velocity_between(before, now, MOUNTING, SETTINGS)
+    expected = velocity_between(
+        before, dataclasses.replace(now, pose=first @ moved), MOUNTING, SETTINGS
+    )
+    np.testing.assert_allclose(found.linear, expected.linear, atol=1e-12)
+    np.testing.assert_allclose(found.linear, 10 * (MOUNTING @ moved @ MOUNTING.inverse).log()[:3])
+
+
+@pytest.mark.parametrize("keyframe", [False, True], ids=["image before", "keyframe"])
 def test_covariance_is_that_of_the_velocity(keyframe):
     """Monte Carlo over measured motions whose errors have the stated covariance."""
     rng = np.random.default_rng(4)

@@ -18,6 +18,7 @@ from coarse_loftr_msgs.msg import Correspondences
 from coarse_loftr_ros.node.conversion import stamp_ns
 from coarse_loftr_ros.node.diagnostics import Occasionally, input_status
 from coarse_loftr_ros.node.odometry.cameras import Cameras
+from coarse_loftr_ros.node.odometry.conversion import camera_speed
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
 from coarse_loftr_ros.node.odometry.outputs import Frames, Outputs
 from coarse_loftr_ros.node.odometry.parameters import mounting
@@ -172,12 +173,9 @@ class Activity:
         return take
 
     def _take_speed(self, message: Odometry) -> None:
-        """The speed of the camera: of the robot, and what its turning adds."""
-        twist = message.twist.twist
-        linear = np.array([twist.linear.x, twist.linear.y, twist.linear.z])
-        angular = np.array([twist.angular.x, twist.angular.y, twist.angular.z])
-        lever = self._parameter_mounting.translation
-        speed = float(np.linalg.norm(linear + np.cross(angular, lever)))
+        # TF tells the mounting with the first image.
+        mounted = self._tracking.mounting or self._parameter_mounting
+        speed = camera_speed(message.twist.twist, mounted)
         if not np.isfinite(speed):
             self._reject("external_odometry", "external_odometry left out: its twist is not finite")
             return

@@ -49,6 +49,7 @@ class Arrivals(Generic[Temporal, Stereo]):
         self._waiting: deque[Waiting[Temporal]] = deque()
         self._across: dict[int, Stereo] = {}
         self._given: int | None = None
+        self._reference: int | None = None  # of the latest matches in time
 
     def __len__(self) -> int:
         """Matches in time that wait."""
@@ -62,11 +63,14 @@ class Arrivals(Generic[Temporal, Stereo]):
         """Stereo matches of the images at a stamp came."""
         self._across[stamp] = item
         if len(self._across) > _KEPT:
-            del self._across[next(iter(self._across))]  # the first that came
+            # The first that came, but not those of a keyframe while matches are refused because a
+            # camera is not known yet.
+            del self._across[next(kept for kept in self._across if kept != self._reference)]
 
     def add(self, waiting: Waiting[Temporal]) -> None:
         """Matches in time came."""
         self._waiting.append(waiting)
+        self._reference = waiting.reference_stamp
 
     def stereo_of(self, stamp: int) -> Stereo | None:
         """The stereo matches of a stamp, if they have come."""

@@ -6,8 +6,8 @@ from sensor_msgs.msg import CameraInfo
 
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.node.conversion import calibration_of, intrinsics_of
-from coarse_loftr_ros.odometry.observations import StereoRig
-from coarse_loftr_ros.rectification import Calibration
+from coarse_loftr_ros.odometry.observations import StereoRig, check_intrinsics
+from coarse_loftr_ros.rectification import Calibration, baseline_of
 
 __all__ = ["CameraError", "Cameras"]
 
@@ -73,11 +73,13 @@ class Cameras:
                 rectified pair.
         """
         left, right = (self._intrinsics(side, width, height) for side in (0, 1))
-        baseline = self._calibrations[1].baseline
+        baseline = baseline_of(self._calibrations[0], self._calibrations[1])
         if not baseline > 0:
+            first, second = (self._calibrations[side].projection[3] for side in (0, 1))
+            allowed = f"less than {first:g}, that of {self._topics[0]}" if first else "negative"
             raise CameraError(
-                f"P[3] of {self._topics[1]} is {self._calibrations[1].projection[3]:g}; it must be "
-                "negative: minus the focal length (px) times the baseline (m)"
+                f"P[3] of {self._topics[1]} is {second:g}; it must be {allowed}: minus the focal "
+                "length (px) times the baseline (m)"
             )
         try:
             return StereoRig(left, right, baseline)
@@ -91,13 +93,21 @@ class Cameras:
             raise CameraError(f"no camera_info has come on {topic} yet")
         intrinsics = intrinsics_of(calibration, width, height)
         if intrinsics is not None:
+            try:
+                check_intrinsics(intrinsics)
+            except ValueError as error:
+                raise CameraError(f"P of {topic} is no camera: {error}") from error
             return intrinsics
         if (width, height) != (calibration.width, calibration.height):
             raise CameraError(
                 f"{topic} describes images of {calibration.width}x{calibration.height}, the "
                 f"correspondences are of {width}x{height}"
             )
-        raise CameraError(f"{topic} is not calibrated: fx or fy of P is zero")
+        fx, fy = calibration.projection[0], calibration.projection[5]
+        raise CameraError(
+            f"{topic} is not calibrated: fx and fy of P are {fx:g} and {fy:g}; they must be "
+            "positive"
+        )
 
 
 def _described(info: CameraInfo) -> tuple:

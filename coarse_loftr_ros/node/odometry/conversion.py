@@ -9,6 +9,7 @@ from geometry_msgs.msg import (
     PoseWithCovariance,
     Quaternion,
     TransformStamped,
+    Twist,
     TwistWithCovariance,
     Vector3,
 )
@@ -25,6 +26,7 @@ from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.velocity import Velocity
 
 __all__ = [
+    "camera_speed",
     "odometry_message",
     "pose_of_transform",
     "pose_stamped",
@@ -138,6 +140,13 @@ def pose_of_transform(message: TransformStamped) -> Pose:
     return Pose.from_quaternion(
         (turn.x, turn.y, turn.z, turn.w), np.array([shift.x, shift.y, shift.z])
     )
+
+
+def camera_speed(twist: Twist, mounting: Pose) -> float:
+    """Speed of the camera, m/s, from the robot's twist: its own, and what its turning adds."""
+    linear = np.array([twist.linear.x, twist.linear.y, twist.linear.z])
+    angular = np.array([twist.angular.x, twist.angular.y, twist.angular.z])
+    return float(np.linalg.norm(linear + np.cross(angular, mounting.translation)))
 
 
 def _points(message: Correspondences) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

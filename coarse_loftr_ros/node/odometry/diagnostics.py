@@ -33,6 +33,8 @@ def odometry_status(
     }
     if mode == "stereo":
         values["without stereo matches"] = snapshot.counts.get("without stereo matches", 0)
+    if mode == "planar":
+        values["ranges out of limits"] = snapshot.counts.get("ranges out of limits", 0)
     values |= counts_and_times(snapshot)
     level, message = DiagnosticStatus.OK, "waiting for correspondences"
     estimate = snapshot.latest
@@ -46,4 +48,19 @@ def odometry_status(
         values["position deviation (m)"] = f"{np.linalg.norm(deviation[:3]):.3f}"
         values["attitude deviation (rad)"] = f"{np.linalg.norm(deviation[3:]):.4f}"
         level, message = judged_message(snapshot, since, estimate.reason)
+        restarts = _restarts(snapshot, since)
+        if restarts:
+            level = DiagnosticStatus.WARN
+            message = f"started over since the last report ({restarts}), now {message}"
     return status_message(f"{node}: odometry", level, message, values)
+
+
+def _restarts(snapshot: Snapshot, since: Snapshot | None) -> str:
+    """Restarts that nobody asked for, by cause: the path began anew, which followers must know."""
+    before = since.resets if since is not None else {}
+    new = {
+        cause: number - before.get(cause, 0)
+        for cause, number in sorted(snapshot.resets.items())
+        if cause != "asked" and number > before.get(cause, 0)
+    }
+    return ", ".join(f"{number} {cause}" for cause, number in new.items())

@@ -14,7 +14,8 @@ class Samples:
     """The latest numbers of a sensor with their stamps, in order of time.
 
     Attributes:
-        capacity: most numbers that are kept.
+        capacity: most numbers that are kept; beyond it the one that came first goes. That is not
+            always the one with the least stamp: time may go back.
     """
 
     capacity: int = 256
@@ -23,16 +24,20 @@ class Samples:
 
     def add(self, stamp: int, value: float) -> None:
         """Take a number; of two with one stamp the later stays."""
-        if stamp not in self._values:
+        if self._values.pop(stamp, None) is None:
             insort(self._stamps, stamp)
-        self._values[stamp] = value
-        while len(self._stamps) > self.capacity:
-            del self._values[self._stamps.pop(0)]
+        self._values[stamp] = value  # the last of the dictionary, whose order is that of coming
+        if len(self._stamps) > self.capacity:
+            first = next(iter(self._values))
+            del self._values[first]
+            self._stamps.remove(first)
 
-    def clear(self) -> None:
-        """Forget all."""
-        self._stamps.clear()
-        self._values.clear()
+    def forget_after(self, stamp: int) -> None:
+        """Drop what has a later stamp: time went back, and it is of another time."""
+        keep = bisect_right(self._stamps, stamp)
+        for later in self._stamps[keep:]:
+            del self._values[later]
+        del self._stamps[keep:]
 
     def nearest(self, stamp: int, tolerance_ns: int) -> float | None:
         """The number nearest in time, or ``None`` when all are farther than the tolerance."""

@@ -12,6 +12,7 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences
+from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.node.conversion import stamp_ns
 from coarse_loftr_ros.node.odometry.arrivals import Arrivals, Waiting
 from coarse_loftr_ros.node.odometry.cameras import CameraError, Cameras
@@ -23,7 +24,7 @@ from coarse_loftr_ros.node.parameter import Value
 from coarse_loftr_ros.node.statistics import Statistics
 from coarse_loftr_ros.odometry.estimate import Odometry, OdometryEstimate
 from coarse_loftr_ros.odometry.mono import MonoOdometry
-from coarse_loftr_ros.odometry.observations import TemporalMatches
+from coarse_loftr_ros.odometry.observations import StereoRig, TemporalMatches
 from coarse_loftr_ros.odometry.planar import PlanarOdometry
 from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.settings import MotionSettings, ScaleSource
@@ -88,6 +89,15 @@ class Tracking:
     def waiting(self) -> bool:
         """Whether matches in time wait for stereo matches."""
         return len(self._arrivals) > 0
+
+    @property
+    def mounting(self) -> Pose | None:
+        """The camera's optical frame in the robot's, once it is in use."""
+        return self._mounting
+
+    @property
+    def _tolerance_ns(self) -> int:
+        return round(self.values["external_timeout"] * 1e9)
 
     def reset(self, cause: str) -> None:
         """Start over: the path begins at the reference of the next image."""
@@ -168,6 +178,8 @@ class Tracking:
             back = (self._latest.stamp - temporal.stamp) / 1e9
             self._warn("time", f"time went back by {back:.3f} s: odometry starts over")
             self.reset("time")
+            for samples in (self.speeds, self.ranges):
+                samples.forget_after(temporal.stamp + self._tolerance_ns)
         elif message.header.frame_id != self._camera_frame:
             self._warn(
                 "frame_id",
@@ -182,9 +194,8 @@ class Tracking:
         Raises:
             _RefusedError: when they are not, or the matches are of images of another size.
         """
-        size = message.width, message.height
         try:
-            camera = self._cameras.rig(*size) if self._stereo else self._cameras.single(*size)
+            camera = self._cameras_of(message)
         except CameraError as error:
             raise _RefusedError("camera_info", f"correspondences left out: {error}") from error
         if self._odometry is not None:
@@ -212,6 +223,18 @@ class Tracking:
                 "images (image_rect, or a matcher with rectify)",
             )
 
+    def _cameras_of(self, message: Correspondences) -> Intrinsics | StereoRig:
+        """The camera, or both, of the matched images.
+
+        Raises:
+            CameraError: when one is not known, or is of images of another size.
+        """
+        find = self._cameras.rig if self._stereo else self._cameras.single
+        reference = message.reference_width, message.reference_height
+        if all(reference):  # zero: who sent it does not say
+            find(*reference)
+        return find(message.width, message.height)
+
     def _advance(
         self,
         temporal: TemporalMatches | None,
@@ -225,6 +248,7 @@ class Tracking:
         message = self._arrivals.stereo_of(stamp)
         if message is not None:
             try:
+                self._cameras_of(message)
                 across = stereo_matches(message)
             except ValueError as error:
                 self._reject("stereo", f"stereo correspondences left out: {error}")
@@ -257,8 +281,7 @@ class Tracking:
 
     def _listen(self, stamp: int) -> None:
         """Tell the odometry what other sensors measured."""
-        tolerance = round(self.values["external_timeout"] * 1e9)
-        odometry = self._odometry
+        odometry, tolerance = self._odometry, self._tolerance_ns
         if isinstance(odometry, MonoOdometry) and odometry.settings.scale == ScaleSource.EXTERNAL:
             before = stamp if self._latest is None else self._latest.stamp
             odometry.external_speed = self.speeds.mean(before, stamp, tolerance)

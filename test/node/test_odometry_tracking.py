@@ -1,0 +1,140 @@
+"""What happens to correspondences between the topics and the odometry."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built")
+
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from coarse_loftr_msgs.msg import Correspondences
+from coarse_loftr_ros.node.conversion import time_message
+from coarse_loftr_ros.node.odometry.cameras import Cameras
+from coarse_loftr_ros.node.odometry.conversion import odometry_message
+from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
+from coarse_loftr_ros.node.odometry.tracking import Tracking
+from coarse_loftr_ros.node.parameter import Value
+from coarse_loftr_ros.node.statistics import Statistics
+from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale
+from coarse_loftr_ros.odometry.frames import mounting_of_camera
+from coarse_loftr_ros.result import Status
+
+WIDTH, HEIGHT, FOCAL, BASELINE = 640, 480, 400.0, 0.12
+SECOND = 1_000_000_000
+RNG = np.random.default_rng(5)
+POINTS = RNG.uniform((-4, -3, 3), (4, 3, 12), (400, 3))
+
+
+class Recorder:
+    """Outputs that keep what they are given."""
+
+    def __init__(self) -> None:
+        self.estimates: list[OdometryEstimate] = []
+        self.path: list[object] = []
+
+    def publish(self, estimate, velocity, mounting, headers) -> None:
+        odometry_message(estimate, velocity, mounting, "odom", "base_link")
+        self.estimates.append(estimate)
+
+
+class World:
+    """A tracking, what it said, and matches of a camera that goes ahead by 5 cm per image."""
+
+    def __init__(self, **values: Value) -> None:
+        self.values = {name: row.default for name, row in PARAMETERS.items()} | values
+        self.stereo = self.values["mode"] == "stereo"
+        self.outputs, self.statistics = Recorder(), Statistics[OdometryEstimate]()
+        self.sentences: list[str] = []
+        topics = ("/left/camera_info", "/right/camera_info") if self.stereo else ("/camera_info",)
+        level = mounting_of_camera((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+        self.tracking = Tracking(
+            self.values, Cameras(topics), lambda frame: level, self.outputs, self.statistics,
+            self.say, self.say,
+        )  # fmt: skip
+        for side, _ in enumerate(topics):
+            info = CameraInfo(width=WIDTH, height=HEIGHT)
+            shift = 0.0 - FOCAL * BASELINE * side
+            info.p = [FOCAL, 0.0, 319.5, shift, 0.0, FOCAL, 239.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+            self.tracking.change_camera(side, info)
+
+    def say(self, kind: str, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+    @staticmethod
+    def seen(index: int, shift: float = 0.0) -> np.ndarray:
+        local = POINTS - (shift, 0, 0.05 * index)
+        pixels = FOCAL * local[:, :2] / local[:, 2:] + (319.5, 239.5)
+        return np.where(((pixels > 0) & (pixels < (WIDTH, HEIGHT))).all(1)[:, None], pixels, np.nan)
+
+    @staticmethod
+    def message(times: tuple[float, float], before: np.ndarray, now: np.ndarray) -> Correspondences:
+        both = np.flatnonzero(np.isfinite(before + now).all(1))
+        headers = [Header(stamp=time_message(round(s * SECOND)), frame_id="left") for s in times]
+        message = Correspondences(
+            reference_header=headers[0], header=headers[1], width=WIDTH, height=HEIGHT,
+            reference_width=WIDTH, reference_height=HEIGHT,
+        )  # fmt: skip
+        message.reference_points = before[both].astype(np.float32).ravel()
+        message.current_points = now[both].astype(np.float32).ravel()
+        message.confidence = np.ones(len(both), np.float32)
+        message.track_id = both.astype(np.uint32)
+        return message
+
+    def temporal(self, index: int, start: float = 100.0) -> Correspondences:
+        """Image ``index`` with the one before; they are 0.1 s apart."""
+        times = start + 0.1 * (index - 1), start + 0.1 * index
+        return self.message(times, self.seen(index - 1), self.seen(index))
+
+    def across(self, index: int, start: float = 100.0) -> Correspondences:
+        time = start + 0.1 * index
+        return self.message((time, time), self.seen(index), self.seen(index, BASELINE))
+
+
+def test_a_reference_of_another_size_is_refused():
+    world = World(mode="mono")
+    message = world.temporal(1)
+    message.reference_width = 320
+    world.tracking.add(message)
+    assert world.outputs.estimates == []
+    assert world.statistics.snapshot().rejected == {"camera_info": 1}
+    assert "describes images of 640x480, the correspondences are of 320x480" in world.sentences[-1]
+    message.reference_width = message.reference_height = 0  # who sent it does not say
+    world.tracking.add(message)
+    assert world.outputs.estimates[-1].status == Status.OK
+
+
+def test_stereo_matches_of_another_size_are_left_out():
+    world = World(mode="stereo")
+    for index in (0, 1):
+        world.tracking.add_stereo(world.across(index))
+    world.tracking.add(world.temporal(1))
+    assert world.outputs.estimates[-1].status == Status.OK
+    other = world.across(2)
+    other.width = 320
+    world.tracking.add_stereo(other)
+    world.tracking.add(world.temporal(2))
+    assert world.outputs.estimates[-1].status == Status.OK  # by those of the reference
+    assert world.statistics.snapshot().rejected == {"stereo": 1}
+    assert world.sentences[-1].startswith("stereo correspondences left out: /left/camera_info desc")
+
+
+def test_after_time_went_back_speeds_of_the_new_time_give_the_length():
+    world = World(mode="mono", **{"mono.scale": "external"})
+    for number in range(300):  # more than are kept
+        world.tracking.speeds.add(round((99.9 + 0.01 * number) * SECOND), 0.5)
+    for index in range(1, 4):
+        world.tracking.add(world.temporal(index))
+    for number in range(30):
+        world.tracking.speeds.add(round((9.9 + 0.02 * number) * SECOND), 0.25)
+    for index in range(1, 4):
+        world.tracking.add(world.temporal(index, start=10.0))
+    assert world.statistics.snapshot().resets == {"time": 1}
+    last = world.outputs.estimates[-1]
+    assert (last.status, last.scale) == (Status.OK, Scale.EXTERNAL)
+    assert np.linalg.norm(last.pose.translation) == pytest.approx(0.075, rel=0.02)
+    assert world.tracking.speeds.nearest(100 * SECOND, SECOND) is None
+    assert world.tracking.mounting is not None
