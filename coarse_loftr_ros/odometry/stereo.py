@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.odometry.camera_rays import rays_of
 from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.odometry.integration import History, IntegratedOdometry, Motion, Outlook
 from coarse_loftr_ros.odometry.judgement import judge
-from coarse_loftr_ros.odometry.landmark_motion import LandmarkCamera, Landmarks, refine_motion
+from coarse_loftr_ros.odometry.landmark_motion import (
+    LandmarkCamera,
+    Landmarks,
+    MotionFit,
+    refine_motion,
+)
 from coarse_loftr_ros.odometry.least_squares import INLIER_SIGMAS
 from coarse_loftr_ros.odometry.linking import nearest_points
 from coarse_loftr_ros.odometry.observations import StereoMatches, StereoRig, TemporalMatches
@@ -29,14 +37,34 @@ _TRUSTED_SHARE = 0.7
 _MOST_CORRECTION = 22.46
 
 
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A motion between two cameras, one of which has the landmarks.
+
+    Attributes:
+        fit: the motion.
+        agree: which landmarks agree with it, bool [N].
+        status: OK or DEGRADED.
+        reason: the status in words.
+    """
+
+    fit: MotionFit
+    agree: NDArray[np.bool_]
+    status: Status
+    reason: str
+
+
 class StereoOdometry(IntegratedOdometry):
     """Triangulates at the reference, and finds the camera that sees these points now.
 
     A point's distance comes from its disparity at the reference; the motion minimises the
     reprojection error in the current left image, and the disparity error where the current
     stereo matches have the point too. Robust start: AP3P (Ke and Roumeliotis 2017) in RANSAC as
-    OpenCV has it, unless the prediction explains the points already. Without stereo matches of
-    the reference the motion is LOST.
+    OpenCV has it, unless the prediction explains the points already.
+
+    A reference of which no stereo matches were heard (odometry began in the middle of a keyframe,
+    or a message was lost) is found from the current image: points are triangulated there, where
+    they are corners of the current stereo matches too, and the motion is DEGRADED.
 
     With ``settings.window`` the latest images are adjusted together (``StereoWindow``) whenever
     the reference is a new one. The pose that is answered is that of the motion; the correction
@@ -84,12 +112,52 @@ class StereoOdometry(IntegratedOdometry):
     def _measure(self, temporal: TemporalMatches, outlook: Outlook) -> Motion:
         known = self._seen.get(temporal.reference_stamp)
         if known is None:
-            return Motion.lost("the reference has no stereo matches")
+            return self._measure_from_current(temporal, outlook)
         landmarks, of = self._landmarks(temporal, known)
+        fitted = self._fit(landmarks, outlook.predicted.inverse)
+        if isinstance(fitted, Motion):
+            return fitted
+        into_current = fitted.fit.into_current
+        if self._window is not None:
+            self._followed = self._agreeing(landmarks, known, of, fitted.agree, into_current)
+        covariance = inverse_covariance(into_current, fitted.fit.covariance)
+        return self._motion(fitted, into_current.inverse, covariance)
+
+    def _measure_from_current(self, temporal: TemporalMatches, outlook: Outlook) -> Motion:
+        """The motion by points that the current stereo matches triangulate."""
+        now = self._seen.get(temporal.stamp)
+        if now is None:
+            return Motion.lost("the reference has no stereo matches, nor has the current image")
+        pixels = temporal.current_points.astype(np.float64)
+        near = nearest_points(pixels, now.left, _SAME_POINT_PX)
+        at = np.flatnonzero(near >= 0)
+        disparity = now.disparity[near[at]]
+        landmarks = Landmarks(
+            self._triangulated(pixels[at], disparity),
+            self.settings.disparity_sigma_px / disparity,
+            temporal.reference_points[at].astype(np.float64),
+            np.full(len(at), np.nan),
+        )
+        # Here the reference's is the camera that sees the landmarks.
+        fitted = self._fit(landmarks, outlook.predicted)
+        if isinstance(fitted, Motion):
+            return fitted
+        doubt = "the reference has no stereo matches: distances are those of the current image"
+        motion = self._motion(fitted, fitted.fit.into_current, fitted.fit.covariance)
+        reason = f"{doubt}; {motion.reason}" if motion.reason else doubt
+        return replace(motion, status=Status.DEGRADED, reason=reason)
+
+    def _fit(self, landmarks: Landmarks, predicted: Pose) -> _Fitted | Motion:
+        """The motion that these landmarks show, or a LOST one.
+
+        Args:
+            landmarks: in one camera, and their pixels in the other.
+            predicted: a guess of the first camera in the other one.
+        """
         settings, count = self.settings, len(landmarks.sigma)
         if count < settings.min_inliers:
             return Motion.lost(f"{count} landmarks, fewer than {settings.min_inliers}", count)
-        start = self._start_of(landmarks, outlook.predicted.inverse)
+        start = self._start_of(landmarks, predicted)
         fit = (
             None
             if start is None
@@ -97,18 +165,19 @@ class StereoOdometry(IntegratedOdometry):
         )
         if fit is None:
             return Motion.lost(f"no motion fits {count} landmarks", count)
-        errors = self._camera.errors_px(landmarks, fit.into_current)
-        inliers = int(np.count_nonzero(errors <= settings.threshold_px))
+        agree = self._camera.errors_px(landmarks, fit.into_current) <= settings.threshold_px
+        inliers = int(np.count_nonzero(agree))
         status, reason = judge(inliers, count, settings)
         if status == Status.LOST:
             return Motion.lost(reason, count, inliers)
-        if self._window is not None:
-            agree = errors <= settings.threshold_px
-            self._followed = self._agreeing(landmarks, known, of, agree, fit.into_current)
-        covariance = inverse_covariance(fit.into_current, fit.covariance)
-        covariance *= settings.covariance_scale
+        return _Fitted(fit, agree, status, reason)
+
+    def _motion(self, fitted: _Fitted, pose: Pose, covariance: NDArray[np.float64]) -> Motion:
+        """The motion of the current camera in the reference camera."""
+        covariance = covariance * self.settings.covariance_scale
+        landmarks, inliers = len(fitted.agree), int(np.count_nonzero(fitted.agree))
         return Motion(
-            fit.into_current.inverse, covariance, status, reason, Scale.METRIC, count, inliers
+            pose, covariance, fitted.status, fitted.reason, Scale.METRIC, landmarks, inliers
         )
 
     def _refined(self, stamp: int, reference_stamp: int, motion: Motion) -> dict[int, Pose]:
@@ -154,12 +223,7 @@ class StereoOdometry(IntegratedOdometry):
         """The matches whose reference point has a disparity, and which corners those are."""
         _, at, of = np.intersect1d(temporal.track_id, known.track_id, return_indices=True)
         disparity = known.disparity[of]
-        left = self.rig.left
-        depth = self.rig.depth_factor / disparity
-        points = np.empty((len(at), 3))
-        points[:, 0] = (known.left[of, 0] - left.cx) / left.fx * depth
-        points[:, 1] = (known.left[of, 1] - left.cy) / left.fy * depth
-        points[:, 2] = depth
+        points = self._triangulated(known.left[of], disparity)
         pixels = temporal.current_points[at].astype(np.float64)
         current = np.full(len(at), np.nan)
         now = self._seen.get(temporal.stamp)
@@ -168,6 +232,12 @@ class StereoOdometry(IntegratedOdometry):
             current[same >= 0] = now.disparity[same[same >= 0]]
         sigma = self.settings.disparity_sigma_px / disparity
         return Landmarks(points, sigma, pixels, current), of
+
+    def _triangulated(
+        self, pixels: NDArray[np.float64], disparity: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Points [N, 3] in the left camera, metres."""
+        return rays_of(pixels, self.rig.left) * (self.rig.depth_factor / disparity)[:, None]
 
     def _start_of(self, landmarks: Landmarks, predicted: Pose) -> Pose | None:
         """A motion that many landmarks agree with: the predicted one, or one from samples."""

@@ -93,10 +93,14 @@ def test_an_unknown_reference_is_said_and_does_not_jump(world):
 
 def test_the_first_image_need_not_be_announced(world):
     odometry = StereoOdometry(RIG)
-    estimate = odometry.update(world.temporal(0, 1), world.stereo(1))
     # Its reference is the origin, though nothing is known of its distances.
-    assert estimate.reason == "the reference has no stereo matches"
-    assert np.isfinite(estimate.covariance).all()
+    lost = odometry.update(world.temporal(0, 1))
+    assert lost.status == Status.LOST
+    assert "the reference has no stereo matches" in lost.reason
+    assert np.isfinite(lost.covariance).all()
+    # The next image knows its own.
+    estimate = odometry.update(world.temporal(0, 2), world.stereo(2))
+    np.testing.assert_allclose(estimate.pose.matrix, world.poses[2].matrix, atol=0.02)
 
 
 def test_after_a_reset_the_next_image_is_the_origin(world):

@@ -134,11 +134,27 @@ def test_principal_points_of_the_eyes_may_differ():
     np.testing.assert_allclose(estimate.pose.matrix, world.poses[1].matrix, atol=2e-3)
 
 
-def test_without_stereo_matches_of_the_reference_it_is_lost():
+def test_without_stereo_matches_of_the_reference_those_of_the_current_image_serve():
+    world = scene(count=8, noise_px=0.3)
+    odometry = StereoOdometry(RIG, StereoSettings(window=3))
+    odometry.update(None, stamp=stamp(0))
+    for k in (1, 2, 3):  # in the middle of a keyframe
+        estimate = odometry.update(world.temporal(0, k), world.stereo(k))
+        assert estimate.status == Status.DEGRADED
+        assert estimate.reason.startswith("the reference has no stereo matches")
+        np.testing.assert_allclose(estimate.pose.matrix, world.poses[k].matrix, atol=0.02)
+        error = error_vector(estimate.relative, world.poses[k])
+        assert error @ np.linalg.solve(estimate.relative_covariance, error) < 22.5  # 99.9 %
+    after = odometry.update(world.temporal(3, 4), world.stereo(4))
+    assert after.status == Status.OK
+    np.testing.assert_allclose(after.pose.matrix, world.poses[4].matrix, atol=0.04)
+
+
+def test_without_any_stereo_matches_it_is_lost():
     world = scene(count=3)
     odometry = StereoOdometry(RIG)
     odometry.update(None, stamp=stamp(0))
-    estimate = odometry.update(world.temporal(0, 1), world.stereo(1))
+    estimate = odometry.update(world.temporal(0, 1))
     assert estimate.status == Status.LOST
     assert "no stereo matches" in estimate.reason
 
