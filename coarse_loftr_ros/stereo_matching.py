@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.encoded_frame import EncodedFrame
+from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.frame_matching import FramePoints, MatchSettings, match_points
 from coarse_loftr_ros.matcher import Matcher
 from coarse_loftr_ros.result import StereoMatch
@@ -32,7 +33,8 @@ def match_eyes(
     """Match the left image with the right one of the same moment.
 
     Of a rectified pair a surface point lies on the same row of both images, and not further right
-    in the right one: matches that break this by more than ``settings.row_tolerance_px`` are
+    in the right one than a point at infinity, which the principal points tell where the frames
+    have intrinsics: matches that break this by more than ``settings.row_tolerance_px`` are
     rejected and counted. Of another pair, inliers are those that agree with the epipolar geometry
     of most of them (fundamental matrix, MAGSAC++, Barath et al., CVPR 2020), and nothing is
     rejected.
@@ -54,7 +56,8 @@ def match_eyes(
     if len(points.point):
         row_offset = float(np.median(points.current[:, 1] - points.reference[:, 1]))
     if rectified and settings.row_tolerance_px > 0:
-        on_row = _on_row(points, settings.row_tolerance_px)
+        infinity = _shift_at_infinity(left.frame, right.frame)
+        on_row = _on_row(points, infinity, settings.row_tolerance_px)
         off_row = int(np.count_nonzero(~on_row))
         points = points.select(on_row)
         inlier = np.ones(len(points.point), np.bool_)
@@ -71,9 +74,16 @@ def match_eyes(
     )
 
 
-def _on_row(points: FramePoints, tolerance: float) -> NDArray[np.bool_]:
+def _shift_at_infinity(left: Frame, right: Frame) -> float:
+    """How much further right the right image has what is infinitely far away, px."""
+    if left.intrinsics is None or right.intrinsics is None:
+        return 0.0
+    return right.intrinsics.cx - left.intrinsics.cx
+
+
+def _on_row(points: FramePoints, infinity: float, tolerance: float) -> NDArray[np.bool_]:
     shift = points.current - points.reference
-    return (np.abs(shift[:, 1]) <= tolerance) & (shift[:, 0] <= tolerance)
+    return (np.abs(shift[:, 1]) <= tolerance) & (shift[:, 0] <= infinity + tolerance)
 
 
 def _epipolar_inliers(points: FramePoints) -> NDArray[np.bool_]:

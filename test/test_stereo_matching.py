@@ -1,10 +1,12 @@
 """A stereo stream: matched in time and across the eyes, with each eye encoded once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scenes import motion, texture, view
 
-from coarse_loftr_ros.frame import Frame
+from coarse_loftr_ros.frame import Frame, Intrinsics
 from coarse_loftr_ros.pairing import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.pipeline import MatchSettings, Pipeline, PipelineSettings
 from coarse_loftr_ros.result import Status
@@ -96,6 +98,19 @@ def test_matches_behind_the_camera_are_rejected(pipeline):
     across = pipeline.process_stereo(right, left, rectified=True).across
     assert len(across.correspondences) < 10
     assert across.off_row > 150
+
+
+def test_principal_points_say_where_infinity_is(pipeline):
+    """A right image whose centre lies further right shows far things further right."""
+    left, right = eyes(0)
+    camera = Intrinsics(500.0, 500.0, 319.5, 239.5)
+    shifted = replace(camera, cx=camera.cx + 2 * DISPARITY)
+    # The other way round, each point lies 14 px further right in the right image.
+    across = pipeline.process_stereo(
+        replace(right, intrinsics=camera), replace(left, intrinsics=shifted), rectified=True
+    ).across
+    assert len(across.correspondences) > 150
+    assert across.off_row < 0.1 * len(across.correspondences)
 
 
 @pytest.mark.parametrize(("rectified", "tolerance"), [(False, 1.5), (True, 0.0)])
