@@ -223,7 +223,7 @@ def _image_files(folder: Path) -> list[Path]:
         raise UserError(f"{folder} is not a folder")
     files = [file for file in folder.iterdir() if file.suffix.lower() in _IMAGE_FILES]
     if not files:
-        raise UserError(f"{folder} is no recording and has no images")
+        raise UserError(f"{folder} is no recording (metadata.yaml) and has no images")
     return sorted(files, key=_natural)
 
 
