@@ -140,6 +140,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(run_engine, folder):
             ("build", "--precision", "int4"),
             "precision is 'int4'; it must be one of auto, fp32, fp16, int8",
         ),
+        (("build", "--network-pixels", "-4"), "network_pixels is -4; it must be 0 or at least"),
         (("build", "--image-size", "big"), "'big' is no size; write it as 640x480"),
     ],
 )
