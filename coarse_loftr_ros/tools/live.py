@@ -105,20 +105,18 @@ def _write(path: Path, session: LiveSession, capture: Capture) -> Path:
     """Write the pictures to a video; of those of another size than the first, none."""
     from coarse_loftr_ros.tools.video import write_video
 
+    if path.is_dir():
+        raise UserError(f"--headless: {path} is a folder")
     pictures = session.pictures()
     first = next(pictures, None)
     if first is None:
         raise UserError("the video has no image")
-    with as_user_error(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
 
     def same_size() -> Any:
         yield first
         yield from (picture for picture in pictures if picture.shape == first.shape)
 
-    return write_video(
-        path.with_suffix(""), same_size(), (first.shape[1], first.shape[0]), capture.rate
-    )
+    return write_video(path, same_size(), (first.shape[1], first.shape[0]), capture.rate)
 
 
 def _table(session: LiveSession, source: str) -> str:
