@@ -42,7 +42,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--headless",
         type=Path,
         metavar="OUT.mp4",
-        help="write the pictures to a video instead of a window (.avi where OpenCV has no MPEG-4)",
+        help="write the pictures to a video instead of a window: MPEG-4, or Motion JPEG when the "
+        "name ends with .avi or OpenCV has no MPEG-4",
     )
     parser.add_argument(
         "--seconds", type=float, metavar="S", help="stop after this time (default: never)"
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if args.headless is None:
         check_window()
     elif args.headless.suffix.lower() not in (".mp4", ".avi"):
-        raise UserError(f"--headless is {args.headless}; its name must end with .mp4")
+        raise UserError(f"--headless is {args.headless}; its name must end with .mp4 or .avi")
     with (
         as_user_error(BackendError),
         open_capture(args.source, args.size, paced=args.headless is None) as capture,
