@@ -16,6 +16,7 @@ from coarse_loftr_ros.bags.types import CAMERA_INFO, BagError, typestore
 
 __all__ = ["BagReader", "ImageTopic", "RecordedMessage"]
 
+_MCAP_MAGIC = b"\x89MCAP0\r\n"
 _IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 
@@ -77,8 +78,8 @@ class BagReader:
         if path.suffix == ".bag":
             raise BagError(f"{path} is a ROS 1 recording; rosbags-convert makes a ROS 2 one of it")
         # A recording describes its own types, unless it is a sqlite3 file older than ROS Iron.
-        self._reader = AnyReader([path], default_typestore=typestore())
         with _readable(self.path):
+            self._reader = AnyReader([path], default_typestore=typestore())
             self._reader.open()
 
     def __enter__(self) -> BagReader:
@@ -164,4 +165,19 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (AnyReaderError, ReaderError) as error:
+        if _is_cut_off(path):
+            raise BagError(
+                f"{path} is cut off before its end, as when recording is ended by force; "
+                "'mcap recover' saves what it holds"
+            ) from error
         raise BagError(f"{path} cannot be read: {error}") from error
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether it is an MCAP file that begins as one and does not end as one."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        begin = file.read(len(_MCAP_MAGIC))
+        file.seek(max(0, path.stat().st_size - len(_MCAP_MAGIC)))
+        return begin == _MCAP_MAGIC != file.read()

@@ -27,7 +27,7 @@ class BagWriter:
     Args:
         path: ``NAME.mcap`` or ``NAME.db3`` for one file; any other name for a rosbag2 folder.
         storage: ``mcap`` or ``sqlite3``, for a folder; a file's name says it already.
-        replace: whether an existing recording of that name gives way.
+        replace: whether an existing recording of that name gives way; nothing else does.
 
     Raises:
         BagError: when the name is taken, cannot be made, or contradicts the storage.
@@ -38,6 +38,8 @@ class BagWriter:
             raise BagError(f"storage is '{storage}'; it must be one of {', '.join(_STORAGES)}")
         if path.exists() and not replace:
             raise BagError(f"{path} exists already; name another file or remove it")
+        if path.exists() and not _is_recording(path):
+            raise BagError(f"{path} is no recording, and is not replaced by one")
         self.path = path
         self._is_file = path.suffix in _FILES
         storage = _FILES.get(path.suffix, storage)
@@ -45,6 +47,8 @@ class BagWriter:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        except FileExistsError as error:
+            raise BagError(f"{path} cannot be written: {path.parent} is not a folder") from error
         except OSError as error:
             raise BagError(f"{path} cannot be written: {error.strerror}") from error
         # The storage file inside is named after its folder.
@@ -98,3 +102,8 @@ class BagWriter:
         elif self.path.exists():
             self.path.unlink()
         made.rename(self.path)
+
+
+def _is_recording(path: Path) -> bool:
+    """Whether a file or folder may be taken for a recording by its names alone."""
+    return (path / "metadata.yaml").is_file() if path.is_dir() else path.suffix in _FILES

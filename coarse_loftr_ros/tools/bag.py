@@ -56,7 +56,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         metavar="OUT.mcap",
         help="recording to write: .mcap or .db3, or a name without either for a rosbag2 folder",
     )
-    images.add_argument("--force", action="store_true", help="replace OUT when it exists")
+    images.add_argument("--force", action="store_true", help="replace the recording OUT")
     images.add_argument(
         "--rate",
         type=float,
@@ -89,12 +89,15 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.bags.writer import BagWriter
     from coarse_loftr_ros.tools.cameras import parse_cameras
     from coarse_loftr_ros.tools.kitti_layout import kitti_streams
+    from coarse_loftr_ros.tools.options import check_topic_name
     from coarse_loftr_ros.tools.sources import open_source
 
     if not args.source.is_dir():
         raise UserError(f"{args.source} is not a folder of images")
     if not args.rate > 0:
         raise UserError(f"--rate is {args.rate}; it must be positive")
+    if args.namespace.strip("/"):
+        check_topic_name("--namespace", args.namespace)
     streams = kitti_streams(args.source)
     with open_source(args.source, streams, args.rate) as source, as_user_error(BagError):
         cameras = parse_cameras(args.calib) if args.calib else source.cameras()

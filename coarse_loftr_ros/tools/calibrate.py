@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     from coarse_loftr_ros.backends.base import BackendError, ModelFiles
     from coarse_loftr_ros.evaluation.calibration import calibration_curve, evaluate_calibration
+    from coarse_loftr_ros.evaluation.data.homography_pair import ImageFileError
     from coarse_loftr_ros.evaluation.data.split import held_out
     from coarse_loftr_ros.evaluation.data.stress import MixedStressPairs
     from coarse_loftr_ros.evaluation.own import OwnMatcher
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
         settings = PipelineSettings(model=model, threads=args.threads, precision="fp32")
         pipeline = Pipeline(settings, MatchSettings(confidence_threshold=0.0), Consecutive())
     own = OwnMatcher(pipeline, model.name)
-    report = evaluate_calibration([own], pairs, progress_bar("calibrate"))
+    with as_user_error(ImageFileError):
+        report = evaluate_calibration([own], pairs, progress_bar("calibrate"))
     with as_user_error(OSError, ValueError):
         curve = calibration_curve(report.calibrations[0])
         description = args.model / "model.json"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coarse_loftr_ros.tools.errors import UserError, as_user_error
+from coarse_loftr_ros.tools.errors import UserError, as_user_error, writing
 
 if TYPE_CHECKING:
     from coarse_loftr_ros.bags.reader import ImageTopic
@@ -78,8 +78,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--rate is {args.rate}; it must be above 0 and at most 120")
     from coarse_loftr_ros.bags.types import BagError
 
-    with as_user_error(OSError):
-        args.output.mkdir(parents=True, exist_ok=True)
+    with writing(args.output / "node.log"):
+        (args.output / "node.log").touch()
     with as_user_error(BagError):
         if args.bag is not None:
             return _demonstrate(args, args.bag, None)
@@ -117,12 +117,15 @@ def _demonstrate(args: argparse.Namespace, bag: Path, flight: Flight | None) -> 
     from coarse_loftr_ros.bags.reader import BagReader
     from coarse_loftr_ros.tools.demo_pictures import write_pictures
     from coarse_loftr_ros.tools.demo_report import summarise
+    from coarse_loftr_ros.tools.node_process import last_lines
 
     if flight is not None:
         _record(flight, bag)
     with BagReader(bag) as reader:
         topic = reader.choose(args.topic)
     answers = _play(args, bag, topic)
+    if len(answers.sent) < 2:
+        raise UserError(f"{bag} gives fewer than two images on {topic.name} to be matched")
     report = summarise(
         answers.sent, answers.received, answers.homographies, flight.between if flight else None
     )
@@ -137,7 +140,10 @@ def _demonstrate(args: argparse.Namespace, bag: Path, flight: Flight | None) -> 
     for fault in faults:
         print(f"coarse-loftr demo: bad result: {fault}", file=sys.stderr)
     if faults:
-        print(f"the node's log is {args.output / 'node.log'}", file=sys.stderr)
+        log = args.output / "node.log"
+        print(f"the node's log is {log}; it ends with:", file=sys.stderr)
+        for line in last_lines(log, 3):
+            print(f"  {line}", file=sys.stderr)
     return 1 if faults else 0
 
 
@@ -163,6 +169,8 @@ def _play(args: argparse.Namespace, bag: Path, topic: ImageTopic) -> Answers:
             "pairing": args.pairing,
             "backend": args.backend,
             "image_transport": "compressed" if topic.compressed else "raw",
+            # What the middleware loses of large images is sent again, whichever middleware it is.
+            "image_reliability": "reliable",
         }
         if not topic.compressed:
             parameters["expected_width"] = int(first.message.width)
@@ -178,7 +186,7 @@ def _play(args: argparse.Namespace, bag: Path, topic: ImageTopic) -> Answers:
             messages = takewhile(lambda m: m.recorded < end, reader.messages([topic]))
             _say(f"playing {topic.name} of {bag}")
             player.play(messages, node.check)
-            player.wait_for_answers(quiet_s=2.0, timeout_s=30.0)
+            player.wait_for_answers(quiet_s=5.0, timeout_s=30.0)
             return player.answers
 
 

@@ -54,7 +54,7 @@ def write_pictures(folder: Path, bag: Path, topic: ImageTopic, answers: Answers)
         yield first
         yield from (picture for picture in drawn if picture.shape == first.shape)
 
-    video = write_video(folder / "overlay", same_size(), size, _rate(stamps))
+    video = write_video(folder / "overlay.mp4", same_size(), size, _rate(stamps))
     overlay = folder / "overlay.png"
     write_image(overlay, chosen[0] if chosen else first)
     return [overlay, video]

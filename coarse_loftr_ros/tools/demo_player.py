@@ -56,7 +56,7 @@ class Player:
         self._node = Node("demo_player", context=self._context)
         reliable = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
         kind, topic = (CompressedImage, "image/compressed") if compressed else (Image, "image")
-        # Best effort on the node's side, so nothing here waits for it.
+        # Only the latest are kept, so nothing here waits for the node.
         self._publisher = self._node.create_publisher(kind, topic, reliable)
         self._subscriptions = [
             self._node.create_subscription(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-__all__ = ["UserError", "as_user_error"]
+__all__ = ["UserError", "as_user_error", "writing"]
 
 
 class UserError(Exception):
@@ -26,3 +27,25 @@ def as_user_error(*kinds: type[Exception]) -> Iterator[None]:
         yield
     except kinds as error:
         raise UserError(str(error)) from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make the folder that a file goes to, and say which file cannot be written.
+
+    Args:
+        path: of the file, written inside the block.
+
+    Raises:
+        UserError: when the folder or the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserError(f"{path} cannot be written: {path.parent} is not a folder") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error

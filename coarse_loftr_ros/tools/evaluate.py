@@ -71,6 +71,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Measure, print the tables, write the JSON, draw the figures."""
     from coarse_loftr_ros.evaluation.cache import CachedMatcher, default_folder
+    from coarse_loftr_ros.evaluation.data.homography_pair import ImageFileError
     from coarse_loftr_ros.evaluation.homography import refuse_equal_names
     from coarse_loftr_ros.evaluation.report import to_json
     from coarse_loftr_ros.evaluation.report_tables import report_tables
@@ -86,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
         cached = evaluation.by_pairs and not args.no_cache
         if cached:
             methods = [CachedMatcher(method, cache) for method in methods]
-    report = to_json(measure(methods, progress_bar(args.kind)))
+    with as_user_error(ImageFileError):
+        report = to_json(measure(methods, progress_bar(args.kind)))
     for title, table in report_tables(args.kind, report).items():
         print(f"\n{title}\n{table.text()}" if title else table.text())
     if cached:

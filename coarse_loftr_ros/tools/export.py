@@ -59,7 +59,12 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{args.checkpoint} does not exist or is not a file")
     try:
         net = load_network(args.checkpoint)
-    except (ValueError, KeyError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (KeyError, EOFError, pickle.UnpicklingError) as error:
+        # Not in torch's words, which advise to run what is in the file.
+        raise UserError(
+            f"{args.checkpoint} is no checkpoint of this project, such as the last.pt of a run"
+        ) from error
+    except (ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(f"{args.checkpoint} is no checkpoint of this project: {reason}") from error
     with as_user_error(ValueError, OSError):

@@ -8,27 +8,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.tools.errors import UserError
+from coarse_loftr_ros.image_decoding import scale_to_8_bits
+from coarse_loftr_ros.tools.errors import UserError, writing
 
 __all__ = ["check_image_name", "read_colour", "read_grey", "write_image"]
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
-    """Grey levels uint8 [H, W] of an image file.
+    """Grey levels uint8 [H, W] of an image file; 16 bits are stretched to 8 as the node does.
 
     Raises:
         UserError: when there is no such file or it is no image.
     """
-    return _read(path, cv2.IMREAD_GRAYSCALE)
+    image = _read(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    if image.dtype == np.uint16:
+        return scale_to_8_bits(image)
+    return image
 
 
 def read_colour(path: Path) -> NDArray[np.uint8]:
     """Pixels uint8 [H, W, 3], blue first, of an image file, grey or not.
 
+    16 bits are stretched to 8, all colours alike.
+
     Raises:
         UserError: when there is no such file or it is no image.
     """
-    return _read(path, cv2.IMREAD_COLOR)
+    image = _read(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if image.dtype == np.uint16:
+        return scale_to_8_bits(image.reshape(len(image), -1)).reshape(image.shape)
+    return image
 
 
 def check_image_name(path: Path) -> None:
@@ -48,18 +57,17 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
         UserError: when OpenCV does not know the format or the file cannot be written.
     """
     check_image_name(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
         path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _read(path: Path, flag: int) -> NDArray[np.uint8]:
+def _read(path: Path, flag: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
     if not path.is_file():
         raise UserError(f"{path} does not exist or is not a file")
     content = np.fromfile(path, np.uint8)
     image = cv2.imdecode(content, flag) if content.size else None
     if image is None:
         raise UserError(f"{path} is not an image that OpenCV can read")
+    if image.dtype not in (np.uint8, np.uint16):
+        raise UserError(f"{path} holds {image.dtype}; 8 and 16 bits are allowed")
     return image

@@ -42,7 +42,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--headless",
         type=Path,
         metavar="OUT.mp4",
-        help="write the pictures to a video instead of a window (.avi where OpenCV has no MPEG-4)",
+        help="write the pictures to a video instead of a window: MPEG-4, or Motion JPEG when the "
+        "name ends with .avi or OpenCV has no MPEG-4",
     )
     parser.add_argument(
         "--seconds", type=float, metavar="S", help="stop after this time (default: never)"
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if args.headless is None:
         check_window()
     elif args.headless.suffix.lower() not in (".mp4", ".avi"):
-        raise UserError(f"--headless is {args.headless}; its name must end with .mp4")
+        raise UserError(f"--headless is {args.headless}; its name must end with .mp4 or .avi")
     with (
         as_user_error(BackendError),
         open_capture(args.source, args.size, paced=args.headless is None) as capture,
@@ -105,20 +106,18 @@ def _write(path: Path, session: LiveSession, capture: Capture) -> Path:
     """Write the pictures to a video; of those of another size than the first, none."""
     from coarse_loftr_ros.tools.video import write_video
 
+    if path.is_dir():
+        raise UserError(f"--headless: {path} is a folder")
     pictures = session.pictures()
     first = next(pictures, None)
     if first is None:
         raise UserError("the video has no image")
-    with as_user_error(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
 
     def same_size() -> Any:
         yield first
         yield from (picture for picture in pictures if picture.shape == first.shape)
 
-    return write_video(
-        path.with_suffix(""), same_size(), (first.shape[1], first.shape[0]), capture.rate
-    )
+    return write_video(path, same_size(), (first.shape[1], first.shape[0]), capture.rate)
 
 
 def _table(session: LiveSession, source: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coarse_loftr_ros.result import MatchResult, Status
-from coarse_loftr_ros.tools.errors import UserError
+from coarse_loftr_ros.tools.errors import writing
 
 __all__ = ["match_quality", "write_json"]
 
@@ -45,8 +45,5 @@ def write_json(report: dict[str, Any], path: Path | None) -> None:
     if path is None:
         sys.stdout.write(text)
         return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
         path.write_text(text)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from error

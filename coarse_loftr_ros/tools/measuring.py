@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coarse_loftr_ros.tools.errors import UserError
+from coarse_loftr_ros.tools.errors import UserError, writing
 
 if TYPE_CHECKING:
     from coarse_loftr_ros.evaluation.methods import BaselineWeights
@@ -86,7 +86,7 @@ def progress_bar(description: str) -> Callable[..., None]:
     """A callback (done, all, what) that draws a bar with the time that is left on stderr."""
     from tqdm import tqdm
 
-    bar = tqdm(desc=description, unit="step", leave=False)
+    bar = tqdm(desc=description, unit="step", leave=False, disable=None)
 
     def show(done: int, total: int, what: str = "") -> None:
         bar.total = total
@@ -128,8 +128,5 @@ def write_report(path: Path | None, report: dict[str, Any]) -> None:
 
     if path is None:
         return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
         path.write_text(json_text(report) + "\n")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from error

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from coarse_loftr_ros.tools.errors import UserError
 
-__all__ = ["NodeProcess"]
+__all__ = ["NodeProcess", "last_lines"]
 
 _GRACE_S = 5.0
 
@@ -64,10 +64,11 @@ class NodeProcess:
         """
         code = self._process.poll()
         if code is not None:
-            words = " | ".join(self.last_lines(3)) or "nothing was said"
+            words = " | ".join(last_lines(self._log, 3)) or "nothing was said"
             raise UserError(f"the node ended with code {code}: {words} (all of it: {self._log})")
 
-    def last_lines(self, count: int) -> Sequence[str]:
-        """The end of what it printed."""
-        text = self._log.read_text(errors="replace")
-        return [line.strip() for line in text.splitlines() if line.strip()][-count:]
+
+def last_lines(log: Path, count: int) -> Sequence[str]:
+    """The end of what a node printed."""
+    text = log.read_text(errors="replace")
+    return [line.strip() for line in text.splitlines() if line.strip()][-count:]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coarse_loftr_ros.tools.errors import UserError, as_user_error
+from coarse_loftr_ros.tools.errors import UserError, as_user_error, writing
 from coarse_loftr_ros.tools.options import (
     add_pipeline_options,
     add_source_options,
@@ -131,12 +131,16 @@ def run(args: argparse.Namespace) -> int:
         make_stream,
     )
     from coarse_loftr_ros.tools.odometry_table import path_table
-    from coarse_loftr_ros.tools.sources import open_source
+    from coarse_loftr_ros.tools.sources import open_source, rejected_rows
 
-    if args.plot is not None and find_spec("matplotlib") is None:
-        raise UserError(f"--plot needs matplotlib: {_PLOTS}")
+    if args.plot is not None:
+        if find_spec("matplotlib") is None:
+            raise UserError(f"--plot needs matplotlib: {_PLOTS}")
+        _check_plot_name(args.plot)
     if not args.source.exists():
         raise UserError(f"{args.source} does not exist")
+    if args.truth is not None and not args.truth.is_file():
+        raise UserError(f"--truth: there is no file {args.truth}")
     streams = choose_streams(args, chosen_streams(args))
     mode = choose_mode(args, streams)
     with (
@@ -151,6 +155,8 @@ def run(args: argparse.Namespace) -> int:
         first, rest = _first(moments, source)
         stream = make_stream(args, first)
         found = run_odometry(rest, stream, odometry)
+    if len(found.estimates) < 2:
+        raise UserError(f"{source.description}: a path needs at least two images")
     _write(args, found)
     stamps = [estimate.stamp for estimate in found.estimates]
     truth = find_truth(args.truth, args.source, stamps)
@@ -160,7 +166,10 @@ def run(args: argparse.Namespace) -> int:
         _plot(args.plot, found, truth, report)
     if args.json is not None:
         _write_json(args, mode, report)
-    print(path_table(report, f"{source.description}: {mode}, {args.matcher}"))
+    lacking = rejected_rows(source)
+    if moments.unpaired:
+        lacking.append(("without a partner", str(moments.unpaired)))
+    print(path_table(report, f"{source.description}: {mode}, {args.matcher}", lacking))
     for path in _outputs(args):
         print(f"written: {path}")
     if report.errors is not None and report.errors.evo is None:
@@ -172,13 +181,12 @@ def _first(moments: Moments, source: Source) -> tuple[Moment, Iterator[Moment]]:
     """The first moment, and all of them."""
     from itertools import chain
 
+    from coarse_loftr_ros.tools.sources import why_rejected
+
     each = _in_order(moments)
     first = next(each, None)
     if first is None:
-        why = "; ".join(f"{r.count} x {r.example}" for r in source.rejected.values())
-        raise UserError(
-            f"{source.description} has no image that can be used{': ' if why else ''}{why}"
-        )
+        raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
     return first, chain([first], each)
 
 
@@ -208,21 +216,25 @@ def _write(args: argparse.Namespace, found: OdometryRun) -> None:
         return
     texts = tum_text(found.trajectory), kitti_text(found.trajectory)
     for path, text in zip(_outputs(args), texts, strict=False):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path):
             path.write_text(text)
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _check_plot_name(path: Path) -> None:
+    """Refuse a name that no picture can have, before the work is done for it."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.lower().lstrip(".") not in kinds:
+        raise UserError(f"--plot is {path}; its name must end with .png, or .{', .'.join(kinds)}")
 
 
 def _plot(path: Path, found: OdometryRun, truth: Trajectory | None, report: PathReport) -> None:
     from coarse_loftr_ros.evaluation.path_plot import draw_path
 
     scale = report.errors.scale if report.errors else 1.0
-    try:
+    with writing(path):
         draw_path(path, found, truth, scale)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be written: {error}") from error
 
 
 def _write_json(args: argparse.Namespace, mode: str, report: PathReport) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from coarse_loftr_ros.evaluation.path_report import PathReport, Percentiles
 from coarse_loftr_ros.tools.table import two_columns
 
 __all__ = ["path_table"]
 
 
-def path_table(report: PathReport, title: str) -> str:
-    """What a run is worth, as aligned text."""
+def path_table(report: PathReport, title: str, lacking: Sequence[tuple[str, str]] = ()) -> str:
+    """What a run is worth, as aligned text.
+
+    Args:
+        report: of the run.
+        title: above it.
+        lacking: rows about images that took no part.
+    """
     unit = "m" if report.metric else "units"
     rows = [
         ("images", str(report.images)),
+        *lacking,
         ("OK / DEGRADED / LOST", f"{report.ok} / {report.degraded} / {report.lost}"),
         ("length of the path", f"{report.length:.2f} {unit}"),
         ("matching per image", _milliseconds(report.match_ms)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ __all__ = [
     "ROW_TOLERANCE_PX",
     "add_pipeline_options",
     "add_source_options",
+    "check_topic_name",
     "chosen_streams",
     "make_pipeline",
     "make_policy",
@@ -24,6 +26,8 @@ __all__ = [
 ]
 
 ROW_TOLERANCE_PX = 1.5  # the default of the node
+_MOST_RATE = 10_000.0  # Hz
+_MOST_TOLERANCE_MS = 1e6
 
 
 def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2) -> None:
@@ -127,9 +131,26 @@ def chosen_streams(args: argparse.Namespace) -> list[str | None]:
     stereo = args.left is not None or args.right is not None
     if stereo and (args.left is None or args.right is None or args.topic is not None):
         raise UserError("stereo needs both --left and --right, and no --topic")
-    if not args.rate > 0:
-        raise UserError(f"--rate is {args.rate}; it must be positive")
+    if not 0 < args.rate <= _MOST_RATE:
+        raise UserError(f"--rate is {args.rate}; it must be above 0 and at most {_MOST_RATE:g}")
+    if not 0 <= args.tolerance_ms <= _MOST_TOLERANCE_MS:
+        raise UserError(
+            f"--tolerance-ms is {args.tolerance_ms}; it must be 0 to {_MOST_TOLERANCE_MS:g}"
+        )
     return [args.left, args.right] if stereo else [args.topic]
+
+
+def check_topic_name(option: str, name: str) -> None:
+    """Refuse what ROS does not take for the name of a topic or node, or of a part of it.
+
+    Raises:
+        UserError: naming the option.
+    """
+    if not re.fullmatch(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*/?", name):
+        raise UserError(
+            f"{option} is '{name}'; a name has letters, digits and _, does not begin with a "
+            "digit, and / between its parts"
+        )
 
 
 def make_policy(args: argparse.Namespace) -> ReferencePolicy:
@@ -160,6 +181,12 @@ def make_pipeline(
     from coarse_loftr_ros.pipeline import MatchSettings, Pipeline, PipelineSettings
     from coarse_loftr_ros.search import SearchSettings
 
+    for option, value, most in (
+        ("--search-views", args.search_views, 11),
+        ("--second-pass", args.second_pass, 10),
+    ):
+        if not 0 <= value <= most:
+            raise UserError(f"{option} is {value}; it must be 0 to {most}")
     with as_user_error(ValueError, BackendError):
         settings = PipelineSettings(
             backend=args.backend,

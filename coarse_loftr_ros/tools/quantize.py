@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.tools import evaluate
-from coarse_loftr_ros.tools.errors import UserError, as_user_error
+from coarse_loftr_ros.tools.errors import UserError, as_user_error, writing
 from coarse_loftr_ros.tools.measuring import progress_bar
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.backends.base import SHIPPED_MODELS, BackendError, ModelFiles
     from coarse_loftr_ros.evaluation.data.samples import SampleImages
     from coarse_loftr_ros.quantisation.int8 import to_int8
+    from coarse_loftr_ros.tools.evaluations import EVALUATIONS
 
     if args.output is None and args.model in SHIPPED_MODELS:
         raise UserError(f"'{args.model}' is a model of the package; name a folder with --output")
@@ -91,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
         model = ModelFiles.load(args.model)
     with as_user_error(OSError, ValueError):
         images = SampleImages(args.images, args.samples, model)
+        if args.pairs:  # what cannot be measured is said before the work
+            EVALUATIONS["precision"].prepare(_measuring(args, args.model))
     progress = progress_bar("quantize")
     try:
         with as_user_error(OSError, ValueError):
@@ -99,11 +102,12 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             f"quantising needs {error.name} ({error}); pip install onnx 'onnxruntime>=1.20'"
         ) from error
-    with as_user_error(OSError):
+    with writing((args.output or model.encode.parent) / "model.json"):
         folder = _write(model, graph, len(images), args.output)
     share = len(graph) / model.encode.stat().st_size
-    print(f"written: {folder}, {len(images)} photographs, encoder {100 * share:.0f} % of its size")
-    return _measure(args, folder) if args.pairs else 0
+    photographs = "1 photograph" if len(images) == 1 else f"{len(images)} photographs"
+    print(f"written: {folder}, {photographs}, encoder {100 * share:.0f} % of its size")
+    return evaluate.run(_measuring(args, folder)) if args.pairs else 0
 
 
 def _write(model: ModelFiles, graph: bytes, samples: int, output: Path | None) -> Path:
@@ -128,8 +132,9 @@ def _write(model: ModelFiles, graph: bytes, samples: int, output: Path | None) -
     return folder
 
 
-def _measure(args: argparse.Namespace, folder: Path) -> int:
-    words = ["evaluate", "precision", args.test or args.images, "--model", folder]
+def _measuring(args: argparse.Namespace, model: Path | str) -> argparse.Namespace:
+    """The options of 'evaluate precision' for a model."""
+    words = ["evaluate", "precision", args.test or args.images, "--model", model]
     words += ["--pairs", args.pairs, "--mixed-pairs", args.pairs, "--threads", args.threads]
     words += ["--no-cache"]
     if args.test:
@@ -139,4 +144,4 @@ def _measure(args: argparse.Namespace, folder: Path) -> int:
             words += [f"--{name}", getattr(args, name)]
     parser = argparse.ArgumentParser()
     evaluate.add_parser(parser.add_subparsers())
-    return evaluate.run(parser.parse_args([str(word) for word in words]))
+    return parser.parse_args([str(word) for word in words])

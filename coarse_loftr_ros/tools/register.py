@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="PNG",
-        help="B in the pixels of A, in colour where B is; black where B shows nothing",
+        help="B in the pixels of A, in colour where B is, in 8 bits; black where B shows nothing",
     )
     parser.add_argument(
         "--blend",

@@ -11,6 +11,7 @@ from coarse_loftr_ros.tools.errors import UserError, as_user_error
 from coarse_loftr_ros.tools.options import (
     add_pipeline_options,
     add_source_options,
+    check_topic_name,
     chosen_streams,
     make_pipeline,
     make_policy,
@@ -47,7 +48,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         metavar="OUT.mcap",
         help="recording to write: .mcap or .db3, or a name without either for a rosbag2 folder",
     )
-    parser.add_argument("--force", action="store_true", help="replace OUT when it exists")
+    parser.add_argument("--force", action="store_true", help="replace the recording OUT")
     add_source_options(parser)
     parser.add_argument(
         "--row-tolerance",
@@ -74,6 +75,9 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.tools.sources import open_source
 
     streams = chosen_streams(args)
+    check_topic_name("--node-name", args.node_name)
+    if args.output is not None:
+        _check_apart(args.output, args.source)
     tally = _Tally()
     with (
         as_user_error(BackendError, BagError),
@@ -83,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         tolerance = round(args.tolerance_ms * 1e6) if len(streams) > 1 else None
         with as_user_error(ValueError):
             moments = Moments(progress(source, "replay"), tolerance)
-        results = _match(args, moments)
+        results = _match(args, moments, source)
         if args.output is None:
             for _, result in results:
                 tally.add(result)
@@ -91,19 +95,31 @@ def run(args: argparse.Namespace) -> int:
             _write(args, results, tally)
         tally.seconds = time.perf_counter() - start
         tally.frames, tally.unpaired = moments.images, moments.unpaired
-    if tally.frames == 0:
-        raise UserError(f"{source.description} has no image that can be used{_why(source)}")
     print(tally.table(source))
     if args.output is not None:
         print(f"\nwritten: {args.output}")
     return 0
 
 
-def _match(args: argparse.Namespace, moments: Moments) -> Iterator[tuple[int, StreamResult]]:
-    """Time of recording and result of each moment."""
+def _check_apart(output: Path, source: Path) -> None:
+    """Refuse to replace what is read."""
+    read = source.resolve()
+    if output.resolve() in (read, *read.parents):
+        raise UserError(f"{output} is what is read; name another recording to write")
+
+
+def _match(
+    args: argparse.Namespace, moments: Moments, source: Source
+) -> Iterator[tuple[int, StreamResult]]:
+    """Time of recording and result of each moment.
+
+    Raises:
+        UserError: when there is not one image.
+    """
     from dataclasses import replace
 
     from coarse_loftr_ros.result import StreamResult
+    from coarse_loftr_ros.tools.sources import why_rejected
 
     pipeline = None
     for recorded, moment in moments:
@@ -120,6 +136,8 @@ def _match(args: argparse.Namespace, moments: Moments) -> Iterator[tuple[int, St
         else:
             rectified = args.row_tolerance > 0
             yield recorded, pipeline.process_stereo(left, right, rectified)
+    if moments.images == 0:
+        raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
 
 
 def _write(
@@ -149,12 +167,6 @@ def _write(
 
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr)
-
-
-def _why(source: Source) -> str:
-    if not source.rejected:
-        return ""
-    return ": " + "; ".join(f"{r.count} x {r.example}" for r in source.rejected.values())
 
 
 class _Tally:
@@ -191,16 +203,14 @@ class _Tally:
     def table(self, source: Source) -> str:
         from statistics import median
 
+        from coarse_loftr_ros.tools.sources import rejected_rows
         from coarse_loftr_ros.tools.table import two_columns
 
         status = [row[0] for row in self._results]
         rows = [("images", str(self.frames)), ("matched", str(len(status)))]
         if self.unpaired:
             rows.append(("without a partner", str(self.unpaired)))
-        rows += [
-            (f"rejected ({kind})", f"{rejected.count}, such as: {rejected.example}")
-            for kind, rejected in source.rejected.items()
-        ]
+        rows += rejected_rows(source)
         if status:
             rows += [(name, str(status.count(name))) for name in ("OK", "DEGRADED", "LOST")]
             rows += [

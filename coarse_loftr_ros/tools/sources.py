@@ -24,7 +24,7 @@ from coarse_loftr_ros.tools.cameras import Cameras, cameras_of_calibrations, cam
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 from coarse_loftr_ros.tools.images import read_grey
 
-__all__ = ["Source", "SourceImage", "decode", "open_source"]
+__all__ = ["Source", "SourceImage", "decode", "open_source", "rejected_rows", "why_rejected"]
 
 _BAG_FILES = (".mcap", ".db3")
 _IMAGE_FILES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm")
@@ -113,6 +113,20 @@ def decode(message: Any, compressed: bool) -> NDArray[np.uint8]:
         ImageError: when it cannot be used.
     """
     return decode_compressed(message) if compressed else decode_image(message)
+
+
+def rejected_rows(source: Source) -> list[tuple[str, str]]:
+    """What was rejected, as rows of a table."""
+    return [
+        (f"rejected ({kind})", f"{rejected.count}, such as: {rejected.example}")
+        for kind, rejected in source.rejected.items()
+    ]
+
+
+def why_rejected(source: Source) -> str:
+    """What was rejected, as the end of a sentence; empty when nothing was."""
+    causes = "; ".join(f"{r.count} x {r.example}" for r in source.rejected.values())
+    return f": {causes}" if causes else ""
 
 
 class _Bag:
@@ -223,7 +237,7 @@ def _image_files(folder: Path) -> list[Path]:
         raise UserError(f"{folder} is not a folder")
     files = [file for file in folder.iterdir() if file.suffix.lower() in _IMAGE_FILES]
     if not files:
-        raise UserError(f"{folder} is no recording and has no images")
+        raise UserError(f"{folder} is no recording (metadata.yaml) and has no images")
     return sorted(files, key=_natural)
 
 

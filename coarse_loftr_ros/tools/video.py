@@ -9,21 +9,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.tools.errors import UserError
+from coarse_loftr_ros.tools.errors import UserError, writing
 
 __all__ = ["write_video"]
 
 # MPEG-4 needs an OpenCV with FFmpeg, as its wheels and distributions have; Motion JPEG is built in.
-_FORMATS = ((".mp4", "mp4v"), (".avi", "MJPG"))
+_FORMATS = {".mp4": "mp4v", ".avi": "MJPG"}
+_SMALLEST_PX = 16  # encoders end in an exception below some size of their own
 
 
 def write_video(
-    stem: Path, pictures: Iterable[NDArray[np.uint8]], size: tuple[int, int], rate: float
+    path: Path, pictures: Iterable[NDArray[np.uint8]], size: tuple[int, int], rate: float
 ) -> Path:
-    """Write pictures as MPEG-4, or as Motion JPEG where OpenCV cannot do that.
+    """Write pictures as MPEG-4 (``.mp4``) or as Motion JPEG (``.avi``).
 
     Args:
-        stem: file name without its ending.
+        path: of the file; where OpenCV cannot write MPEG-4, the ending becomes ``.avi``.
         pictures: uint8 [H, W, 3], blue first, all of ``size``.
         size: (width, height), px.
         rate: pictures per second.
@@ -32,17 +33,27 @@ def write_video(
         The file.
 
     Raises:
-        UserError: when OpenCV can write neither.
+        UserError: when the file cannot be written, or the pictures are too small for a video.
     """
-    for suffix, code in _FORMATS:
-        path = stem.with_suffix(suffix)
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), rate, size)
+    if min(size) < _SMALLEST_PX:
+        raise UserError(
+            f"{path} cannot be written: the pictures have {size[0]}x{size[1]} px, and a video "
+            f"needs {_SMALLEST_PX}x{_SMALLEST_PX} or more"
+        )
+    for each in dict.fromkeys((path, path.with_suffix(".avi"))):
+        # OpenCV does not say why it cannot write, but the system does.
+        with writing(each), each.open("ab"):
+            pass
+        code = cv2.VideoWriter_fourcc(*_FORMATS[each.suffix.lower()])
+        writer = cv2.VideoWriter(str(each), code, rate, size)
         if writer.isOpened():
             try:
                 for picture in pictures:
                     writer.write(picture)
             finally:  # what was written until an error is a video, too
                 writer.release()
-            return path
+            return each
         writer.release()
-    raise UserError(f"OpenCV can write neither {stem}.mp4 nor {stem}.avi")
+        if each.stat().st_size == 0:
+            each.unlink()
+    raise UserError(f"OpenCV can write neither {path} nor Motion JPEG (.avi)")

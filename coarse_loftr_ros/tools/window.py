@@ -12,12 +12,13 @@ from coarse_loftr_ros.tools.errors import UserError
 from coarse_loftr_ros.tools.images import write_image
 from coarse_loftr_ros.tools.live_session import LiveSession
 
-__all__ = ["KEYS", "check_window", "show"]
+__all__ = ["KEYS", "check_window", "show", "window_size"]
 
 KEYS = "k keyframe  space pause  s snapshot  q quit"
 _TITLE = "coarse-loftr live"
 _QUIT = (ord("q"), 27)  # 27 is Escape
 _PAUSED_MS = 30
+_WIDEST_PX, _HIGHEST_PX = 1280, 800  # of the window at first; the user may change it
 
 
 def check_window() -> None:
@@ -47,12 +48,13 @@ def show(session: LiveSession, snapshots: Path) -> None:
     Raises:
         UserError: when a camera gives no more images, or a snapshot cannot be written.
     """
-    cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL)
+    # Without Qt's buttons, which would take the room that the picture needs.
+    cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
     first = True
     try:
         for picture in session.pictures():
             if first:
-                cv2.resizeWindow(_TITLE, picture.shape[1], picture.shape[0])
+                cv2.resizeWindow(_TITLE, *window_size(picture.shape[1], picture.shape[0]))
                 first = False
             cv2.imshow(_TITLE, picture)
             key = _wait(1)
@@ -69,6 +71,12 @@ def show(session: LiveSession, snapshots: Path) -> None:
                 return
     finally:
         cv2.destroyAllWindows()
+
+
+def window_size(width: int, height: int) -> tuple[int, int]:
+    """The picture's size, px, or what fits a small screen."""
+    scale = min(1.0, _WIDEST_PX / width, _HIGHEST_PX / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _has_windows() -> bool:

@@ -199,6 +199,9 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
         BagReader(tmp_path)
     with pytest.raises(BagError, match="does not exist"):
         BagReader(tmp_path / "absent.mcap")
+    (tmp_path / "photo.png").write_bytes(b"x" * 99)
+    with pytest.raises(BagError, match=r"photo\.png cannot be read"):
+        BagReader(tmp_path / "photo.png")
     (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n")
     with pytest.raises(BagError, match="ROS 1"):
         BagReader(tmp_path / "old.bag")
@@ -214,6 +217,30 @@ def test_an_existing_recording_is_kept_unless_it_may_be_replaced(tmp_path: Path)
         writer.write("/image", 1, image_message(frame(1)))
     with BagReader(path) as reader:
         assert reader.choose().count == 1
+
+
+def test_what_is_no_recording_is_never_replaced(tmp_path: Path) -> None:
+    photographs, note = tmp_path / "photographs", tmp_path / "note.txt"
+    photographs.mkdir()
+    for file in (photographs / "1.png", note):
+        file.write_text("precious")
+    for path in (photographs, note):
+        with pytest.raises(BagError, match="is no recording, and is not replaced"):
+            BagWriter(path, replace=True)
+    assert (photographs / "1.png").read_text() == note.read_text() == "precious"
+    path = tmp_path / "folder"
+    for replace in (False, True):
+        with BagWriter(path, replace=replace) as writer:
+            writer.write("/image", 1, image_message(frame(1)))
+    assert (path / "metadata.yaml").is_file()
+
+
+def test_a_recording_that_was_cut_off_says_how_to_save_it(tmp_path: Path) -> None:
+    whole = two_cameras(tmp_path / "whole.mcap").read_bytes()
+    for size in (50, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "half.mcap").write_bytes(whole[:size])
+        with pytest.raises(BagError, match=r"half\.mcap is cut off.*mcap recover"):
+            BagReader(tmp_path / "half.mcap")
 
 
 def test_a_recording_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:

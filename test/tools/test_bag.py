@@ -140,6 +140,7 @@ def test_what_is_no_folder_of_images_is_refused_and_nothing_is_left(
         ((tmp_path / "empty",), "has no images"),
         ((tmp_path / "late",), "times.txt has 2 times, and there are 1 images"),
         ((kitti_folder, "--rate", "0"), "--rate is 0.0"),
+        ((kitti_folder, "--namespace", "a b"), "--namespace is 'a b'"),
         ((kitti_folder, "--calib", "500,500,160,128"), "baseline"),
         ((kitti_folder, "--truth", tmp_path / "short.txt"), "1 poses without times"),
     ):

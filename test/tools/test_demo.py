@@ -1,11 +1,16 @@
 """`coarse-loftr demo` with real processes over real DDS."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from scenes import texture
 
+from coarse_loftr_ros.bags.messages import image_message
+from coarse_loftr_ros.bags.writer import BagWriter
+from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.result import Status
 from coarse_loftr_ros.tools.demo_report import DemoReport, summarise
 
@@ -46,6 +51,45 @@ def test_a_node_that_cannot_start_is_reported_with_its_last_words(
     done = run_tool(*arguments)
     assert done.returncode == 2
     assert "the node ended with code" in done.stderr and "magic" in done.stderr
+
+
+def test_images_larger_than_the_middlewares_memory_arrive(run_tool, tmp_path: Path) -> None:
+    """Fast DDS has 0.5 MiB by default, a 1080p colour image is 6 MiB."""
+    ground, bag = texture(2000, 1160, seed=1), tmp_path / "large.mcap"
+    with BagWriter(bag) as writer:
+        for number in range(10):
+            at = 8 * number
+            frame = Frame(ground[at : at + 1080, at : at + 1920], 10**18 + number * 250_000_000)
+            pixels = np.repeat(frame.image.reshape(-1), 3)
+            message = replace(image_message(frame), encoding="bgr8", step=3 * 1920, data=pixels)
+            writer.write("/image", frame.stamp, message)
+    done = run_tool("demo", "--bag", bag, "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    answered = next(line for line in done.stdout.splitlines() if "images answered" in line)
+    assert int(answered.split()[2]) >= 8, done.stdout
+
+
+def test_what_the_node_says_of_images_that_it_cannot_use_is_shown(run_tool, tmp_path: Path) -> None:
+    bag = tmp_path / "odd.mcap"
+    with BagWriter(bag) as writer:
+        for number in range(3):
+            frame = Frame(texture(64, 48), 10**18 + number * 100_000_000)
+            writer.write("/image", frame.stamp, replace(image_message(frame), encoding="odd7"))
+    done = run_tool("demo", "--bag", bag, "--output", tmp_path)
+    assert done.returncode == 1
+    assert "0 of 2 images were answered" in done.stderr and "'odd7'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("photo.png", "photo.png cannot be read"), ("taken", "taken is not a folder")],
+)
+def test_what_cannot_be_played_or_written_is_said_in_a_sentence(
+    refusal, flight_bag: Path, tmp_path: Path, name: str, sentence: str
+) -> None:
+    (tmp_path / name).write_bytes(b"x" * 99)
+    bag, output = (flight_bag, tmp_path / name) if name == "taken" else (tmp_path / name, tmp_path)
+    assert sentence in refusal("demo", "--bag", bag, "--output", output)
 
 
 def report(**changes) -> DemoReport:

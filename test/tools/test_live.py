@@ -12,6 +12,7 @@ import pytest
 
 from coarse_loftr_ros.tools.flight import Flight
 from coarse_loftr_ros.tools.video import write_video
+from coarse_loftr_ros.tools.window import window_size
 
 FAST = ("--threads", "1")
 
@@ -19,7 +20,7 @@ FAST = ("--threads", "1")
 @pytest.fixture(scope="module")
 def video(flight: Flight, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures = (cv2.cvtColor(frame.image, cv2.COLOR_GRAY2BGR) for frame in flight.frames())
-    return write_video(tmp_path_factory.mktemp("live") / "flight", pictures, (320, 256), 10.0)
+    return write_video(tmp_path_factory.mktemp("live") / "flight.mp4", pictures, (320, 256), 10.0)
 
 
 @pytest.fixture
@@ -119,3 +120,27 @@ def test_without_a_window_it_is_said_what_to_do(refusal, video: Path, monkeypatc
     sentence = refusal("live", video)
     assert "--headless OUT.mp4" in sentence
     assert "pip install opencv-python" in sentence or "DISPLAY is not set" in sentence
+
+
+def test_the_name_chooses_the_format_and_no_other_file_is_touched(
+    run_tool, video: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out.mp4").write_text("precious")
+    done = run_tool("live", video, "--headless", tmp_path / "out.avi", "--seconds", "0.3", *FAST)
+    assert done.returncode == 0, done.stderr
+    assert len(frames(tmp_path / "out.avi")) == 3
+    assert (tmp_path / "out.mp4").read_text() == "precious"
+
+
+def test_images_too_small_for_a_video_leave_none(refusal, tmp_path: Path) -> None:
+    image, out = tmp_path / "dot.png", tmp_path / "out.mp4"
+    cv2.imwrite(str(image), np.zeros((1, 1), np.uint8))
+    assert "needs 16x16 or more" in refusal("live", image, "--headless", out, *FAST)
+    assert not out.exists()
+
+
+def test_a_large_camera_s_window_fits_a_small_screen() -> None:
+    assert window_size(320, 280) == (320, 280)
+    width, height = window_size(6000, 4300)
+    assert width <= 1280 and height <= 800
+    assert width / height == pytest.approx(6000 / 4300, rel=0.01)

@@ -84,3 +84,33 @@ def test_images_without_a_common_view_are_lost_and_that_is_no_error(
     assert report["status"] == "LOST"
     assert report["homography"] is None and report["rms_px"] is None
     assert report["reason"]
+
+
+def test_the_darkest_of_16_bits_match_as_8_bits_do(run_tool, pair, tmp_path: Path) -> None:
+    """As of a 10-bit camera: the high byte alone would leave four grey levels."""
+    first, second, truth = pair
+    deep = tmp_path / "deep.png"
+    cv2.imwrite(str(deep), cv2.imread(str(first), cv2.IMREAD_GRAYSCALE).astype(np.uint16) * 4)
+    counts = []
+    for reference in (first, deep):
+        report = json.loads(run_tool("match", reference, second, *FAST).stdout)
+        counts.append(report["inlier_count"])
+        corners = np.array([[0.0, 0], [319, 0], [319, 255], [0, 255]])
+        error = transfer(np.array(report["homography"]), corners) - transfer(truth, corners)
+        assert np.linalg.norm(error, axis=1).mean() < 1.0
+    assert counts[1] > 0.9 * counts[0]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--search-views", 12), ("--search-views", -1), ("--second-pass", -1), ("--second-pass", 11)],
+)
+def test_options_out_of_range_are_refused_by_name(refusal, pair, option: str, value: int) -> None:
+    sentence = refusal("match", *pair[:2], option, value)
+    assert f"{option} is {value}" in sentence and "it must be 0 to 1" in sentence
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(refusal, pair, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("precious")
+    out = tmp_path / "taken" / "matches.json"
+    assert "taken is not a folder" in refusal("match", *pair[:2], "-o", out, *FAST)

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from coarse_loftr_ros.bags.messages import image_message
+from coarse_loftr_ros.bags.writer import BagWriter
 from coarse_loftr_ros.evaluation.trajectory_files import read_trajectory
 from coarse_loftr_ros.tools.flight import Flight
 
@@ -143,3 +145,36 @@ def test_methods_are_compared_on_every_drive_of_a_folder(
 
 def test_a_folder_without_a_sequence_is_refused(refusal, tmp_path: Path) -> None:
     assert "has no sequence with image_0/" in refusal("evaluate", "visual_odometry", tmp_path)
+
+
+def test_a_single_image_is_no_path_and_leaves_none(
+    refusal, kitti_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copy(kitti_folder / "image_0" / "000000.png", tmp_path / "0.png")
+    out = tmp_path / "out"
+    said = refusal("odometry", tmp_path, "--calib", "300,300,160,128", "-o", out / "path", *FAST)
+    assert "a path needs at least two images" in said
+    assert not out.exists()
+
+
+def test_images_that_took_no_part_are_counted(run_tool, flight: Flight, tmp_path: Path) -> None:
+    bag = tmp_path / "odd.mcap"
+    with BagWriter(bag) as writer:
+        for number, frame in enumerate(flight.frames()):
+            message = image_message(frame)
+            message.encoding = "odd7" if number == 4 else message.encoding
+            writer.write("/image", frame.stamp, message)
+    done = run_tool("odometry", bag, "--calib", "300,300,160,128", *FAST)
+    assert done.returncode == 0, done.stderr
+    assert "rejected (encoding)" in done.stdout and "'odd7' is not known" in done.stdout
+
+
+def test_names_that_cannot_be_used_are_refused_before_the_work(
+    refusal, kitti_folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    out = ("-o", tmp_path / "path")
+    plot, truth = tmp_path / "path.txt", tmp_path / "absent.txt"
+    assert "must end with .png" in refusal("odometry", kitti_folder, *out, "--plot", plot)
+    assert "there is no file" in refusal("odometry", kitti_folder, *out, "--truth", truth)
+    assert list(tmp_path.iterdir()) == []

@@ -83,3 +83,27 @@ def test_what_cannot_be_quantised_is_said_in_a_sentence(run_tool, arguments, sen
 def test_the_comparison_takes_no_single_precision(run_tool, photographs):
     refused = run_tool("evaluate", "precision", photographs, "--precision", "int8")
     assert refused.returncode == 2 and "leave --backend and --precision out" in refused.stderr
+
+
+def test_what_cannot_be_measured_is_said_before_anything_is_written(
+    run_tool, photographs, tmp_path
+):
+    out = tmp_path / "out"
+    words = ("quantize", "fast", "--images", photographs, "--output", out)
+    for options, sentence in (
+        (("--test", photographs, "--pairs", -2), "count is -2"),
+        (("--test", photographs, "--homography", tmp_path / "absent"), "there is no folder"),
+        (("--test", tmp_path), "has no image (.webp, .png"),
+    ):
+        refused = run_tool(*words, *options)
+        assert refused.returncode == 2 and sentence in refused.stderr, refused.stderr
+        assert not out.exists()
+
+
+def test_a_photograph_that_is_none_is_named(run_tool, tmp_path):
+    (tmp_path / "broken.png").touch()
+    refused = run_tool(
+        "quantize", "fast", "--images", tmp_path, "-o", tmp_path / "out", "--pairs", 0
+    )
+    assert refused.returncode == 2 and "broken.png is not an image" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -233,3 +233,33 @@ def test_a_video_is_replayed(run_tool, flight: Flight, tmp_path: Path) -> None:
     answers = messages(tmp_path / "out.mcap", "/matcher/homography")
     assert [stamp(m.header) for m in answers] == [k * 100_000_000 for k in range(1, 10)]
     assert row(done, "OK") == "9"
+
+
+def test_a_replay_without_an_image_leaves_no_recording(
+    refusal, flight: Flight, tmp_path: Path
+) -> None:
+    bag = tmp_path / "odd.mcap"
+    with BagWriter(bag) as writer:
+        message = image_message(next(iter(flight.frames())))
+        message.encoding = "odd7"
+        writer.write("/image", 1, message)
+    assert "'odd7' is not known" in refusal("replay", bag, "-o", tmp_path / "out.mcap")
+    assert [file.name for file in tmp_path.iterdir()] == ["odd.mcap"]
+
+
+def test_what_is_read_is_not_replaced(refusal, flight_bag: Path, tmp_path: Path) -> None:
+    bag = tmp_path / "bag.mcap"
+    content = flight_bag.read_bytes()
+    bag.write_bytes(content)
+    assert "is what is read" in refusal("replay", bag, "-o", bag, "--force")
+    assert bag.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--node-name", "a b"), ("--tolerance-ms", "nan"), ("--tolerance-ms", -1), ("--rate", "inf")],
+)
+def test_options_with_bad_values_are_refused_by_name(
+    refusal, flight_bag: Path, option: str, value: object
+) -> None:
+    assert f"{option} is " in refusal("replay", flight_bag, option, value)

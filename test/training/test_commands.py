@@ -204,11 +204,17 @@ def test_an_export_is_checked_and_loads(trained, tmp_path: Path, size: str | Non
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    for name, content in (("text.pt", b"no checkpoint"), ("empty.pt", b"")):
+    for name, content in (
+        ("text.pt", b"no checkpoint"),
+        ("empty.pt", b""),
+        ("photo.pt", b"\x89PNG\r\n\x1a\n"),
+    ):
         (tmp_path / name).write_bytes(content)
         assert cli.main(["export", str(tmp_path / name), str(tmp_path / "model")]) == 2
         (line,) = capsys.readouterr().err.strip().splitlines()
-        assert name in line
+        assert line.endswith(
+            f"{name} is no checkpoint of this project, such as the last.pt of a run"
+        )
     weights = tmp_path / "array.pt"
     np.save(weights.with_suffix(".npy"), np.zeros(3))
     weights.with_suffix(".npy").rename(weights)

@@ -29,17 +29,22 @@ class HomographyPair:
     homography: NDArray[np.float64]
 
 
+class ImageFileError(ValueError):
+    """A file that is no image, in words for the user."""
+
+
 def read_grey(path: Path) -> NDArray[np.uint8]:
     """Read an image file as grey, uint8 [H, W].
 
     Raises:
         FileNotFoundError: when there is no such file.
-        ValueError: when the file is not an image that OpenCV can decode.
+        ImageFileError: when the file is not an image that OpenCV can decode.
     """
     # Bytes first: OpenCV's own reading cannot tell a missing file from a broken one.
-    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if content.size else None
     if image is None:
-        raise ValueError(f"{path} is not an image that can be decoded")
+        raise ImageFileError(f"{path} is not an image that can be decoded")
     return image
 
 
