@@ -89,8 +89,8 @@ $(VENV)/.msgs: $(MESSAGES) | $(VENV)/.base
 	@touch $@
 
 $(VENV)/.test: $(READY)
-	@echo "Installing test tools, colcon and TensorRT for RTX into $(VENV) ..."
-	$(VENV)/$(PIP) install --editable '.[test,colcon,tensorrt-rtx]'
+	@echo "Installing test tools, colcon, evo and TensorRT for RTX into $(VENV) ..."
+	$(VENV)/$(PIP) install --editable '.[test,colcon,tensorrt-rtx,odometry]'
 	@touch $@
 
 $(VENV_TRAIN)/.test: $(PACKAGE) | $(VENV_TRAIN)/bin/python
