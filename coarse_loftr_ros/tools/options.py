@@ -27,6 +27,7 @@ __all__ = [
 
 ROW_TOLERANCE_PX = 1.5  # the default of the node
 _MOST_RATE = 10_000.0  # Hz
+_MOST_SIDE = 16384  # px
 _MOST_TOLERANCE_MS = 1e6
 
 
@@ -214,6 +215,6 @@ def size(text: str) -> tuple[int, int]:
         width, height = (int(side) for side in text.lower().split("x"))
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is no size; write it as 640x480") from None
-    if width < 1 or height < 1:
-        raise argparse.ArgumentTypeError(f"'{text}': both sides must be positive")
+    if not (1 <= width <= _MOST_SIDE and 1 <= height <= _MOST_SIDE):
+        raise argparse.ArgumentTypeError(f"'{text}': both sides must be 1 to {_MOST_SIDE} px")
     return width, height
