@@ -49,7 +49,7 @@ def pixel_jacobian(points: NDArray[np.float64], camera: Intrinsics) -> NDArray[n
 
 def tangent_basis(direction: NDArray[np.float64]) -> NDArray[np.float64]:
     """Two unit vectors, columns of [3, 2], square to a unit vector and to each other."""
-    x, y, z = (float(part) for part in direction)
+    x, y, z = direction.tolist()
     # Duff et al., "Building an Orthonormal Basis, Revisited", JCGT 2017: no branch but the sign.
     sign = -1.0 if z < 0.0 else 1.0
     a = -1.0 / (sign + z)

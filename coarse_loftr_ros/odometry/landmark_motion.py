@@ -81,7 +81,7 @@ class LandmarkCamera:
         return np.sqrt(np.maximum(square, 0.0))
 
     def residuals(self, landmarks: Landmarks, into_current: Pose) -> Residuals:
-        """Residuals (x, y, disparity) of all landmarks, whitened.
+        """Residuals (x, y and, of a pair, disparity) of all landmarks, whitened.
 
         An error of its distance moves a point along its ray, and with it all three residuals
         alike. Their covariance is thus ``D + s s^T``, ``D`` diagonal, and its
@@ -89,11 +89,11 @@ class LandmarkCamera:
         translation, and one of quite unknown distance its epipolar line, without a threshold.
         """
         residual, jacobian, sensitivity = self._project(landmarks, into_current)
-        known = np.isfinite(landmarks.current_disparity)
-        sigma = np.empty_like(residual)
-        sigma[:, :2] = self.pixel_sigma
-        sigma[:, 2] = np.where(known, self.disparity_sigma, _UNKNOWN_SIGMA_PX)
-        residual[:, 2][~known] = 0.0
+        sigma = np.full(residual.shape, self.pixel_sigma)
+        if self.depth_factor > 0.0:
+            known = np.isfinite(landmarks.current_disparity)
+            sigma[:, 2] = np.where(known, self.disparity_sigma, _UNKNOWN_SIGMA_PX)
+            residual[:, 2][~known] = 0.0
         spread = sensitivity / sigma
         square = np.einsum("nk,nk->n", spread, spread)
         factor = (1.0 - 1.0 / np.sqrt(1.0 + square)) / np.maximum(square, 1e-300)
@@ -108,26 +108,29 @@ class LandmarkCamera:
     def _project(
         self, landmarks: Landmarks, into_current: Pose
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Residuals [N, 3] in px, their Jacobian [N, 3, 6] by the motion, and sensitivities.
+        """Residuals [N, K] in px, their Jacobian [N, K, 6] by the motion, and sensitivities.
 
-        The sensitivities [N, 3] are what one standard deviation of the distance does to them.
+        The sensitivities [N, K] are what one standard deviation of the distance does to them.
+        ``K`` is 3 of a rectified pair, and 2 of one camera, which has no disparity.
         """
+        parts = 3 if self.depth_factor > 0.0 else 2
         turned = landmarks.points @ into_current.rotation.T
         points = turned + into_current.translation
         ahead = points[:, 2] > _LEAST_DEPTH_SHARE * landmarks.points[:, 2]
         inverse = 1.0 / np.where(ahead, points[:, 2], 1.0)
         x, y = points[:, 0] * inverse, points[:, 1] * inverse
         left = self.left
-        seen = self.depth_factor * inverse
-        residual = np.empty((len(points), 3))
+        residual = np.empty((len(points), parts))
         residual[:, 0] = left.fx * x + left.cx - landmarks.pixels[:, 0]
         residual[:, 1] = left.fy * y + left.cy - landmarks.pixels[:, 1]
-        residual[:, 2] = seen - landmarks.current_disparity
-        jacobian = np.zeros((len(points), 3, 6))
-        by_x, by_y, by_seen = left.fx * inverse, left.fy * inverse, seen * inverse
+        jacobian = np.zeros((len(points), parts, 6))
+        by_x, by_y = left.fx * inverse, left.fy * inverse
         jacobian[:, 0, 0], jacobian[:, 0, 2] = by_x, -by_x * x
         jacobian[:, 1, 1], jacobian[:, 1, 2] = by_y, -by_y * y
-        jacobian[:, 2, 2] = -by_seen
+        if parts == 3:
+            seen = self.depth_factor * inverse
+            residual[:, 2] = seen - landmarks.current_disparity
+            jacobian[:, 2, 2] = -seen * inverse
         # A rotation e moves a point by e x p; p is counted without the translation.
         jacobian[:, :, 3:] = cross(turned[:, None, :], jacobian[:, :, :3])
         along = turned * landmarks.sigma[:, None]

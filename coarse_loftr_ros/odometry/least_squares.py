@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["INLIER_SIGMAS", "Fit", "Residuals", "fit_robustly"]
+__all__ = ["INLIER_SIGMAS", "TOLERANCE", "Fit", "Residuals", "fit_robustly"]
 
 State = TypeVar("State")
 
@@ -19,6 +19,9 @@ INLIER_SIGMAS = 2.5
 # Tukey's constant: 95 % efficient on normal residuals of unit variance (Huber 1981). What lies
 # further off than this counts for nothing, however much it could move the state.
 _TUKEY = 4.6851
+# A step of this many standard deviations of what it moves is the last one: what is left after it is
+# much less.
+TOLERANCE = 0.3
 # Weights that fall with the error make a Gauss-Newton step too short; stretched, it takes half as
 # many of them.
 _STRETCH = 1.3
@@ -68,7 +71,7 @@ def fit_robustly(
     step: Callable[[State, NDArray[np.float64]], State],
     *,
     iterations: int = 6,
-    tolerance: float = 0.3,
+    tolerance: float = TOLERANCE,
     sigma_floor: float = 0.2,
     sigma_ceiling: float = np.inf,
 ) -> Fit[State] | None:

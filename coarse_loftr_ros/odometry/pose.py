@@ -23,21 +23,29 @@ _SMALL_ANGLE = 1e-6  # rad; below it the series is exact to the last bit of floa
 
 def skew(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     """The matrix [3, 3] whose product with ``x`` is the cross product ``vector x x``."""
-    x, y, z = vector
+    x, y, z = np.asarray(vector).tolist()
     return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
 
 
 def exp_rotation(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rotation matrix [3, 3] about the axis ``vector`` by its length in radians (Rodrigues)."""
-    vector = np.asarray(vector, np.float64)
-    square = float(vector @ vector)
-    angle = np.sqrt(square)
+    # Written out in plain numbers: one is made in each step of each fit.
+    x, y, z = np.asarray(vector, np.float64).tolist()
+    square = x * x + y * y + z * z
+    angle = math.sqrt(square)
     if angle < _SMALL_ANGLE:
         first, second = 1.0 - square / 6.0, 0.5 - square / 24.0
     else:
-        first, second = np.sin(angle) / angle, (1.0 - np.cos(angle)) / square
-    cross = skew(vector)
-    return np.eye(3) + first * cross + second * (cross @ cross)
+        first, second = math.sin(angle) / angle, (1.0 - math.cos(angle)) / square
+    xy, xz, yz = second * x * y, second * x * z, second * y * z
+    a, b, c = first * x, first * y, first * z
+    return np.array(
+        [
+            [1.0 - second * (y * y + z * z), xy - c, xz + b],
+            [xy + c, 1.0 - second * (x * x + z * z), yz - a],
+            [xz - b, yz + a, 1.0 - second * (x * x + y * y)],
+        ]
+    )
 
 
 def log_rotation(rotation: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,7 +20,13 @@ from coarse_loftr_ros.odometry.camera_rays import (
     rays_of,
     tangent_basis,
 )
-from coarse_loftr_ros.odometry.least_squares import INLIER_SIGMAS, Fit, Residuals, fit_robustly
+from coarse_loftr_ros.odometry.least_squares import (
+    INLIER_SIGMAS,
+    TOLERANCE,
+    Fit,
+    Residuals,
+    fit_robustly,
+)
 from coarse_loftr_ros.odometry.pose import Pose, exp_rotation, skew
 
 __all__ = [
@@ -30,12 +36,12 @@ __all__ = [
     "epipolar_distances",
     "fit_epipolar",
     "fit_turn",
-    "gric",
     "some_of",
     "triangulate",
 ]
 
 _ENOUGH_FOR_A_START = 200
+_NEAR = 1.0  # standard deviations: where a start is near enough
 _Motion = tuple[NDArray[np.float64], NDArray[np.float64]]  # rotation and direction
 
 # Most that a match counts for the direction, in multiples of what half of all matches do.
@@ -110,11 +116,11 @@ def fit_epipolar(
     best = None
     if length > 0.0:
         start = predicted.rotation, predicted.translation / length
-        best = _fit_from(start, few_reference, few_current, camera, threshold_px)
+        best = _fit_from(start, few_reference, few_current, camera, threshold_px, _NEAR)
     if best is None or not _is_certain(best, threshold_px):
         start = _sampled_motion(few_reference, few_current, camera, threshold_px)
         if start is not None:
-            other = _fit_from(start, few_reference, few_current, camera, threshold_px)
+            other = _fit_from(start, few_reference, few_current, camera, threshold_px, _NEAR)
             best = _better(best, other)
     if best is None:
         return None
@@ -133,6 +139,7 @@ def _fit_from(
     current: NDArray[np.float64],
     camera: Intrinsics,
     threshold_px: float,
+    tolerance: float = TOLERANCE,
 ) -> Fit[_Motion] | None:
     before, after = rays_of(reference, camera), rays_of(current, camera)
 
@@ -145,6 +152,7 @@ def _fit_from(
         start,
         lambda motion: _epipolar_residuals(before, after, camera, *motion),
         step,
+        tolerance=tolerance,
         sigma_ceiling=threshold_px / INLIER_SIGMAS,
     )
 
@@ -266,25 +274,6 @@ def triangulate(
 def some_of(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Evenly chosen rows, enough for a start by random samples, which all points refine."""
     return np.ascontiguousarray(points[:: -(-len(points) // _ENOUGH_FOR_A_START)])
-
-
-def gric(errors: NDArray[np.float64], sigma: float, structure: int, parameters: int) -> float:
-    """Geometric robust information criterion; the model of the least one explains best.
-
-    P. Torr, "Geometric motion segmentation and model selection", Phil. Trans. R. Soc. A, 1998:
-    the sum of ``min(e^2 / sigma^2, 2 (4 - d))`` plus ``d n ln 4 + k ln(4 n)``.
-
-    Args:
-        errors: distances [N] of matches from the model, px.
-        sigma: standard deviation of a match, px.
-        structure: dimension ``d`` of what the model leaves open: 3 for epipolar geometry (a match
-            moves along its line), 2 for a homography or a turn.
-        parameters: ``k`` of the model: 5 epipolar geometry of a calibrated camera, 8 a
-            homography, 3 a turn.
-    """
-    count = len(errors)
-    capped = np.minimum((errors / sigma) ** 2, 2.0 * (4 - structure))
-    return float(capped.sum() + structure * count * np.log(4.0) + parameters * np.log(4.0 * count))
 
 
 def _epipolar_lines(

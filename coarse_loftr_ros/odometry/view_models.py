@@ -23,11 +23,10 @@ from coarse_loftr_ros.odometry.two_views import (
     epipolar_distances,
     fit_epipolar,
     fit_turn,
-    gric,
     some_of,
 )
 
-__all__ = ["ViewModel", "choose_model"]
+__all__ = ["ViewModel", "choose_model", "gric"]
 
 _SIGMA_FLOOR_PX = 0.1
 # Most that a match counts when two motions are compared, squared standard deviations, and how many
@@ -114,6 +113,25 @@ def choose_model(
     if plane is not None:
         candidates.append(plane)
     return min(candidates, key=lambda scored: scored[0])[1] if candidates else None
+
+
+def gric(errors: NDArray[np.float64], sigma: float, structure: int, parameters: int) -> float:
+    """Geometric robust information criterion; the model of the least one explains best.
+
+    P. Torr, "Geometric motion segmentation and model selection", Phil. Trans. R. Soc. A, 1998:
+    the sum of ``min(e^2 / sigma^2, 2 (4 - d))`` plus ``d n ln 4 + k ln(4 n)``.
+
+    Args:
+        errors: distances [N] of matches from the model, px.
+        sigma: standard deviation of a match, px.
+        structure: dimension ``d`` of what the model leaves open: 3 for epipolar geometry (a match
+            moves along its line), 2 for a homography or a turn.
+        parameters: ``k`` of the model: 5 epipolar geometry of a calibrated camera, 8 a
+            homography, 3 a turn.
+    """
+    count = len(errors)
+    capped = np.minimum((errors / sigma) ** 2, 2.0 * (4 - structure))
+    return float(capped.sum() + structure * count * np.log(4.0) + parameters * np.log(4.0 * count))
 
 
 def _parallax(motion: EpipolarMotion, errors: NDArray[np.float64], sigma: float) -> ViewModel:
