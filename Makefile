@@ -88,9 +88,14 @@ $(VENV)/.msgs: $(MESSAGES) | $(VENV)/.base
 	$(VENV)/$(PIP) install --force-reinstall --no-deps ./coarse_loftr_msgs
 	@touch $@
 
-$(VENV)/.test: $(READY)
+$(VENV)/.test: $(READY) $(VENV)/.pycuda
 	@echo "Installing test tools, colcon, evo and TensorRT for RTX into $(VENV) ..."
 	$(VENV)/$(PIP) install --editable '.[test,colcon,tensorrt-rtx,odometry]'
+	@touch $@
+
+$(VENV)/.pycuda: scripts/install-pycuda | $(READY)
+	@echo "Compiling PyCUDA into $(VENV) (a minute or two, once) ..."
+	scripts/install-pycuda $(VENV)/bin/python
 	@touch $@
 
 $(VENV_TRAIN)/.test: $(PACKAGE) | $(VENV_TRAIN)/bin/python

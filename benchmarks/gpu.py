@@ -18,13 +18,10 @@ For a machine without a network, bring wheels made on one of the same kind (``pi
 wheels``): numpy, opencv-python-headless, onnx, onnxruntime, and for x86-64 either ``tensorrt`` or
 ``tensorrt-rtx-cu13-libs`` with ``tensorrt-rtx-cu13-bindings`` (RTX GPUs of compute capability 8.6,
 8.9 and 12.x). PyCUDA is compiled: ``pip wheel pycuda`` on a machine with CUDA's toolkit. Without
-one, the headers of the wheels nvidia-cuda-runtime, nvidia-cuda-crt and nvidia-cuda-profiler-api
-(their folder in ``CPATH``) and an empty shared library ``libcuda.so`` with the soname
-``libcuda.so.1`` (its folder in ``LIBRARY_PATH``) will do, with ``CUDA_ENABLE_CURAND = False`` in
-``~/.aksetup-defaults.py`` and ``LDFLAGS=-Wl,--no-as-needed``, or the linker leaves the empty
-library out and nothing brings the driver. ``onnxruntime-gpu`` takes the place of onnxruntime; it
-wants CUDA and cuDNN, which ``pip download "onnxruntime-gpu[cuda,cudnn]"`` brings as wheels. A file
-that is too large to carry: ``split -b 60M``, then ``cat`` in order.
+one, ``scripts/install-pycuda`` installs what works on a machine with a driver, too, and pip keeps
+the wheel (``pip cache list pycuda --format=abspath``). ``onnxruntime-gpu`` takes the place of
+onnxruntime; it wants CUDA and cuDNN, which ``pip download "onnxruntime-gpu[cuda,cudnn]"`` brings as
+wheels. A file that is too large to carry: ``split -b 60M``, then ``cat`` in order.
 
 Building takes most of the time. The report is saved after every part and engines are kept, so a run
 that was cut short has lost nothing, and the next one is quicker; ``--models fast`` and ``--models

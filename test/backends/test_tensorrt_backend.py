@@ -78,7 +78,7 @@ def test_a_graph_that_the_driver_refuses_is_an_error_of_the_device(broken_driver
 
 
 def test_a_gpu_that_cuda_cannot_use_is_refused_in_a_sentence(broken_driver, tensorrt_rtx):
-    pytest.importorskip("pycuda", reason="PyCUDA is not installed (it needs CUDA's headers)")
+    pytest.importorskip("pycuda", reason="PyCUDA is not installed (make test does it)")
     done = python(
         broken_driver,
         "from coarse_loftr_ros.backends.base import BackendError, ModelFiles\n"
@@ -94,7 +94,7 @@ def test_a_gpu_that_cuda_cannot_use_is_refused_in_a_sentence(broken_driver, tens
 
 
 def test_auto_goes_on_with_a_cpu_and_says_why(broken_driver, tensorrt_rtx):
-    pytest.importorskip("pycuda", reason="PyCUDA is not installed (it needs CUDA's headers)")
+    pytest.importorskip("pycuda", reason="PyCUDA is not installed (make test does it)")
     done = python(
         broken_driver,
         "from coarse_loftr_ros.backends.base import ModelFiles, Reports\n"
