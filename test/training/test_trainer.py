@@ -9,7 +9,6 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (make test-train)")
 
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import yaml
@@ -17,11 +16,9 @@ from torch import nn
 
 from coarse_loftr_ros.evaluation.data.split import held_out
 from coarse_loftr_ros.network.checkpoint import load_checkpoint, load_network, save_checkpoint
-from coarse_loftr_ros.network.matcher_net import MatcherConfig, MatcherNet
-from coarse_loftr_ros.network.restore import open_network
+from coarse_loftr_ros.network.matcher_net import MatcherNet
 from coarse_loftr_ros.training.distributed import Processes, joined
 from coarse_loftr_ros.training.ema import MovingAverage
-from coarse_loftr_ros.training.initialise import initialise
 from coarse_loftr_ros.training.meters import Meters
 from coarse_loftr_ros.training.run_folder import git_revision
 from coarse_loftr_ros.training.settings import (
@@ -31,7 +28,7 @@ from coarse_loftr_ros.training.settings import (
     read_yaml,
 )
 from coarse_loftr_ros.training.step import MixedPrecision
-from coarse_loftr_ros.training.stream import TrainingStream, ValidationPairs
+from coarse_loftr_ros.training.stream import TrainingStream
 from coarse_loftr_ros.training.trainer import Trainer, train
 
 CPU = torch.device("cpu")
@@ -297,42 +294,6 @@ def test_means_leave_out_what_was_not_measured():
     for value in (1.0, torch.nan, 3.0):
         meters.add({"recall": torch.tensor(value)})
     assert meters.take(ALONE) == {"recall": 2.0}
-
-
-def test_a_deeper_network_starts_as_the_shallower_one_it_is_made_of(tmp_path, tiny_config):
-    torch.manual_seed(3)
-    net = MatcherNet(tiny_config)
-    save_checkpoint(tmp_path / "small.pt", net, 0)
-    deeper = MatcherNet(replace(tiny_config, stage_blocks=(1, 0, 2, 0), cross_layers=2))
-    sentence = initialise(deeper, tmp_path / "small.pt")
-    assert "new here: cross_layers.1" in sentence and "not taken" not in sentence
-    images = torch.rand(2, 1, 1, 64, 96)
-    with torch.no_grad():
-        for ours, theirs in zip(net.eval()(*images), deeper.eval()(*images), strict=True):
-            torch.testing.assert_close(ours, theirs)
-
-
-def test_weights_that_do_not_fit_are_named_and_nothing_at_all_is_refused(tmp_path, tiny_config):
-    net = MatcherNet(tiny_config)
-    save_checkpoint(tmp_path / "small.pt", net, 0)
-    wider = MatcherNet(replace(tiny_config, fine_channels=12))
-    assert "not taken: fine" in initialise(wider, tmp_path / "small.pt")
-    assert torch.equal(wider.descriptor.weight, net.descriptor.weight)
-    with pytest.raises(ValueError, match="has a name and shape of this network"):
-        initialise(nn.Linear(2, 2), tmp_path / "small.pt")
-
-
-def test_a_run_begins_as_the_shipped_model_it_starts_from(settings, tmp_path):
-    run = settings(tmp_path / "run", initialise=Path("fast"), network=MatcherConfig())
-    net = Trainer(run, ALONE).net
-    model = open_network(Path("fast"))
-    images = next(ValidationPairs(run).batches(CPU)).reference
-    with torch.no_grad():
-        ours, theirs = (one.encode(images)[0] for one in (net.eval(), model))
-        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
-        # Once it trains, norms use the images' own statistics, and the model's are not known.
-        apart = [(one.train().encode(images)[0] - theirs).abs().mean() for one in (net, model)]
-    assert apart[0] < 0.5 * apart[1]
 
 
 def test_a_device_that_is_not_there_is_refused():
