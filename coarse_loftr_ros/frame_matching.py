@@ -16,8 +16,13 @@ from coarse_loftr_ros.matcher import Matcher, PointMatches
 from coarse_loftr_ros.refinement import RefinementSettings, refine
 from coarse_loftr_ros.result import Correspondences, Homography
 from coarse_loftr_ros.search import Found, SearchSettings, find_matches
+from coarse_loftr_ros.viewpoint import zoom_of
 
 __all__ = ["FrameMatch", "FramePoints", "MatchSettings", "match_frames", "match_points"]
+
+# From this zoom on points are aligned on all pixels of both images: the farther view has few for
+# what the nearer one shows, and averaging them for less noise costs more than it brings.
+_ZOOMED = 1.4
 
 
 @dataclass(frozen=True)
@@ -148,25 +153,31 @@ def match_points(
     if settings.refinement.enabled and settings.refinement.points_per_cell == 2:
         corners = reference.features(matcher).corners
         matches = with_second_points(matches, corners, found.first, settings.max_matches)
+    explained = found.first.explains()
+    if explained and zoom_of(found.first.matrix, reference.map.network) > _ZOOMED:
+        details = reference.fine_detail, current.fine_detail
+    else:
+        details = reference.detail, current.detail
+    to_details = reference.to(details[0]), current.to(details[1])
     matches = PointMatches(
-        transfer(reference.to_detail, matches.reference).astype(np.float32),
-        transfer(current.to_detail, matches.current).astype(np.float32),
+        transfer(to_details[0], matches.reference).astype(np.float32),
+        transfer(to_details[1], matches.current).astype(np.float32),
         matches.confidence,
         matches.point,
     )
     warp = None
-    if found.first.explains():
-        warp = current.to_detail @ found.first.matrix @ np.linalg.inv(reference.to_detail)
+    if explained:
+        warp = to_details[1] @ found.first.matrix @ np.linalg.inv(to_details[0])
     matches = refine(
         matches,
-        reference.detail,
-        current.detail,
+        details[0].image,
+        details[1].image,
         settings.refinement,
         warp,
-        current.detail_scale,
+        current.scale_of(details[1]),
     )
-    reference_points = reference.detail_map.to_image(matches.reference)
-    current_points = current.detail_map.to_image(matches.current)
+    reference_points = details[0].map.to_image(matches.reference)
+    current_points = details[1].map.to_image(matches.current)
     kept = _inside(reference_points, reference.frame) & _inside(current_points, current.frame)
     if not kept.all():
         matches = matches.select(kept)

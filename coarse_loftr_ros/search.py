@@ -32,6 +32,8 @@ class SearchSettings:
             stream tries few per image.
         reliable_inliers: a first homography with fewer inliers is a failure. Unrelated images
             reach 13 by chance.
+        promising_inliers: of a first homography that may be chance or right; a second look from
+            there finds more inliers only where it is right.
         sure_inliers: a viewpoint that reaches this many ends the search.
         second_pass: change of view (see ``view_change``) from which the current image is matched
             once more as the reference saw it.
@@ -39,6 +41,7 @@ class SearchSettings:
 
     views: int = 2
     reliable_inliers: int = 22
+    promising_inliers: int = 11
     sure_inliers: int = 60
     second_pass: float = 0.1
 
@@ -76,8 +79,9 @@ def find_matches(
     """Match two frames.
 
     The current image is matched as it is. Where that fails, it is turned and zoomed until a
-    viewpoint matches. Where the images turn out to be far apart (rotation, zoom), it is matched
-    once more as seen from about the reference's viewpoint, which gives several times the matches.
+    viewpoint matches. Where the images turn out to be far apart (rotation, zoom), or few matches
+    agree, it is matched once more as seen from about the reference's viewpoint, which gives several
+    times the matches where that was right.
 
     Args:
         matcher: that encodes and matches.
@@ -111,7 +115,7 @@ def find_matches(
                 found = other
             if found.first.inliers >= settings.sure_inliers:
                 break
-    if needs_other_view(found.first, size, settings):
+    if _is_promising(found.first, settings) or needs_other_view(found.first, size, settings):
         again = seen_from(found.first.matrix)
         if again.first.inliers > found.first.inliers:
             found = again
@@ -131,6 +135,10 @@ def needs_other_view(first: FirstHomography, size: NetworkSize, settings: Search
     return view_change(first.matrix, size) > settings.second_pass
 
 
+def _is_promising(first: FirstHomography, settings: SearchSettings) -> bool:
+    return settings.promising_inliers <= first.inliers < settings.reliable_inliers
+
+
 def _match_view(
     matcher: Matcher,
     reference: EncodedFrame,
@@ -147,7 +155,8 @@ def _match_view(
     if view is None:
         features = current.features(matcher)
     else:
-        image = render_view(current.detail, current.to_detail @ view, current.map.network)
+        detail = current.detail
+        image = render_view(detail.image, current.to(detail) @ view, current.map.network)
         features = matcher.encode(image)
     matches = matcher.match(reference.features(matcher), features, threshold, limit)
     if view is not None:

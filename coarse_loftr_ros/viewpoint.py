@@ -18,7 +18,14 @@ from coarse_loftr_ros.homography import fit_homography
 from coarse_loftr_ros.matcher import PointMatches
 from coarse_loftr_ros.preprocessing import NetworkSize
 
-__all__ = ["FirstHomography", "candidate_views", "fit_first", "render_view", "view_change"]
+__all__ = [
+    "FirstHomography",
+    "candidate_views",
+    "fit_first",
+    "render_view",
+    "view_change",
+    "zoom_of",
+]
 
 # The first homography is fitted to unrefined points: about a fine pixel of tolerance.
 _THRESHOLD_PX = 4.0
@@ -100,6 +107,19 @@ def view_change(homography: NDArray[np.float64], size: NetworkSize) -> float:
     jacobian = homography[None, :2, :2] - moved[:, :, None] * homography[None, None, 2, :2]
     jacobian = jacobian / depth[:, None, None]
     return float(np.linalg.norm(jacobian - np.eye(2), ord=2, axis=(1, 2)).max())
+
+
+def zoom_of(homography: NDArray[np.float64], size: NetworkSize) -> float:
+    """How much larger one of two views shows what is in the middle of the first; at least 1.
+
+    Args:
+        homography: between the pixels of two views.
+        size: of the first view.
+    """
+    middle = np.array([(size.width - 1) / 2, (size.height - 1) / 2, 1.0])
+    depth = max(abs(float(homography[2] @ middle)), 1e-4)
+    zoom = math.sqrt(max(abs(float(np.linalg.det(homography))), 1e-12) / depth**3)
+    return max(zoom, 1.0 / zoom)
 
 
 def render_view(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scenes import motion, texture, view
 
+from coarse_loftr_ros import frame_matching
 from coarse_loftr_ros.evaluation.metrics import mean_corner_error
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.pairing import Consecutive, Keyframe, KeyframeRule
@@ -47,6 +48,34 @@ def test_turned_and_zoomed_pairs_are_matched_to_a_fraction_of_a_pixel(pipeline, 
     result = pipeline.process_pair(seen(np.eye(3)), seen(truth))
     assert result.homography.status == Status.OK
     assert mean_corner_error(result.homography.matrix, truth, 640, 480) < 1.5
+
+
+@pytest.mark.parametrize("zoom", [0.5, 0.65, 1.6, 2.0])
+def test_zoomed_pairs_are_aligned_on_all_pixels(pipeline, monkeypatch, zoom):
+    truth = turned(5, zoom)
+    pairs = [(seen(np.eye(3), stamp), seen(truth, stamp + 1)) for stamp in (0, 2, 4)]
+
+    def error():
+        found = [pipeline.process_pair(*pair).homography.matrix for pair in pairs]
+        return np.median([mean_corner_error(matrix, truth, 640, 480) for matrix in found])
+
+    fine = error()
+    monkeypatch.setattr(frame_matching, "_ZOOMED", np.inf)
+    assert fine < error()
+    assert fine < 0.2 * max(1.0, zoom**2)
+
+
+def test_few_matches_that_agree_are_looked_at_once_more(pipeline):
+    """At the edge of what the network matches: a second look tells right from chance."""
+    found = {}
+    for promising in (11, 22):
+        search = SearchSettings(views=0, promising_inliers=promising, second_pass=10)
+        pipeline.match_settings = MatchSettings(search=search)
+        found[promising] = [
+            pipeline.process_pair(seen(np.eye(3)), seen(turned(angle))).homography.status
+            for angle in (45, 50, 55, 60)
+        ]
+    assert found[11].count(Status.OK) > found[22].count(Status.OK)
 
 
 def test_without_search_they_are_lost(pipeline):

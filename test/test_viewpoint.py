@@ -8,7 +8,7 @@ from scenes import motion, texture, view
 from coarse_loftr_ros.homography import transfer
 from coarse_loftr_ros.matcher import PointMatches
 from coarse_loftr_ros.preprocessing import NetworkSize
-from coarse_loftr_ros.viewpoint import candidate_views, fit_first, render_view, view_change
+from coarse_loftr_ros.viewpoint import candidate_views, fit_first, render_view, view_change, zoom_of
 
 SIZE = NetworkSize(512, 384)
 
@@ -27,6 +27,14 @@ def test_the_candidates_keep_the_centre_and_are_all_different():
         np.testing.assert_allclose(transfer(each, centre), centre)
         assert view_change(each, SIZE) >= 0.5
     assert len({tuple(np.round(each, 6).ravel()) for each in views}) == len(views) == 11
+
+
+@pytest.mark.parametrize("zoom", [0.4, 1.0, 2.5])
+@pytest.mark.parametrize("turn", [0, 77, 180])
+def test_a_zoom_is_told_whatever_turns_and_shifts(zoom, turn):
+    moved = motion(13, -40, turn, zoom)
+    assert zoom_of(moved, SIZE) == pytest.approx(max(zoom, 1 / zoom))
+    assert zoom_of(-3 * moved, SIZE) == pytest.approx(max(zoom, 1 / zoom))
 
 
 @pytest.mark.parametrize("turn", [1, 2, 3])
