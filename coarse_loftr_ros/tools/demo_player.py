@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 import rclpy
+from lifecycle_msgs.srv import GetState
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -66,6 +67,7 @@ class Player:
                 HomographyStamped, f"{matcher}/homography", self._on_homography, reliable
             ),
         ]
+        self._state = self._node.create_client(GetState, f"{matcher}/get_state")
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
@@ -101,8 +103,12 @@ class Player:
             if time.monotonic() > deadline:
                 raise UserError(f"the node did not offer its topics within {timeout_s:.0f} s")
             time.sleep(0.05)
-        # Its side of the connections comes up a moment after ours.
-        time.sleep(0.5)
+        # Its side of the connections comes up after ours, and what is sent before is lost. They are
+        # announced in order: a call that is answered proves that those made before it are there.
+        while not self._answers_a_call(0.5):
+            check()
+            if time.monotonic() > deadline:
+                raise UserError(f"the node answered no call within {timeout_s:.0f} s")
 
     def play(self, messages: Iterable[RecordedMessage], check: Callable[[], None]) -> None:
         """Publish messages in the time in which they were recorded.
@@ -134,10 +140,22 @@ class Player:
                 return
             time.sleep(0.02)
 
+    def _answers_a_call(self, seconds: float) -> bool:
+        """Whether the node answers in time; a call may be sent too early as well."""
+        future = self._state.call_async(GetState.Request())
+        deadline = time.monotonic() + seconds
+        while not future.done() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return future.done()
+
     def _connected(self) -> bool:
-        return self._publisher.get_subscription_count() > 0 and all(
-            self._node.count_publishers(subscription.topic_name) > 0
-            for subscription in self._subscriptions
+        return (
+            self._publisher.get_subscription_count() > 0
+            and self._state.service_is_ready()
+            and all(
+                self._node.count_publishers(subscription.topic_name) > 0
+                for subscription in self._subscriptions
+            )
         )
 
     def _spin(self) -> None:

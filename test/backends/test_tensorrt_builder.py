@@ -54,7 +54,15 @@ def test_progress_rises_to_the_end(tensorrt_rtx):
     assert all(phase for _, phase in seen)
 
 
-def test_ctrl_c_ends_a_build(tensorrt_rtx):
+@pytest.fixture
+def listening_to_ctrl_c():
+    """A process that was started in the background may have inherited that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_a_build(tensorrt_rtx, listening_to_ctrl_c):
     seen = []
 
     def interrupt(part, phase):

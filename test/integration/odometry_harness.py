@@ -124,7 +124,7 @@ class OdometryClient(Client):
             ),
             "the node's topics",
         )
-        self.spin(0.3)
+        self.settle()
 
     def send_cameras(self, focal: float = FOCAL) -> None:
         """As a driver does, again and again: the node asks for no reliability."""

@@ -148,6 +148,26 @@ class Client:
         self.node.destroy_client(client)
         return future.result()
 
+    def settle(self, node: str = "") -> None:
+        """Wait until a node (the process's) knows this client's publishers and subscriptions.
+
+        To know the node's is not enough: what is sent before the node knows ours is lost. They are
+        announced in order, so an answered call proves that those made before it are known.
+        """
+        client = self.node.create_client(GetState, f"{node or self.process.name}/get_state")
+        self.until(client.service_is_ready, "the service get_state")
+        answered = False
+        for _ in range(30):  # a request may be sent too early as well
+            future = client.call_async(GetState.Request())
+            end = time.monotonic() + 0.5
+            while not future.done() and time.monotonic() < end:
+                self.executor.spin_once(0.02)
+            answered = future.done()
+            if answered:
+                break
+        self.node.destroy_client(client)
+        assert answered, f"get_state was never answered:\n{self.process.output}"
+
     def trigger(self, service: str) -> Trigger.Response:
         return self.call(Trigger, f"{self.process.name}/{service}", Trigger.Request())
 
@@ -227,7 +247,7 @@ class MatcherClient(Client):
             ),
             "the node's topics",
         )
-        self.spin(0.3)
+        self.settle()
 
     def message(self, image: np.ndarray, frame_id: str = "camera") -> Image:
         """An image message with the next stamp."""

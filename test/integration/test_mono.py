@@ -239,7 +239,7 @@ def test_overlay_is_drawn_while_someone_looks(client):
     pictures: list[Image] = []
     subscription = client.node.create_subscription(Image, "matcher/overlay", pictures.append, 10)
     client.until(lambda: client.node.count_publishers("matcher/overlay"), "the overlay's publisher")
-    client.spin(0.5)
+    client.settle()
     client.send(at(client, 0, 0))
     message = at(client, 4, 0)
     client.match(message)

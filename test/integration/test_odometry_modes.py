@@ -59,6 +59,7 @@ def test_another_odometry_gives_one_camera_its_lengths(start_odometry):
     client = start_odometry("/external", "mode:=mono", "mono.scale:=external")
     publisher = client.node.create_publisher(Odometry, "external_odometry", RELIABLE)
     client.until(publisher.get_subscription_count, "the subscription of external_odometry")
+    client.settle()
     client.send_cameras()
 
     def wheels(index: int) -> None:
@@ -105,6 +106,7 @@ def test_over_ground_the_altitude_gives_lengths(start_odometry, source):
     publisher = client.node.create_publisher(Range, "range", RELIABLE)
     if source == "range":
         client.until(publisher.get_subscription_count, "the subscription of range")
+        client.settle()
 
     def measure(index: int) -> None:
         for when in (index - 1, index):

@@ -142,7 +142,8 @@ def test_both_nodes_give_the_trajectory_of_the_code_without_ros(bag):
             ),
             "both nodes",
         )
-        client.spin(0.5)
+        client.settle()
+        client.settle("matcher")
         with AnyReader([bag]) as reader:
             messages = [(c.topic, bytes(raw)) for c, _, raw in reader.messages()]
         # The nodes ask for no reliability of camera_info: it is said more than once before.
