@@ -193,14 +193,15 @@ class Client:
         return self.call(SetParameters, f"{self.process.name}/set_parameters", request).results[0]
 
     def diagnostic(self, name: str) -> tuple[int, str, dict[str, str]]:
-        """Level, message and values of the node's next status with this name."""
+        """Level, message and values of a status with this name that is made from now on."""
         wanted = f"{self.namespace}/{self.process.name}: {name}"
         self.diagnostics.clear()
 
         def found() -> list:
             return [s for array in self.diagnostics for s in array.status if s.name == wanted]
 
-        self.until(found, f"the diagnostic {wanted}", 5.0)
+        # The first one may have been on its way already.
+        self.until(lambda: len(found()) >= 2, f"the diagnostic {wanted}", 8.0)
         status = found()[-1]
         values = {pair.key: pair.value for pair in status.values}
         return int.from_bytes(status.level, "little"), status.message, values
