@@ -1,8 +1,24 @@
-"""Which functions of CUDA's driver a library in its place has to have."""
+"""A library in the place of CUDA's driver, and which functions it has to have."""
 
 import importlib.util
 import re
+import shutil
+import subprocess
 from pathlib import Path
+
+import pytest
+
+
+def make_driver(folder, code, *options):
+    """Compile C code to ``libcuda.so.1`` in a folder, which is returned."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip(reason="there is no C compiler")
+    source, name = folder / "driver.c", "libcuda.so.1"
+    source.write_text(code)
+    shared = ["-w", "-shared", "-fPIC", f"-Wl,-soname,{name}", *options]
+    subprocess.run([compiler, *shared, "-o", folder / name, source], check=True)
+    return folder
 
 
 def functions_of_graphs():

@@ -5,13 +5,12 @@ driver's place that refuses everything. ``benchmarks/gpu.py`` measures more.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from pycuda_driver import functions_of_graphs, functions_of_pycuda
+from pycuda_driver import functions_of_graphs, functions_of_pycuda, make_driver
 from scenes import motion, texture, view
 
 from coarse_loftr_ros.backends.base import ModelFiles
@@ -29,8 +28,6 @@ needs_gpu = pytest.mark.skipif(find_gpu() is None, reason="this machine has no N
 @pytest.fixture(scope="module")
 def broken_driver(tmp_path_factory):
     """Makes a folder with a ``libcuda.so.1`` that finds a GPU with which nothing can be done."""
-    compiler = shutil.which("cc") or pytest.skip("there is no C compiler")
-    folder = tmp_path_factory.mktemp("driver")
     works = {"cuInit", "cuDeviceGet", "cuDeviceGetCount"}
     called = works | functions_of_pycuda() | functions_of_graphs()
     named = {"cuGetErrorName", "cuGetErrorString"}
@@ -47,14 +44,7 @@ def broken_driver(tmp_path_factory):
         f'int {name}(int error, const char **text) {{ *text = "no device"; return 0; }}'
         for name in named
     ]
-    source = folder / "driver.c"
-    source.write_text("\n".join(code))
-    name = "libcuda.so.1"
-    subprocess.run(
-        [compiler, "-w", "-shared", "-fPIC", f"-Wl,-soname,{name}", "-o", folder / name, source],
-        check=True,
-    )
-    return folder
+    return make_driver(tmp_path_factory.mktemp("driver"), "\n".join(code))
 
 
 def python(driver, code):

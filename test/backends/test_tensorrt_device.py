@@ -5,12 +5,11 @@ tested is that our code balances its calls and survives failures as PyCUDA repor
 """
 
 import os
-import shutil
 import subprocess
 import sys
 
 import pytest
-from pycuda_driver import functions_of_graphs, functions_of_pycuda
+from pycuda_driver import functions_of_graphs, functions_of_pycuda, make_driver
 
 pytest.importorskip("pycuda", reason="PyCUDA is not installed (make test does it)")
 
@@ -71,19 +70,13 @@ MEMORY = {MEMORY}
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
     """A folder with the driver; what PyCUDA calls besides answers that it is not supported."""
-    compiler = shutil.which("cc") or pytest.skip("there is no C compiler")
-    folder = tmp_path_factory.mktemp("driver")
     missing = [
         name
         for name in functions_of_pycuda() | functions_of_graphs()
         if f"int {name}(" not in DRIVER
     ]
-    source = folder / "driver.c"
-    source.write_text(DRIVER + "".join(f"int {name}() {{ return 801; }}\n" for name in missing))
-    name = "libcuda.so.1"
-    options = ["-w", "-shared", "-fPIC", f"-DMEMORY={MEMORY}", f"-Wl,-soname,{name}"]
-    subprocess.run([compiler, *options, "-o", folder / name, source], check=True)
-    return folder
+    code = DRIVER + "".join(f"int {name}() {{ return 801; }}\n" for name in missing)
+    return make_driver(tmp_path_factory.mktemp("driver"), code, f"-DMEMORY={MEMORY}")
 
 
 def run(driver, code):
