@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from coarse_loftr_ros.frame import Intrinsics
-from coarse_loftr_ros.rectification import Calibration
+from coarse_loftr_ros.rectification import Calibration, CalibrationError, check_projection
 
 __all__ = ["calibration_of", "intrinsics_of"]
 
@@ -23,9 +23,12 @@ def intrinsics_of(calibration: Calibration, width: int, height: int) -> Intrinsi
     Returns:
         ``None`` when the camera is not calibrated, or the image is not the one described.
     """
-    fx, _, cx, _, _, fy, cy = calibration.projection[:7]
-    if not (fx > 0 and fy > 0) or (width, height) != (calibration.width, calibration.height):
+    try:
+        check_projection(calibration)
+        calibration.check_size(width, height)
+    except CalibrationError:
         return None
+    fx, _, cx, _, _, fy, cy = calibration.projection[:7]
     return Intrinsics(fx, fy, cx, cy)
 
 
@@ -33,25 +36,48 @@ def calibration_of(info: Any) -> Calibration:
     """The camera that a ``sensor_msgs/CameraInfo`` describes, of ROS or read from a recording.
 
     Binning and region of interest are applied, so that all values are in px of the images as
-    received.
+    received. Nothing is made of the image's size, and K, D, R and P may say anything: see
+    ``check_projection`` and ``Rectification``.
+
+    Raises:
+        CalibrationError: when it describes no image: width or height is 0, or binning or region
+            of interest leave nothing of it.
     """
-    binning = np.maximum(1, [info.binning_x, info.binning_y])
-    whole = info.roi.width == 0 or info.roi.height == 0
-    described = [info.width, info.height] if whole else [info.roi.width, info.roi.height]
-    width, height = (int(side) for side in np.asarray(described) // binning)
+    roi = info.roi
+    if not (info.width and info.height):
+        raise CalibrationError(
+            f"camera_info describes images of {info.width}x{info.height}; both sides must be at "
+            "least 1"
+        )
+    width, height, left, top = int(info.width), int(info.height), 0, 0
+    if roi.width and roi.height:
+        left, top = int(roi.x_offset), int(roi.y_offset)
+        if left + roi.width > width or top + roi.height > height:
+            raise CalibrationError(
+                f"camera_info has a region of interest of {roi.width}x{roi.height} at ({left}, "
+                f"{top}); it must lie within its {width}x{height} px"
+            )
+        width, height = int(roi.width), int(roi.height)
+    binning = max(1, int(info.binning_x)), max(1, int(info.binning_y))
+    if binning[0] > width or binning[1] > height:
+        raise CalibrationError(
+            f"camera_info has a binning of {binning[0]}x{binning[1]}, which leaves nothing of its "
+            f"{width}x{height} px"
+        )
     # Pixel centres are integers, so a pixel of 2x2 binning lies between two of the full image.
     to_received = np.array(
         [
-            [1 / binning[0], 0, (0.5 - info.roi.x_offset) / binning[0] - 0.5],
-            [0, 1 / binning[1], (0.5 - info.roi.y_offset) / binning[1] - 0.5],
+            [1 / binning[0], 0, (0.5 - left) / binning[0] - 0.5],
+            [0, 1 / binning[1], (0.5 - top) / binning[1] - 0.5],
             [0, 0, 1],
         ]
     )
-    camera = to_received @ np.reshape(info.k, (3, 3))
-    projection = to_received @ np.reshape(info.p, (3, 4))
+    with np.errstate(invalid="ignore", over="ignore"):  # of values that are not finite
+        camera = to_received @ np.reshape(info.k, (3, 3))
+        projection = to_received @ np.reshape(info.p, (3, 4))
     return Calibration(
-        width,
-        height,
+        width // binning[0],
+        height // binning[1],
         info.distortion_model,
         tuple(float(value) for value in info.d),
         tuple(camera.ravel().tolist()),

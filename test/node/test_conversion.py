@@ -28,6 +28,7 @@ from coarse_loftr_ros.node.conversion import (
     stamp_ns,
     time_message,
 )
+from coarse_loftr_ros.rectification import CalibrationError
 from coarse_loftr_ros.result import Correspondences, Homography, MatchResult, Status
 
 stamps = st.integers(0, (2**31 - 1) * 10**9 + 999_999_999)
@@ -156,9 +157,36 @@ def test_binning_and_region_move_the_principal_point():
     assert found.cy == (240 - 40 + 0.5) / 2 - 0.5
 
 
-@pytest.mark.parametrize("info", [CameraInfo(), CameraInfo(width=640, height=480)])
-def test_an_uncalibrated_camera_has_no_intrinsics(info):
-    assert intrinsics_of(calibration_of(info), 640, 480) is None
+def test_an_uncalibrated_camera_has_no_intrinsics():
+    assert intrinsics_of(calibration_of(CameraInfo(width=640, height=480)), 640, 480) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "region", "sentence"),
+    [
+        ({"width": 0}, None, "camera_info describes images of 0x480; both sides must be"),
+        ({"height": 0}, None, "camera_info describes images of 640x0; both sides must be"),
+        (
+            {"width": 0, "height": 2**32 - 1, "binning_x": 2, "binning_y": 2},
+            None,
+            "describes images of 0x4294967295",
+        ),
+        ({"binning_y": 481}, None, "a binning of 1x481, which leaves nothing of its 640x480 px"),
+        (
+            {},
+            (600, 0, 41, 480),
+            r"a region of interest of 41x480 at \(600, 0\); it must lie within",
+        ),
+        ({}, (0, 2**32 - 1, 640, 2**32 - 1), "it must lie within its 640x480 px"),
+    ],
+)
+def test_a_camera_info_that_describes_no_image_is_refused(fields, region, sentence):
+    info = calibration(**fields)
+    if region:
+        roi = info.roi
+        roi.x_offset, roi.y_offset, roi.width, roi.height = region
+    with pytest.raises(CalibrationError, match=sentence):
+        calibration_of(info)
 
 
 def test_a_calibration_of_another_size_is_not_used():
