@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,62 @@ import numpy as np
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.rectification import Calibration, CalibrationError, check_projection
 
-__all__ = ["calibration_of", "intrinsics_of"]
+__all__ = ["LatestCamera", "calibration_of", "describe", "intrinsics_of"]
 
 
-def intrinsics_of(calibration: Calibration, width: int, height: int) -> Intrinsics | None:
+class LatestCamera:
+    """The camera of one topic, by the latest of its camera_info that can be used.
+
+    One that cannot be used leaves the one before in its place.
+
+    Args:
+        check: refuses a calibration by raising ``CalibrationError``; it allocates nothing.
+
+    Attributes:
+        calibration: ``None`` until one came that can be used.
+        problem: why the newest camera_info is not used; empty when it is.
+    """
+
+    def __init__(self, check: Callable[[Calibration], object] = check_projection) -> None:
+        self.calibration: Calibration | None = None
+        self.problem = ""
+        self._check = check
+        self._newest: tuple | None = None
+
+    def take(self, info: Any) -> bool:
+        """A camera_info came, as ``calibration_of`` takes it.
+
+        Returns:
+            Whether the camera is another one than before, or the first.
+        """
+        newest = _contents(info)
+        if newest == self._newest:
+            return False
+        self._newest = newest
+        try:
+            calibration = calibration_of(info)
+            self._check(calibration)
+        except CalibrationError as error:
+            kept = "" if self.calibration is None else "; the one before stays in use"
+            self.problem = f"{error}{kept}"
+            return False
+        self.problem = ""
+        if calibration == self.calibration:
+            return False
+        self.calibration = calibration
+        return True
+
+
+def describe(calibration: Calibration) -> str:
+    """The camera of the rectified image, in words."""
+    fx, _, cx, _, _, fy, cy = calibration.projection[:7]
+    return (
+        f"{calibration.width}x{calibration.height} fx {fx:g} fy {fy:g} cx {cx:g} cy {cy:g} "
+        f"baseline {calibration.baseline + 0.0:g}"  # no -0
+    )
+
+
+def intrinsics_of(calibration: Calibration, width: int, height: int) -> Intrinsics:
     """Intrinsics of the rectified image, from the projection matrix.
 
     Args:
@@ -20,14 +73,11 @@ def intrinsics_of(calibration: Calibration, width: int, height: int) -> Intrinsi
         width: of the image as received, px.
         height: of the image as received, px.
 
-    Returns:
-        ``None`` when the camera is not calibrated, or the image is not the one described.
+    Raises:
+        CalibrationError: when the camera is not calibrated, or the image is not the one described.
     """
-    try:
-        check_projection(calibration)
-        calibration.check_size(width, height)
-    except CalibrationError:
-        return None
+    check_projection(calibration)
+    calibration.check_size(width, height)
     fx, _, cx, _, _, fy, cy = calibration.projection[:7]
     return Intrinsics(fx, fy, cx, cy)
 
@@ -83,4 +133,15 @@ def calibration_of(info: Any) -> Calibration:
         tuple(camera.ravel().tolist()),
         tuple(float(value) for value in info.r),
         tuple(projection.ravel().tolist()),
+    )
+
+
+def _contents(info: Any) -> tuple:
+    """All of a camera_info but its header, cheap to compare also where values are not numbers."""
+    roi = info.roi
+    return (
+        (info.width, info.height, info.binning_x, info.binning_y),
+        (roi.x_offset, roi.y_offset, roi.width, roi.height),
+        info.distortion_model,
+        *(field.tobytes() for field in (info.d, info.k, info.r, info.p)),
     )

@@ -88,9 +88,12 @@ class Activity:
                 reliable=values["image_reliability"] == "reliable",
                 depth=values["queue_depth"],
                 use_mask=values["use_mask"],
+                rectify=values["rectify"],
             ),
             self._take,
             self._lost,
+            self._reject,
+            self._inform,
         )
         pairing = "stereo pairs" if stereo else f"{values['pairing']} images"
         self._log.info(f"matching {pairing} of {', '.join(self._inputs.topics)}")
@@ -199,6 +202,10 @@ class Activity:
 
     def _failed(self, failure: BaseException) -> None:
         self.failure = failure
+
+    def _reject(self, cause: str, sentence: str) -> None:
+        self._statistics.rejected(cause)
+        self._warn(cause + " left out", sentence)
 
     def _warn(self, kind: str, sentence: str) -> None:
         if self._occasionally.now(kind):

@@ -11,17 +11,14 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
-from coarse_loftr_ros.camera_info import calibration_of, intrinsics_of
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.result import MatchResult, StereoMatch
 
 __all__ = [
-    "calibration_of",
     "correspondences_message",
     "header_of",
     "homography_message",
     "image_message",
-    "intrinsics_of",
     "stamp_ns",
     "time_message",
 ]

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from coarse_loftr_ros.camera_info import LatestCamera, describe
 from coarse_loftr_ros.node.conversion import stamp_ns
-from coarse_loftr_ros.node.subscribing import SubscriptionEventCallbacks, subscribe
+from coarse_loftr_ros.node.subscribing import subscribe, subscribe_to_latest
+from coarse_loftr_ros.rectification import Calibration, Rectification, check_projection
 
 __all__ = ["Arrival", "InputSettings", "Inputs"]
 
@@ -26,6 +28,7 @@ class InputSettings:
         reliable: ask publishers for reliability.
         depth: messages that may wait in the middleware.
         use_mask: subscribe to ``mask``.
+        rectify: use only camera_info that says how to rectify.
     """
 
     stereo: bool
@@ -33,6 +36,7 @@ class InputSettings:
     reliable: bool
     depth: int
     use_mask: bool
+    rectify: bool
 
     @property
     def sides(self) -> tuple[str, ...]:
@@ -49,7 +53,7 @@ class Arrival:
         message: not decoded yet.
         stamp: of its header, integer nanoseconds.
         received: ``perf_counter`` time, seconds.
-        camera_info: the latest of this camera.
+        camera: by the latest camera_info that can be used, ``None`` before there was one.
         mask: the latest mask.
     """
 
@@ -57,7 +61,7 @@ class Arrival:
     message: Image | CompressedImage
     stamp: int
     received: float
-    camera_info: CameraInfo | None
+    camera: Calibration | None
     mask: Image | None
 
 
@@ -69,6 +73,8 @@ class Inputs:
         settings: how.
         on_image: called on the executor with each image.
         on_lost: called with the number of images that the middleware lost.
+        reject: called with a cause and a sentence when a camera_info is not used.
+        inform: called with a cause and a sentence when a camera is another one than before.
     """
 
     def __init__(
@@ -77,11 +83,16 @@ class Inputs:
         settings: InputSettings,
         on_image: Callable[[Arrival], None],
         on_lost: Callable[[int], None],
+        reject: Callable[[str, str], None],
+        inform: Callable[[str, str], None],
     ) -> None:
         self._node = node
         self._settings = settings
         self._on_image = on_image
-        self._camera_info: dict[int, CameraInfo] = {}
+        self._reject = reject
+        self._inform = inform
+        check = Rectification if settings.rectify else check_projection
+        self._cameras = [LatestCamera(check) for _ in settings.sides]
         self._mask: Image | None = None
         self._type = CompressedImage if settings.compressed else Image
         reliability = (
@@ -90,7 +101,6 @@ class Inputs:
         images = QoSProfile(
             depth=settings.depth, history=HistoryPolicy.KEEP_LAST, reliability=reliability
         )
-        sensor = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._images = []
         self._others = []
         for side, prefix in enumerate(settings.sides):
@@ -100,26 +110,10 @@ class Inputs:
             self._images.append(subscribe(node, self._type, source, take, images, on_lost))
             # The calibration of /camera/image_raw is /camera/camera_info, as with image_transport.
             info_topic = topic.rsplit("/", 1)[0] + "/camera_info"
-            self._others.append(
-                node.create_subscription(
-                    CameraInfo, info_topic, self._camera_info_callback(side), sensor
-                )
-            )
+            take_info = self._camera_info_callback(self._cameras[side], info_topic)
+            self._others += subscribe_to_latest(node, CameraInfo, info_topic, take_info)
         if settings.use_mask:
-            # A mask may be sent once by a latched publisher or with every image by an ordinary
-            # one; a subscription that receives from both kinds does not get the former's past.
-            latched = QoSProfile(
-                depth=1,
-                reliability=ReliabilityPolicy.RELIABLE,
-                durability=DurabilityPolicy.TRANSIENT_LOCAL,
-            )
-            quiet = SubscriptionEventCallbacks(incompatible_qos=lambda event: None)
-            for qos in (latched, sensor):
-                self._others.append(
-                    node.create_subscription(
-                        Image, "mask", self._take_mask, qos, event_callbacks=quiet
-                    )
-                )
+            self._others += subscribe_to_latest(node, Image, "mask", self._take_mask)
 
     @property
     def topics(self) -> Sequence[str]:
@@ -173,16 +167,24 @@ class Inputs:
                     message,
                     stamp_ns(message.header.stamp),
                     now,
-                    self._camera_info.get(side),
+                    self._cameras[side].calibration,
                     self._mask,
                 )
             )
 
         return take
 
-    def _camera_info_callback(self, side: int) -> Callable[[CameraInfo], None]:
+    def _camera_info_callback(
+        self, camera: LatestCamera, topic: str
+    ) -> Callable[[CameraInfo], None]:
         def take(message: CameraInfo) -> None:
-            self._camera_info[side] = message
+            before = camera.calibration
+            if camera.take(message) and before is not None:
+                after = describe(camera.calibration)
+                self._inform("camera_info", f"{topic} changed from {describe(before)} to {after}")
+            # A camera that nobody calibrated sends zeros: only where it has to be, that is a fault.
+            if camera.problem and (self._settings.rectify or any(message.p)):
+                self._reject("camera_info", f"{topic} left out: {camera.problem}")
 
         return take
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import BackendError
+from coarse_loftr_ros.camera_info import intrinsics_of
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.image_decoding import ImageError, decode_compressed, decode_image
-from coarse_loftr_ros.node.conversion import calibration_of, intrinsics_of
 from coarse_loftr_ros.node.inputs import Arrival
 from coarse_loftr_ros.node.outputs import Outputs
 from coarse_loftr_ros.node.statistics import Statistics
@@ -108,20 +108,15 @@ class Matching:
         if len(frames) == 1:
             result = StreamResult(self._pipeline.process(left))
         else:
-            result = self._pipeline.process_stereo(left, right, self._rows_correspond(arrivals))
+            known = left.intrinsics is not None and right.intrinsics is not None
+            rectified = known and rows_correspond(*(arrival.camera for arrival in arrivals))
+            result = self._pipeline.process_stereo(left, right, rectified)
             self._check_rows(result.across)
         if result.temporal is None:
             self._statistics.count("first references")
         elif result.temporal.new_reference:
             self._statistics.count("new references")
         return result
-
-    def _rows_correspond(self, arrivals: tuple[Arrival, ...]) -> bool:
-        """Whether both cameras are known to be calibrated as a stereo pair."""
-        left, right = (arrival.camera_info for arrival in arrivals)
-        if left is None or right is None:
-            return False
-        return rows_correspond(calibration_of(left), calibration_of(right))
 
     def _check_rows(self, across: StereoMatch) -> None:
         """Count what the row constraint rejected; say when it cannot be right."""
@@ -180,35 +175,33 @@ class Matching:
         else:
             image, encoding = decode_image(message, self.depth16), message.encoding
         mask = self._mask(arrival, image)
-        if self._rectify:
-            rectification = self._rectification(arrival)
-            try:
-                image, mask = rectification.image(image), rectification.image_mask(mask)
-            except CalibrationError as error:
-                raise ImageError("camera_info", str(error)) from error
         height, width = image.shape
         intrinsics = None
-        if arrival.camera_info is not None:
-            intrinsics = intrinsics_of(calibration_of(arrival.camera_info), width, height)
+        try:
+            if self._rectify:
+                image, mask = self._rectified(arrival, image, mask)
+            if arrival.camera is not None:
+                intrinsics = intrinsics_of(arrival.camera, width, height)
+        except CalibrationError as error:
+            if self._rectify:
+                raise ImageError("camera_info", str(error)) from error
+            self._reject("camera_info", f"camera_info left out: {error}")
         return Frame(image, arrival.stamp, message.header.frame_id, encoding, intrinsics, mask)
 
-    def _rectification(self, arrival: Arrival) -> Rectification:
-        """The camera's maps, made anew only when its calibration changes.
+    def _rectified(
+        self, arrival: Arrival, image: NDArray[np.uint8], mask: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+        """Image and mask through the camera's maps, which a change of the camera makes anew.
 
         Raises:
-            ImageError: when the camera is not calibrated.
+            CalibrationError: when there is no camera, or it is not this image's.
         """
-        if arrival.camera_info is None:
-            raise ImageError("camera_info", "rectify is true, and no camera_info has come yet")
-        calibration = calibration_of(arrival.camera_info)
+        if arrival.camera is None:
+            raise CalibrationError("rectify is true, and no camera_info that says how has come yet")
         known = self._rectifications.get(arrival.side)
-        if known is None or known.calibration != calibration:
-            try:
-                known = Rectification(calibration)
-            except CalibrationError as error:
-                raise ImageError("camera_info", str(error)) from error
-            self._rectifications[arrival.side] = known
-        return known
+        if known is None or known.calibration is not arrival.camera:
+            known = self._rectifications[arrival.side] = Rectification(arrival.camera)
+        return known.image(image), known.image_mask(mask)
 
     def _mask(self, arrival: Arrival, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """The latest mask where it fits the image; one that does not is reported and left out.

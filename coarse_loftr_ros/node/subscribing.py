@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 try:
@@ -13,7 +13,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
-__all__ = ["SubscriptionEventCallbacks", "subscribe"]
+__all__ = ["subscribe", "subscribe_to_latest"]
 
 
 def subscribe(
@@ -41,3 +41,31 @@ def subscribe(
         return node.create_subscription(kind, topic, take, qos, event_callbacks=events)
     except UnsupportedEventTypeError:  # not every middleware counts its losses
         return node.create_subscription(kind, topic, take, qos)
+
+
+def subscribe_to_latest(
+    node: Node, kind: type, topic: str, take: Callable[[object], None]
+) -> list[Subscription]:
+    """Subscribe to what may be sent once by a latched publisher, or over and over by another.
+
+    A subscription that receives from both kinds does not get what the former sent before: so
+    there are two, and what a latched publisher sends now comes twice.
+
+    Args:
+        node: that subscribes.
+        kind: of the messages.
+        topic: its name.
+        take: called on the executor with each message; only the newest waits.
+    """
+    latched = QoSProfile(
+        depth=1,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+    every = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    # A publisher that is not latched does not fit the former, which is no news.
+    quiet = SubscriptionEventCallbacks(incompatible_qos=lambda event: None)
+    return [
+        node.create_subscription(kind, topic, take, qos, event_callbacks=quiet)
+        for qos in (latched, every)
+    ]

@@ -12,7 +12,7 @@ from coarse_loftr_ros.camera_info import intrinsics_of
 from coarse_loftr_ros.evaluation.data.kitti_files import find_calibration, read_projections
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.odometry.observations import StereoRig
-from coarse_loftr_ros.rectification import Calibration, baseline_of
+from coarse_loftr_ros.rectification import Calibration, CalibrationError, baseline_of
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 
 __all__ = ["Cameras", "cameras_of_calibrations", "cameras_of_folder", "parse_cameras"]
@@ -89,9 +89,8 @@ def cameras_of_calibrations(calibrations: Sequence[Calibration]) -> Cameras:
     Raises:
         UserError: when one is not calibrated.
     """
-    cameras = [intrinsics_of(each, each.width, each.height) for each in calibrations]
-    if None in cameras:
-        raise UserError("the camera_info of the recording is not calibrated: P is zero")
+    with as_user_error(CalibrationError):
+        cameras = [intrinsics_of(each, each.width, each.height) for each in calibrations]
     if len(cameras) == 1:
         return Cameras(cameras[0])
     return Cameras(cameras[0], cameras[1], baseline_of(*calibrations))

@@ -35,6 +35,11 @@ DOMAIN = random.randint(1, 100)
 PERIOD_NS = 33_000_000
 GRACE_S = 8.0
 RELIABLE = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
 
 
 class NodeProcess:
@@ -213,11 +218,6 @@ class MatcherClient(Client):
     def __init__(self, process: NodeProcess, stereo: bool = False) -> None:
         super().__init__(process)
         self.stamp = 1_000_000_000
-        latched = QoSProfile(
-            depth=1,
-            reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL,
-        )
         node = self.node
         sides = ("left/", "right/") if stereo else ("",)
         self.images = [node.create_publisher(Image, side + "image", RELIABLE) for side in sides]
@@ -225,7 +225,7 @@ class MatcherClient(Client):
             node.create_publisher(CameraInfo, side + "camera_info", RELIABLE) for side in sides
         ]
         self.compressed = node.create_publisher(CompressedImage, "image/compressed", RELIABLE)
-        self.mask = node.create_publisher(Image, "mask", latched)
+        self.mask = node.create_publisher(Image, "mask", LATCHED)
         self.correspondences: list[Correspondences] = []
         self.across: list[Correspondences] = []
         self.homographies: list[HomographyStamped] = []

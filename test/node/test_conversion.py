@@ -12,7 +12,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built")
 
 from rclpy.serialization import deserialize_message, serialize_message
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences as CorrespondencesMessage
@@ -20,15 +20,12 @@ from coarse_loftr_msgs.msg import HomographyStamped
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.image_decoding import decode_image
 from coarse_loftr_ros.node.conversion import (
-    calibration_of,
     correspondences_message,
     homography_message,
     image_message,
-    intrinsics_of,
     stamp_ns,
     time_message,
 )
-from coarse_loftr_ros.rectification import CalibrationError
 from coarse_loftr_ros.result import Correspondences, Homography, MatchResult, Status
 
 stamps = st.integers(0, (2**31 - 1) * 10**9 + 999_999_999)
@@ -131,63 +128,3 @@ def test_status_constants_are_those_of_the_message():
 def test_images_decode_to_what_was_sent(image):
     sent = serialize_message(image_message(image, Header()))
     np.testing.assert_array_equal(decode_image(deserialize_message(sent, Image)), image)
-
-
-def calibration(**fields) -> CameraInfo:
-    info = CameraInfo(width=640, height=480)
-    info.p = [500.0, 0, 320.0, 0, 0, 510.0, 240.0, 0, 0, 0, 1, 0]
-    for name, value in fields.items():
-        setattr(info, name, value)
-    return info
-
-
-def test_intrinsics_are_those_of_the_rectified_image():
-    found = intrinsics_of(calibration_of(calibration()), 640, 480)
-    assert (found.fx, found.fy, found.cx, found.cy) == (500, 510, 320, 240)
-
-
-def test_binning_and_region_move_the_principal_point():
-    info = calibration(binning_x=2, binning_y=2)
-    info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height = 100, 40, 200, 100
-    found = intrinsics_of(calibration_of(info), 100, 50)
-    assert (found.fx, found.fy) == (250, 255)
-    # A ray through the centre of full pixels 101 and 102 is 1.5 px right of the region's pixel 0:
-    # half a binned pixel right of binned pixel 0, whose centre is between full pixels 0 and 1.
-    assert found.cx == (320 - 100 + 0.5) / 2 - 0.5
-    assert found.cy == (240 - 40 + 0.5) / 2 - 0.5
-
-
-def test_an_uncalibrated_camera_has_no_intrinsics():
-    assert intrinsics_of(calibration_of(CameraInfo(width=640, height=480)), 640, 480) is None
-
-
-@pytest.mark.parametrize(
-    ("fields", "region", "sentence"),
-    [
-        ({"width": 0}, None, "camera_info describes images of 0x480; both sides must be"),
-        ({"height": 0}, None, "camera_info describes images of 640x0; both sides must be"),
-        (
-            {"width": 0, "height": 2**32 - 1, "binning_x": 2, "binning_y": 2},
-            None,
-            "describes images of 0x4294967295",
-        ),
-        ({"binning_y": 481}, None, "a binning of 1x481, which leaves nothing of its 640x480 px"),
-        (
-            {},
-            (600, 0, 41, 480),
-            r"a region of interest of 41x480 at \(600, 0\); it must lie within",
-        ),
-        ({}, (0, 2**32 - 1, 640, 2**32 - 1), "it must lie within its 640x480 px"),
-    ],
-)
-def test_a_camera_info_that_describes_no_image_is_refused(fields, region, sentence):
-    info = calibration(**fields)
-    if region:
-        roi = info.roi
-        roi.x_offset, roi.y_offset, roi.width, roi.height = region
-    with pytest.raises(CalibrationError, match=sentence):
-        calibration_of(info)
-
-
-def test_a_calibration_of_another_size_is_not_used():
-    assert intrinsics_of(calibration_of(calibration()), 320, 240) is None

@@ -61,11 +61,11 @@ def test_both_eyes_may_be_counted_from_a_third_camera():
         (info(), info(), "P[3] of /right/camera_info is 0; it must be negative"),
         (info(), info(baseline=-0.1), "P[3] of /right/camera_info is 40; it must be negative"),
         (info(), info(0.1, focal=410.0), "the cameras are no rectified stereo pair: fx is 400"),
-        (info(focal=0.0), info(0.1), "/left/camera_info is not calibrated"),
+        (info(focal=0.0), info(0.1), "/left/camera_info left out: the camera is not calibrated"),
         (
             info(width=320),
             info(0.1),
-            "/left/camera_info describes images of 320x480, the correspondences are of 640x480",
+            "/left/camera_info: image is 640x480, camera_info describes 320x480",
         ),
     ],
 )
@@ -82,9 +82,9 @@ def test_cameras_that_cannot_be_used_are_refused_in_words(left, right, sentence)
 @pytest.mark.parametrize(
     ("number", "value", "sentence"),
     [
-        (0, np.nan, "/left/camera_info is not calibrated: fx and fy of P are nan and 400; they"),
-        (5, -400.0, "/left/camera_info is not calibrated: fx and fy of P are 400 and -400; they"),
-        (2, np.nan, "P of /left/camera_info is no camera: cx is nan; it must be finite"),
+        (0, np.nan, "/left/camera_info left out: P[0] of camera_info is nan; it must be finite"),
+        (5, -400.0, "/left/camera_info left out: the camera is not calibrated: fx and fy of P are"),
+        (3, np.inf, "/left/camera_info left out: P[3] of camera_info is inf; it must be finite"),
     ],
 )
 def test_a_camera_that_cannot_be_is_refused_in_words(number, value, sentence):
@@ -105,6 +105,22 @@ def test_a_repeated_camera_is_no_change_and_another_one_is():
     assert said.startswith("/left/camera_info changed from 640x480 fx 400")
     assert "to 640x480 fx 500" in said
     assert cameras.single(640, 480).fx == 500.0
+
+
+@pytest.mark.parametrize("empty", [CameraInfo(), info(focal=0.0), info(width=0)])
+def test_the_good_camera_stays_when_one_that_says_nothing_comes(empty):
+    cameras = Cameras(TOPICS[:1])
+    assert cameras.take(0, empty) == ""
+    with pytest.raises(CameraError, match="/left/camera_info left out"):
+        cameras.single(640, 480)
+    assert cameras.take(0, info()) == ""
+    assert cameras.problem(0) == ""
+    assert cameras.take(0, empty) == ""
+    assert cameras.problem(0).startswith("/left/camera_info left out: ")
+    assert cameras.problem(0).endswith("; the one before stays in use")
+    assert cameras.single(640, 480).fx == 400.0
+    assert cameras.take(0, info()) == ""
+    assert cameras.problem(0) == ""
 
 
 def test_binning_counts_and_distortion_does_not_change_the_rectified_camera():

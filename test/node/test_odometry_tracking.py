@@ -101,7 +101,7 @@ def test_a_reference_of_another_size_is_refused():
     world.tracking.add(message)
     assert world.outputs.estimates == []
     assert world.statistics.snapshot().rejected == {"camera_info": 1}
-    assert "describes images of 640x480, the correspondences are of 320x480" in world.sentences[-1]
+    assert "image is 320x480, camera_info describes 640x480" in world.sentences[-1]
     message.reference_width = message.reference_height = 0  # who sent it does not say
     world.tracking.add(message)
     assert world.outputs.estimates[-1].status == Status.OK
@@ -119,7 +119,9 @@ def test_stereo_matches_of_another_size_are_left_out():
     world.tracking.add(world.temporal(2))
     assert world.outputs.estimates[-1].status == Status.OK  # by those of the reference
     assert world.statistics.snapshot().rejected == {"stereo": 1}
-    assert world.sentences[-1].startswith("stereo correspondences left out: /left/camera_info desc")
+    assert world.sentences[-1].startswith(
+        "stereo correspondences left out: /left/camera_info: image"
+    )
 
 
 def test_after_time_went_back_speeds_of_the_new_time_give_the_length():

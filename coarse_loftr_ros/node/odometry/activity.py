@@ -27,7 +27,7 @@ from coarse_loftr_ros.node.odometry.tracking import Tracking
 from coarse_loftr_ros.node.odometry.transforms import MountingLookup, tf_available
 from coarse_loftr_ros.node.parameter import Value
 from coarse_loftr_ros.node.statistics import Snapshot, Statistics
-from coarse_loftr_ros.node.subscribing import subscribe
+from coarse_loftr_ros.node.subscribing import subscribe, subscribe_to_latest
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 from coarse_loftr_ros.odometry.pose import Pose
 
@@ -133,10 +133,10 @@ class Activity:
             self._subscriptions.append(
                 subscribe(node, Correspondences, topic, take, depth, self._count_lost)
             )
-        sensors = [
-            (CameraInfo, topic, self._camera_callback(side))
-            for side, topic in enumerate(info_topics)
-        ]
+        for side, topic in enumerate(info_topics):
+            take_info = self._camera_callback(side)
+            self._subscriptions += subscribe_to_latest(node, CameraInfo, topic, take_info)
+        sensors = []
         if values["mode"] == "mono" and values["mono.scale"] == "external":
             sensors.append((Odometry, "external_odometry", self._take_speed))
         if values["mode"] == "planar" and values["altitude_source"] == "range":

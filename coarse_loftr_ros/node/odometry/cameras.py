@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sensor_msgs.msg import CameraInfo
 
+from coarse_loftr_ros.camera_info import LatestCamera, describe, intrinsics_of
 from coarse_loftr_ros.frame import Intrinsics
-from coarse_loftr_ros.node.conversion import calibration_of, intrinsics_of
-from coarse_loftr_ros.odometry.observations import StereoRig, check_intrinsics
-from coarse_loftr_ros.rectification import Calibration, baseline_of
+from coarse_loftr_ros.odometry.observations import StereoRig
+from coarse_loftr_ros.rectification import Calibration, CalibrationError, baseline_of
 
 __all__ = ["CameraError", "Cameras"]
 
@@ -17,7 +17,7 @@ class CameraError(ValueError):
 
 
 class Cameras:
-    """Keeps the latest camera_info of each camera.
+    """Keeps the latest camera_info of each camera that can be used.
 
     Args:
         topics: of camera_info, the left or only one first.
@@ -25,8 +25,7 @@ class Cameras:
 
     def __init__(self, topics: tuple[str, ...]) -> None:
         self._topics = topics
-        self._latest: dict[int, CameraInfo] = {}
-        self._calibrations: dict[int, Calibration] = {}
+        self._cameras = [LatestCamera() for _ in topics]
 
     def take(self, side: int, info: CameraInfo) -> str:
         """A camera_info came.
@@ -34,23 +33,26 @@ class Cameras:
         Returns:
             What changed since the one before, in words; empty when nothing did.
         """
-        before = self._latest.get(side)
-        if before is not None and _described(before) == _described(info):
+        camera = self._cameras[side]
+        before = camera.calibration
+        if not camera.take(info) or before is None:
             return ""
-        self._latest[side] = info
-        calibration = calibration_of(info)
-        known = self._calibrations.get(side)
-        self._calibrations[side] = calibration
-        if known is None or _rectified(known) == _rectified(calibration):
+        after = camera.calibration
+        if _rectified(before) == _rectified(after):
             return ""
-        return f"{self._topics[side]} changed from {_words(known)} to {_words(calibration)}"
+        return f"{self._topics[side]} changed from {describe(before)} to {describe(after)}"
+
+    def problem(self, side: int) -> str:
+        """Why the newest camera_info of a camera is not used; empty when it is, or none came."""
+        problem = self._cameras[side].problem
+        return problem and f"{self._topics[side]} left out: {problem}"
 
     def distorted(self) -> list[str]:
         """Topics whose camera has a distortion, so that raw images would be wrong."""
         return [
-            self._topics[side]
-            for side, calibration in sorted(self._calibrations.items())
-            if any(calibration.distortion)
+            topic
+            for topic, camera in zip(self._topics, self._cameras, strict=True)
+            if camera.calibration is not None and any(camera.calibration.distortion)
         ]
 
     def single(self, width: int, height: int) -> Intrinsics:
@@ -73,9 +75,10 @@ class Cameras:
                 rectified pair.
         """
         left, right = (self._intrinsics(side, width, height) for side in (0, 1))
-        baseline = baseline_of(self._calibrations[0], self._calibrations[1])
+        calibrations = [camera.calibration for camera in self._cameras]
+        baseline = baseline_of(*calibrations)
         if not baseline > 0:
-            first, second = (self._calibrations[side].projection[3] for side in (0, 1))
+            first, second = (calibration.projection[3] for calibration in calibrations)
             allowed = f"less than {first:g}, that of {self._topics[0]}" if first else "negative"
             raise CameraError(
                 f"P[3] of {self._topics[1]} is {second:g}; it must be {allowed}: minus the focal "
@@ -88,50 +91,15 @@ class Cameras:
 
     def _intrinsics(self, side: int, width: int, height: int) -> Intrinsics:
         topic = self._topics[side]
-        calibration = self._calibrations.get(side)
+        calibration = self._cameras[side].calibration
         if calibration is None:
-            raise CameraError(f"no camera_info has come on {topic} yet")
-        intrinsics = intrinsics_of(calibration, width, height)
-        if intrinsics is not None:
-            try:
-                check_intrinsics(intrinsics)
-            except ValueError as error:
-                raise CameraError(f"P of {topic} is no camera: {error}") from error
-            return intrinsics
-        if (width, height) != (calibration.width, calibration.height):
-            raise CameraError(
-                f"{topic} describes images of {calibration.width}x{calibration.height}, the "
-                f"correspondences are of {width}x{height}"
-            )
-        fx, fy = calibration.projection[0], calibration.projection[5]
-        raise CameraError(
-            f"{topic} is not calibrated: fx and fy of P are {fx:g} and {fy:g}; they must be "
-            "positive"
-        )
-
-
-def _described(info: CameraInfo) -> tuple:
-    """All of a camera_info that matters, cheap to compare."""
-    roi = info.roi
-    return (
-        info.width,
-        info.height,
-        info.binning_x,
-        info.binning_y,
-        (roi.x_offset, roi.y_offset, roi.width, roi.height),
-        info.p.tobytes(),
-        info.d.tobytes(),
-    )
+            raise CameraError(self.problem(side) or f"no camera_info has come on {topic} yet")
+        try:
+            return intrinsics_of(calibration, width, height)
+        except CalibrationError as error:
+            raise CameraError(f"{topic}: {error}") from error
 
 
 def _rectified(calibration: Calibration) -> tuple:
     """What makes the camera of the rectified image."""
     return calibration.width, calibration.height, calibration.projection
-
-
-def _words(calibration: Calibration) -> str:
-    fx, _, cx, _, _, fy, cy = calibration.projection[:7]
-    return (
-        f"{calibration.width}x{calibration.height} fx {fx:g} fy {fy:g} cx {cx:g} cy {cy:g} "
-        f"baseline {calibration.baseline + 0.0:g}"  # no -0
-    )

@@ -111,6 +111,9 @@ class Tracking:
     def change_camera(self, side: int, info: CameraInfo) -> None:
         """A camera_info came; another camera than before starts over."""
         changed = self._cameras.take(side, info)
+        problem = self._cameras.problem(side)
+        if problem:
+            self._reject("camera_info", problem)
         if changed and self._odometry is not None:
             self._warn("camera", f"{changed}: odometry starts over")
             self.reset("camera")
