@@ -47,6 +47,9 @@ class CpuBackend(ABC):
         self.size = size
         self._image = np.empty((1, 1, size.height, size.width), np.float32)
         self._decoder = CellDecoder(model, size)
+        # The runtime's objects for the two graphs, with all of its memory and threads.
+        self._encode: Any = None
+        self._match: Any = None
 
     def encode(self, image: NDArray[np.uint8]) -> CpuFeatures:
         """See ``Backend.encode``."""
@@ -70,8 +73,9 @@ class CpuBackend(ABC):
     def compare(self, reference: CpuFeatures, current: CpuFeatures) -> CoarseMatches:
         """All pairs of coarse cells; the arrays are valid until the next call."""
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """See ``Backend.close``; the runtimes give everything back with their last object."""
+        self._encode = self._match = None
 
     @abstractmethod
     def _run_encode(self, image: NDArray[np.float32]) -> CpuFeatures:

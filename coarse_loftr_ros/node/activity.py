@@ -105,6 +105,9 @@ class Activity:
             self._node.destroy_service(service)
         self._worker.stop()
         self._outputs.close()
+        # Its parts hold its methods: without this, they and their images would stay until Python's
+        # collector comes by.
+        vars(self).clear()
 
     def change(self, values: Mapping[str, Value]) -> None:
         """Use other parameter values, already checked, from the next image on."""

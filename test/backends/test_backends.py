@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -197,3 +198,18 @@ def test_a_calibration_that_does_not_rise_is_refused(copied_model, curve):
     (copied_model / "model.json").write_text(json.dumps(facts))
     with pytest.raises(BackendError, match="it must rise from"):
         ModelFiles.load(copied_model)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_closed_backend_gives_its_threads_back_while_it_is_still_held(name):
+    def threads():
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    model = ModelFiles.load()
+    create_backend(name, model, SIZE, 4, "fp32").close()  # what the runtime keeps for good
+    before = threads()
+    held = [create_backend(name, model, SIZE, 4, "fp32") for _ in range(2)]
+    assert threads() > before
+    for backend in held:
+        backend.close()
+    assert threads() == before

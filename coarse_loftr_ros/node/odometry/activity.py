@@ -99,6 +99,8 @@ class Activity:
         self._outputs.close()
         if self._lookup is not None:
             self._lookup.close()
+        # Its parts hold its methods: without this, they would stay until Python's collector comes.
+        vars(self).clear()
 
     def change(self, values: Mapping[str, Value]) -> None:
         """Use other parameter values, already checked, from the next image on."""
