@@ -206,10 +206,9 @@ def test_a_closed_backend_gives_its_threads_back_while_it_is_still_held(name):
         return len(list(Path("/proc/self/task").iterdir()))
 
     model = ModelFiles.load()
-    create_backend(name, model, SIZE, 4, "fp32").close()  # what the runtime keeps for good
-    before = threads()
-    held = [create_backend(name, model, SIZE, 4, "fp32") for _ in range(2)]
-    assert threads() > before
-    for backend in held:
-        backend.close()
-    assert threads() == before
+    held, seen = [], set()
+    for _ in range(4):
+        held.append(create_backend(name, model, SIZE, 2, "fp32"))
+        held[-1].close()
+        seen.add(threads())
+    assert len(seen) == 1

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-rclpy = pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built")
+
+import rclpy
 
 from coarse_loftr_ros.node.matcher_node import MatcherNode
 from coarse_loftr_ros.node.odometry.odometry_node import OdometryNode
