@@ -14,6 +14,7 @@ from coarse_loftr_ros.backends.registry import create_backend
 from coarse_loftr_ros.encoded_frame import EncodedFrame
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.frame_matching import FrameMatch, MatchSettings, match_frames
+from coarse_loftr_ros.loaded_sizes import LoadedSizes, LoadingLimit
 from coarse_loftr_ros.matcher import Matcher
 from coarse_loftr_ros.pairing import ReferencePolicy
 from coarse_loftr_ros.preprocessing import NetworkSize, network_size
@@ -64,7 +65,8 @@ class Pipeline:
     """Matches frames with a reference that it keeps, or pairs of frames.
 
     The backend is compiled for the expected image size at construction; another image size costs
-    a compilation (about half a second on a CPU) at its first frame, which ``reports`` is told.
+    a compilation (about half a second on a CPU) at its first frame, which ``reports`` is told. The
+    last three sizes stay compiled.
     An object is used from one thread at a time.
 
     Args:
@@ -73,6 +75,7 @@ class Pipeline:
         policy: which frame becomes the next reference; the attribute ``policy`` may be replaced.
         expected_size: (width, height) of the images to come.
         reports: told about each compilation, and when another runtime takes over.
+        limit: of compilations for sizes other than the expected one; ``None`` sets none.
 
     Raises:
         BackendError: when the runtime or the model cannot be used.
@@ -85,6 +88,7 @@ class Pipeline:
         policy: ReferencePolicy,
         expected_size: tuple[int, int] = (640, 480),
         reports: Reports | None = None,
+        limit: LoadingLimit | None = None,
     ) -> None:
         self.settings = settings
         self.match_settings = match
@@ -98,8 +102,8 @@ class Pipeline:
         # Where the last frame lay relative to the reference, while that is far away.
         self._prior: NDArray[np.float64] | None = None
         self._search_at = 0
-        self._compiled_size: NetworkSize | None = self._network_size(*expected_size)
-        self._matcher = self._compile(self._compiled_size)
+        self._sizes = LoadedSizes(self._compile, limit)
+        self._matcher = self._sizes.get(self._network_size(*expected_size))
 
     @property
     def backend(self) -> Backend:
@@ -114,7 +118,16 @@ class Pipeline:
     def close(self) -> None:
         """Give back what the runtime holds, such as the memory of a GPU; it is used no more."""
         self.reset()
-        self._matcher.backend.close()
+        self._sizes.close()
+
+    def make_ready(self, width: int, height: int) -> None:
+        """Compile for images of this size where that was not done; it forgets nothing.
+
+        Raises:
+            TooManySizesError: when the limit of compilations does not allow it now.
+            BackendError: when the runtime cannot.
+        """
+        self._prepare_for(self._network_size(width, height))
 
     def reset(self) -> None:
         """Forget the reference: the next frame becomes it."""
@@ -152,7 +165,11 @@ class Pipeline:
 
         Returns:
             The result, or ``None`` when the frame became the reference because there was none.
+
+        Raises:
+            BackendError: see ``make_ready``; the reference stays as it was.
         """
+        self.make_ready(frame.width, frame.height)
         if self.discontinuity(frame):
             self.reset()
         start = time.perf_counter()
@@ -178,12 +195,14 @@ class Pipeline:
 
         Raises:
             ValueError: when the frames differ in size.
+            BackendError: see ``make_ready``; the reference stays as it was.
         """
         if left.image.shape != right.image.shape:
             raise ValueError(
                 f"left frame is {left.width}x{left.height}, right frame is "
                 f"{right.width}x{right.height}; they must be of one size"
             )
+        self.make_ready(left.width, left.height)
         if self.discontinuity(left):
             self.reset()
         start = time.perf_counter()
@@ -288,24 +307,26 @@ class Pipeline:
         return network_size(width, height, pixels, model.size_multiple)
 
     def _prepare_for(self, size: NetworkSize) -> None:
-        if size != self._compiled_size:
-            self._matcher.backend.close()
-            self._compiled_size = None  # should compiling fail, nothing is left to be used
-            self._matcher = self._compile(size)
-            self._compiled_size = size
+        if size != self._matcher.backend.size:
+            self._matcher = self._sizes.get(size)
 
     def _compile(self, size: NetworkSize) -> Matcher:
         start = time.perf_counter()
         settings = self.settings
-        backend = create_backend(
-            settings.backend,
-            settings.model,
-            size,
-            settings.threads,
-            settings.precision,
-            settings.engines,
-            self._reports,
-        )
+        task = f"loading the network for {size}"
+        self._reports.progress(task, 0.0)
+        try:
+            backend = create_backend(
+                settings.backend,
+                settings.model,
+                size,
+                settings.threads,
+                settings.precision,
+                settings.engines,
+                self._reports,
+            )
+        finally:
+            self._reports.progress(task, 1.0)
         seconds = time.perf_counter() - start
         self._reports.info(f"{backend.description}: loaded in {seconds:.2f} s")
         return Matcher(settings.model, backend)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from coarse_loftr_ros.backends.base import BackendError, Reports
+from coarse_loftr_ros.loaded_sizes import LoadingLimit
 from coarse_loftr_ros.node.activity import Activity
 from coarse_loftr_ros.node.managed_node import ManagedNode, NotReadyError, run
 from coarse_loftr_ros.node.parameter import Value
@@ -49,6 +50,7 @@ class MatcherNode(ManagedNode[Pipeline]):
                 reference_policy(values),
                 (values["expected_width"], values["expected_height"]),
                 Reports(log.info, log.warning, self.progress),
+                LoadingLimit(),
             )
         except BackendError as error:
             raise NotReadyError(str(error)) from error

@@ -14,6 +14,7 @@ from coarse_loftr_ros.backends.base import BackendError
 from coarse_loftr_ros.camera_info import intrinsics_of
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.image_decoding import ImageError, decode_compressed, decode_image
+from coarse_loftr_ros.loaded_sizes import TooManySizesError
 from coarse_loftr_ros.node.inputs import Arrival
 from coarse_loftr_ros.node.outputs import Outputs
 from coarse_loftr_ros.node.statistics import Statistics
@@ -75,6 +76,8 @@ class Matching:
             answer = self._match(frames, arrivals)
         except ImageError as error:
             self._reject(error.kind, str(error))
+        except TooManySizesError as error:
+            self._reject("image size", str(error))
         except BackendError as error:
             self._reject("backend", str(error))
         except (RuntimeError, ValueError, ArithmeticError, LookupError, cv2.error):
@@ -100,6 +103,7 @@ class Matching:
                 f"stereo images differ in size: left {left.width}x{left.height}, right "
                 f"{right.width}x{right.height}",
             )
+        self._pipeline.make_ready(left.width, left.height)
         why = self._pipeline.discontinuity(left)
         if why:
             cause = why.split(" ", 1)[0]

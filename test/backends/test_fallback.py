@@ -129,30 +129,35 @@ def test_a_stream_keeps_its_keyframe_and_its_tracks(monkeypatch, device, other):
         assert len(common) > 30
 
 
-def test_a_backend_is_closed_before_the_next_one_and_with_its_pipeline(monkeypatch):
-    """On a GPU both would not fit, and features of the first are gone with it."""
+def test_the_oldest_backend_is_closed_before_a_fourth_one_and_all_with_their_pipeline(monkeypatch):
+    """On a GPU all would not fit, and features of the one that is closed are gone with it."""
     made = []
-    refused = NetworkSize(320, 96)
+    refused = NetworkSize(320, 32)
 
     def make(name, model, size, *_):
-        assert all(backend.closed for backend in made)
+        assert sum(not backend.closed for backend in made) < 3
         if size == refused:
             raise BackendError("the GPU has no memory left to load the engines")
         made.append(LosesItsDevice(model, size, 1))
         return made[-1]
+
+    def pair(height):
+        return [Frame(np.ascontiguousarray(image[:height])) for image in IMAGES[:2]]
 
     monkeypatch.setattr("coarse_loftr_ros.pipeline.create_backend", make)
     settings = PipelineSettings(network_pixels=SIZE.width * SIZE.height)
     pipeline = Pipeline(settings, MatchSettings(), Keyframe(KeyframeRule()), (320, 224))
     frames = [Frame(image, stamp=k, frame_id="camera") for k, image in enumerate(IMAGES)]
     assert pipeline.process(frames[0]) is None
-    wide = [Frame(np.ascontiguousarray(image[:128])) for image in IMAGES[:2]]
-    pipeline.process_pair(*wide)
+    pipeline.process_pair(*pair(128))
     assert pipeline.process(frames[1]).homography.status == Status.OK
-    assert [backend.size for backend in made] == [SIZE, NetworkSize(320, 128), SIZE]
-    flat = [Frame(np.ascontiguousarray(image[:96])) for image in IMAGES[:2]]
+    assert [backend.size for backend in made] == [SIZE, NetworkSize(320, 128)]
+    for height in (96, 160, 192):
+        pipeline.process_pair(*pair(height))
+    assert [backend.closed for backend in made] == [True, True, False, False, False]
     with pytest.raises(BackendError, match="no memory left"):
-        pipeline.process_pair(*flat)
+        pipeline.process_pair(*pair(32))
     assert pipeline.process(frames[2]).homography.status == Status.OK
+    assert made[-1].size == SIZE
     pipeline.close()
     assert all(backend.closed for backend in made)
