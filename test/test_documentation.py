@@ -9,7 +9,7 @@ import yaml
 
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS as ODOMETRY
 from coarse_loftr_ros.node.parameter_table import PARAMETERS
-from coarse_loftr_ros.tools.cli import COMMANDS
+from coarse_loftr_ros.tools.commands import COMMANDS
 
 
 @pytest.fixture(scope="module")

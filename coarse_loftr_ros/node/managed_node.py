@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import signal
 import sys
 import traceback
 from abc import ABC, abstractmethod
@@ -14,6 +13,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
@@ -23,6 +23,7 @@ from rclpy.signals import SignalHandlerOptions
 from coarse_loftr_ros.node.declaration import declare_parameters, unknown_parameters
 from coarse_loftr_ros.node.diagnostics import Occasionally, idle_status
 from coarse_loftr_ros.node.parameter import ParameterError, Table, Value
+from coarse_loftr_ros.stopping import StopSignals
 
 __all__ = ["ActivePart", "ManagedNode", "NotReadyError", "run"]
 
@@ -169,10 +170,12 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         if self._active is None and self._occasionally.now("progress"):
             self._diagnose()
 
-    def start(self) -> bool:
-        """Configure and activate; whether that worked."""
-        success = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == success and self.trigger_activate() == success
+    def start(self, signals: StopSignals) -> bool:
+        """Configure and activate, unless a signal comes in between; whether that was done."""
+        return all(
+            not signals.asked and transition() == TransitionCallbackReturn.SUCCESS
+            for transition in (self.trigger_configure, self.trigger_activate)
+        )
 
     def release(self) -> None:
         """Close topics and services and let go of what was prepared."""
@@ -259,36 +262,38 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         self._diagnostics.publish(message)
 
 
-def run(make: Callable[[], ManagedNode], name: str, args: Sequence[str] | None) -> int:
-    """Run a node until a signal.
+def run(
+    make: Callable[[], ManagedNode], name: str, args: Sequence[str] | None, signals: StopSignals
+) -> int:
+    """Run a node until a signal, which is from now on noted, and waited for by nobody but this.
 
     Args:
         make: makes the node.
         name: of the node, for what is logged before there is one.
         args: of the command line.
+        signals: that ask the process to end.
 
     Returns:
         The exit status: 1 when the node cannot start or has died.
     """
-    asked_to_stop: list[int] = []
+    signals.react = None
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    # rclpy's own handlers would take the context away while a worker is still publishing.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: asked_to_stop.append(number))
     try:
+        # rclpy's own handlers would take the context away while a worker is still publishing.
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = make()
-    except ParameterError as error:
+    except (ParameterError, NameValidationException, RuntimeError) as error:
+        # A RuntimeError is the middleware's: an argument or a file that it cannot read.
         get_logger(name).fatal(str(error))
         rclpy.try_shutdown()
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        if node.autostart and not asked_to_stop and not node.start():
+        if node.autostart and not node.start(signals) and not signals.asked:
             node.get_logger().fatal("cannot start, see the error above")
             return 1
-        while not asked_to_stop and not node.failed:
+        while not signals.asked and not node.failed:
             executor.spin_once(_WAIT_S)
         return 1 if node.failed else 0
     except ExternalShutdownException:
