@@ -1,4 +1,4 @@
-"""How a program ends when SIGINT or SIGTERM asks it to, at any moment between its first line and its last.
+"""How a program ends when SIGINT or SIGTERM asks it to, from its first line to its last.
 
 A program installs this before it imports anything slow, so nothing slow is imported here.
 """

@@ -22,7 +22,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from coarse_loftr_ros.node.declaration import declare_parameters, unknown_parameters
 from coarse_loftr_ros.node.diagnostics import Occasionally, idle_status
-from coarse_loftr_ros.node.parameter import ParameterError, Table, Value
+from coarse_loftr_ros.node.parameter import Change, ParameterError, Table, Value, check_values
 from coarse_loftr_ros.stopping import StopSignals
 
 __all__ = ["ActivePart", "ManagedNode", "NotReadyError", "run"]
@@ -33,6 +33,12 @@ _WAIT_S = 0.2
 # Python lets another thread in after 5 ms by default. The worker would wait about 1 ms for the
 # executor to go back to sleep after each image, and the executor as long for the worker.
 _SWITCH_INTERVAL_S = 0.0001
+
+# What leads back to where everything may change.
+_BACK_TO_UNCONFIGURED = {
+    "inactive": "; clean up first",
+    "active": "; deactivate and clean up first",
+}
 
 Prepared = TypeVar("Prepared")
 Transition = Callable[["ManagedNode", LifecycleState], TransitionCallbackReturn]
@@ -192,6 +198,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Do the slow work."""
         try:
+            self._check(self._values)
             self._prepared = self.prepare(self._values)
         except (NotReadyError, ParameterError) as error:
             self.get_logger().error(f"cannot configure: {error}")
@@ -203,6 +210,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open topics and services."""
         self._active = self.open(self._prepared, self._values)
+        self._state = "active"
         return TransitionCallbackReturn.SUCCESS
 
     @_told
@@ -211,6 +219,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         self._active.close()
         self._active = None
         self.pause(self._prepared)
+        self._state = "inactive"
         return TransitionCallbackReturn.SUCCESS
 
     @_told
@@ -237,11 +246,19 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
     # --- parameters and diagnostics -------------------------------------------------------------
 
     def _change(self, parameters: Sequence[Parameter]) -> SetParametersResult:
-        """Check new values together with those that stay, then use them."""
+        """Check new values together with those that stay, then use them.
+
+        While the node is unconfigured they come one by one and need not fit together yet: configure
+        sees to that.
+        """
         ours = {row.name: row.value for row in parameters if row.name in self._table}
         values = {**self._values, **ours}
         try:
-            self._check(values)
+            if self._state == "unconfigured":
+                check_values(self._table, ours)
+            else:
+                self._refuse_what_was_read(ours)
+                self._check(values)
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._values = values
@@ -250,6 +267,16 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         elif self._prepared is not None:
             self.change_prepared(self._prepared, values)
         return SetParametersResult(successful=True)
+
+    def _refuse_what_was_read(self, values: Mapping[str, Value]) -> None:
+        """Refuse other values of what configure has read and will not read again."""
+        for name, value in values.items():
+            row = self._table[name]
+            if row.change is Change.UNCONFIGURED and value != self._values[name]:
+                raise ParameterError(
+                    f"parameter '{name}' may change {row.change.value}, and it is {self._state}"
+                    + _BACK_TO_UNCONFIGURED.get(self._state, "")
+                )
 
     def _diagnose(self) -> None:
         message = DiagnosticArray()
