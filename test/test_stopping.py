@@ -48,7 +48,8 @@ def run():
             for number in numbers:
                 process.send_signal(number)
                 time.sleep(gap)
-            rest, _ = process.communicate(timeout=20)
+            rest = process.stdout.read()  # not communicate, which would miss what readline has read
+            process.wait(20)
         finally:
             process.kill()
         return process.returncode, "".join(lines) + rest
