@@ -9,8 +9,15 @@ from pathlib import Path
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
+
+from coarse_loftr_ros.node.launch_arguments import (
+    TRUTH_VALUES,
+    check_model,
+    check_names,
+    check_parameter_file,
+    full_name,
+)
 
 # Arguments that are parameters of the node. Empty leaves what the parameter file says.
 PARAMETER_ARGUMENTS = {
@@ -26,6 +33,19 @@ PARAMETER_ARGUMENTS = {
     "autostart": "false waits for lifecycle transitions instead of starting at once.",
 }
 
+# What they may be; 'model' is looked for.
+CHOICES = {
+    "mode": ("mono", "stereo"),
+    "pairing": ("consecutive", "keyframe"),
+    "image_transport": ("raw", "compressed"),
+    "image_reliability": ("best_effort", "reliable"),
+    "freshness": ("latest", "all"),
+    "backend": ("auto", "openvino", "onnxruntime", "tensorrt"),
+    "precision": ("auto", "fp32", "fp16", "int8"),
+}
+SWITCHES = ("use_mask", "autostart")
+MODELS = ("fast", "accurate")
+
 # Topics of the node that can be given another name.
 TOPIC_ARGUMENTS = {
     "image": ("image", "Mono: topic of the images."),
@@ -35,47 +55,50 @@ TOPIC_ARGUMENTS = {
 }
 
 
-def _typed(name: str, text: str) -> bool | str:
-    """An argument's text as the parameter's value."""
-    if name not in ("use_mask", "autostart"):
-        return text
-    if text.lower() not in ("true", "false"):
-        raise ValueError(f"argument '{name}' is '{text}'; it must be true or false")
-    return text.lower() == "true"
-
-
 def _start(context: LaunchContext) -> list[LifecycleNode]:
-    given = {
-        name: context.launch_configurations[name]
-        for name in (*PARAMETER_ARGUMENTS, "params_file", "use_sim_time")
-    }
-    params_file = given.pop("params_file")
+    given = context.launch_configurations
+    check_names("node", {"name": given["name"]})
+    check_names("namespace", {"namespace": given["namespace"]})
+    check_names("topic", {name: given[name] for name in TOPIC_ARGUMENTS})
+    check_model(given["model"], MODELS)
+    params_file = given["params_file"]
     if not params_file:
         file = "stereo.yaml" if given["mode"] == "stereo" else "mono.yaml"
         params_file = str(Path(get_package_share_directory("coarse_loftr_ros")) / "config" / file)
-    use_sim_time = given.pop("use_sim_time").lower() == "true"
-    overrides = {name: _typed(name, text) for name, text in given.items() if text}
+    node = full_name(given.get("ros_namespace", ""), given["namespace"], given["name"])
+    check_parameter_file(Path(params_file), [node])
+    overrides = {name: given[name] for name in PARAMETER_ARGUMENTS if given[name]}
+    for name in {*SWITCHES} & {*overrides}:
+        overrides[name] = given[name].lower() == "true"
     return [
         LifecycleNode(
             package="coarse_loftr_ros",
             executable="matcher_node",
-            name=LaunchConfiguration("name"),
-            namespace=LaunchConfiguration("namespace"),
-            parameters=[params_file, {**overrides, "use_sim_time": use_sim_time}],
-            remappings=[
-                (topic, LaunchConfiguration(argument))
-                for argument, (topic, _) in TOPIC_ARGUMENTS.items()
+            name=given["name"],
+            namespace=given["namespace"],
+            parameters=[
+                params_file,
+                {**overrides, "use_sim_time": given["use_sim_time"].lower() == "true"},
             ],
-            ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+            remappings=[(topic, given[name]) for name, (topic, _) in TOPIC_ARGUMENTS.items()],
+            ros_arguments=["--log-level", given["log_level"]],
             output="screen",
         )
     ]
 
 
+def _choices(name: str) -> list[str] | None:
+    """What a parameter's argument may be; empty is none given."""
+    allowed = TRUTH_VALUES if name in SWITCHES else CHOICES.get(name)
+    return ["", *allowed] if allowed else None
+
+
 def generate_launch_description() -> LaunchDescription:
     """Declare the arguments and start the node."""
     arguments = [
-        DeclareLaunchArgument(name, default_value="", description=description)
+        DeclareLaunchArgument(
+            name, default_value="", description=description, choices=_choices(name)
+        )
         for name, description in PARAMETER_ARGUMENTS.items()
     ]
     arguments += [
@@ -94,7 +117,7 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "use_sim_time",
             default_value="false",
-            choices=["true", "false"],
+            choices=list(TRUTH_VALUES),
             description="Take the time from /clock (simulation, bags).",
         ),
         DeclareLaunchArgument(

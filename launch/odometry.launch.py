@@ -14,6 +14,13 @@ from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import LifecycleNode
 
+from coarse_loftr_ros.node.launch_arguments import (
+    TRUTH_VALUES,
+    check_names,
+    check_parameter_file,
+    full_name,
+)
+
 MODES = ("stereo", "mono", "planar")
 
 # Arguments that are parameters of the odometry node. Empty leaves what the parameter file says.
@@ -44,15 +51,6 @@ MATCHER_ARGUMENTS = {
 }
 
 
-def _typed(name: str, text: str) -> bool | str:
-    """An argument's text as the parameter's value."""
-    if name != "publish_tf":
-        return text
-    if text.lower() not in ("true", "false"):
-        raise ValueError(f"argument '{name}' is '{text}'; it must be true or false")
-    return text.lower() == "true"
-
-
 def _camera_info(image: str) -> str:
     """The topic of the camera_info that belongs to an image topic, as image_transport has it."""
     camera, slash, _ = image.rpartition("/")
@@ -63,6 +61,12 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = context.launch_configurations
     share = Path(get_package_share_directory("coarse_loftr_ros"))
     params_file = given["params_file"] or str(share / "config" / f"odometry_{given['mode']}.yaml")
+    check_names("namespace", {"namespace": given["namespace"]})
+    check_names("topic", {name: given[name] for name in (*IMAGE_ARGUMENTS, *TOPIC_ARGUMENTS)})
+    outer = given.get("ros_namespace", ""), given["namespace"]
+    check_parameter_file(
+        Path(params_file), [full_name(*outer, name) for name in ("matcher", "odometry")]
+    )
     handed_on = (*IMAGE_ARGUMENTS, *MATCHER_ARGUMENTS, "namespace", "use_sim_time", "log_level")
     matcher = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(share / "launch" / "matcher.launch.py")),
@@ -73,7 +77,9 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             "name": "matcher",
         }.items(),
     )
-    overrides = {name: _typed(name, given[name]) for name in PARAMETER_ARGUMENTS if given[name]}
+    overrides = {name: given[name] for name in PARAMETER_ARGUMENTS if given[name]}
+    if "publish_tf" in overrides:
+        overrides["publish_tf"] = given["publish_tf"].lower() == "true"
     odometry = LifecycleNode(
         package="coarse_loftr_ros",
         executable="odometry_node",
@@ -97,7 +103,7 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         ros_arguments=["--log-level", given["log_level"]],
         output="screen",
     )
-    return [odometry, matcher]
+    return [matcher, odometry]  # the matcher's launch file may refuse what it is given
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -111,7 +117,12 @@ def generate_launch_description() -> LaunchDescription:
             "(planar).",
         ),
         *(
-            DeclareLaunchArgument(name, default_value="", description=description)
+            DeclareLaunchArgument(
+                name,
+                default_value="",
+                description=description,
+                choices=["", *TRUTH_VALUES] if name == "publish_tf" else None,
+            )
             for name, description in (PARAMETER_ARGUMENTS | MATCHER_ARGUMENTS).items()
         ),
         *(
@@ -126,13 +137,13 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "params_file",
             default_value="",
-            description="YAML file of parameters of both nodes; empty takes "
+            description="YAML file of parameters of both nodes, some for each; empty takes "
             "config/odometry_<mode>.yaml of this package.",
         ),
         DeclareLaunchArgument(
             "use_sim_time",
             default_value="false",
-            choices=["true", "false"],
+            choices=list(TRUTH_VALUES),
             description="Take the time from /clock (simulation, bags).",
         ),
         DeclareLaunchArgument(

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS as ODOMETRY
+from coarse_loftr_ros.node.parameter import Change
 from coarse_loftr_ros.node.parameter_table import PARAMETERS
-from coarse_loftr_ros.tools.cli import COMMANDS
+from coarse_loftr_ros.tools.commands import COMMANDS
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +46,15 @@ def documented(request, readme, odometry_page):
 
 def test_every_parameter_has_its_row_under_when_it_may_change(documented):
     parameters, section = documented
-    at_start, at_run_time = section.split("May change at run time", 1)
+    at_start, rest = section.split("Read at configure", 1)
+    unconfigured, at_run_time = rest.split("May change at run time", 1)
+    parts = {
+        Change.AT_START: at_start,
+        Change.UNCONFIGURED: unconfigured,
+        Change.AT_RUN_TIME: at_run_time,
+    }
     for parameter in parameters.values():
-        part = at_start if parameter.read_only else at_run_time
-        assert row_of(parameter) in part, parameter.name
+        assert row_of(parameter) in parts[parameter.change], parameter.name
 
 
 def test_no_row_is_left_of_a_parameter_that_is_gone(documented):

@@ -9,7 +9,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 
-from coarse_loftr_ros.node.parameter import Parameter, ParameterError, Table, Value
+from coarse_loftr_ros.node.parameter import Change, Parameter, ParameterError, Table, Value
 
 __all__ = ["declare_parameters", "descriptor", "unknown_parameters"]
 
@@ -53,7 +53,9 @@ def descriptor(row: Parameter) -> ParameterDescriptor:
         description += f" Allowed: {row.allowed}."
     if row.unit:
         description += f" Unit: {row.unit}."
-    result = ParameterDescriptor(description=description, read_only=row.read_only)
+    if row.change is Change.UNCONFIGURED:
+        description += f" May change {row.change.value}."
+    result = ParameterDescriptor(description=description, read_only=row.change is Change.AT_START)
     if row.low is not None and isinstance(row.default, float):
         result.floating_point_range = [FloatingPointRange(from_value=row.low, to_value=row.high)]
     elif row.low is not None:

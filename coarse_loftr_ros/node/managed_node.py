@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import signal
 import sys
 import traceback
 from abc import ABC, abstractmethod
@@ -14,6 +13,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
@@ -22,7 +22,8 @@ from rclpy.signals import SignalHandlerOptions
 
 from coarse_loftr_ros.node.declaration import declare_parameters, unknown_parameters
 from coarse_loftr_ros.node.diagnostics import Occasionally, idle_status
-from coarse_loftr_ros.node.parameter import ParameterError, Table, Value
+from coarse_loftr_ros.node.parameter import Change, ParameterError, Table, Value, check_values
+from coarse_loftr_ros.stopping import StopSignals
 
 __all__ = ["ActivePart", "ManagedNode", "NotReadyError", "run"]
 
@@ -32,6 +33,12 @@ _WAIT_S = 0.2
 # Python lets another thread in after 5 ms by default. The worker would wait about 1 ms for the
 # executor to go back to sleep after each image, and the executor as long for the worker.
 _SWITCH_INTERVAL_S = 0.0001
+
+# What leads back to where everything may change.
+_BACK_TO_UNCONFIGURED = {
+    "inactive": "; clean up first",
+    "active": "; deactivate and clean up first",
+}
 
 Prepared = TypeVar("Prepared")
 Transition = Callable[["ManagedNode", LifecycleState], TransitionCallbackReturn]
@@ -169,10 +176,12 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         if self._active is None and self._occasionally.now("progress"):
             self._diagnose()
 
-    def start(self) -> bool:
-        """Configure and activate; whether that worked."""
-        success = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == success and self.trigger_activate() == success
+    def start(self, signals: StopSignals) -> bool:
+        """Configure and activate, unless a signal comes in between; whether that was done."""
+        return all(
+            not signals.asked and transition() == TransitionCallbackReturn.SUCCESS
+            for transition in (self.trigger_configure, self.trigger_activate)
+        )
 
     def release(self) -> None:
         """Close topics and services and let go of what was prepared."""
@@ -189,6 +198,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Do the slow work."""
         try:
+            self._check(self._values)
             self._prepared = self.prepare(self._values)
         except (NotReadyError, ParameterError) as error:
             self.get_logger().error(f"cannot configure: {error}")
@@ -200,6 +210,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open topics and services."""
         self._active = self.open(self._prepared, self._values)
+        self._state = "active"
         return TransitionCallbackReturn.SUCCESS
 
     @_told
@@ -208,6 +219,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         self._active.close()
         self._active = None
         self.pause(self._prepared)
+        self._state = "inactive"
         return TransitionCallbackReturn.SUCCESS
 
     @_told
@@ -234,11 +246,19 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
     # --- parameters and diagnostics -------------------------------------------------------------
 
     def _change(self, parameters: Sequence[Parameter]) -> SetParametersResult:
-        """Check new values together with those that stay, then use them."""
+        """Check new values together with those that stay, then use them.
+
+        While the node is unconfigured they come one by one and need not fit together yet: configure
+        sees to that.
+        """
         ours = {row.name: row.value for row in parameters if row.name in self._table}
         values = {**self._values, **ours}
         try:
-            self._check(values)
+            if self._state == "unconfigured":
+                check_values(self._table, ours)
+            else:
+                self._refuse_what_was_read(ours)
+                self._check(values)
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._values = values
@@ -247,6 +267,16 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         elif self._prepared is not None:
             self.change_prepared(self._prepared, values)
         return SetParametersResult(successful=True)
+
+    def _refuse_what_was_read(self, values: Mapping[str, Value]) -> None:
+        """Refuse other values of what configure has read and will not read again."""
+        for name, value in values.items():
+            row = self._table[name]
+            if row.change is Change.UNCONFIGURED and value != self._values[name]:
+                raise ParameterError(
+                    f"parameter '{name}' may change {row.change.value}, and it is {self._state}"
+                    + _BACK_TO_UNCONFIGURED.get(self._state, "")
+                )
 
     def _diagnose(self) -> None:
         message = DiagnosticArray()
@@ -259,36 +289,38 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         self._diagnostics.publish(message)
 
 
-def run(make: Callable[[], ManagedNode], name: str, args: Sequence[str] | None) -> int:
-    """Run a node until a signal.
+def run(
+    make: Callable[[], ManagedNode], name: str, args: Sequence[str] | None, signals: StopSignals
+) -> int:
+    """Run a node until a signal, which is from now on noted, and waited for by nobody but this.
 
     Args:
         make: makes the node.
         name: of the node, for what is logged before there is one.
         args: of the command line.
+        signals: that ask the process to end.
 
     Returns:
         The exit status: 1 when the node cannot start or has died.
     """
-    asked_to_stop: list[int] = []
+    signals.react = None
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    # rclpy's own handlers would take the context away while a worker is still publishing.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: asked_to_stop.append(number))
     try:
+        # rclpy's own handlers would take the context away while a worker is still publishing.
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = make()
-    except ParameterError as error:
+    except (ParameterError, NameValidationException, RuntimeError) as error:
+        # A RuntimeError is the middleware's: an argument or a file that it cannot read.
         get_logger(name).fatal(str(error))
         rclpy.try_shutdown()
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        if node.autostart and not asked_to_stop and not node.start():
+        if node.autostart and not node.start(signals) and not signals.asked:
             node.get_logger().fatal("cannot start, see the error above")
             return 1
-        while not asked_to_stop and not node.failed:
+        while not signals.asked and not node.failed:
             executor.spin_once(_WAIT_S)
         return 1 if node.failed else 0
     except ExternalShutdownException:

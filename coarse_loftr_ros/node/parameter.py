@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 __all__ = [
     "MANAGED_NODE",
+    "Change",
     "Parameter",
     "ParameterError",
     "Table",
@@ -23,6 +25,14 @@ class ParameterError(ValueError):
     """A parameter value that is refused, in words for the user."""
 
 
+class Change(Enum):
+    """When a parameter may change: it must not where nothing would come of it."""
+
+    AT_START = "at start only"
+    UNCONFIGURED = "while the node is unconfigured"
+    AT_RUN_TIME = "at run time"
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One row of the table.
@@ -35,7 +45,7 @@ class Parameter:
         low: least value, for numbers.
         high: largest value, for numbers.
         choices: allowed words, for strings; empty allows any.
-        read_only: set at start only.
+        change: when it may change.
     """
 
     name: str
@@ -45,7 +55,7 @@ class Parameter:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
-    read_only: bool = False
+    change: Change = Change.AT_RUN_TIME
 
     @property
     def allowed(self) -> str:
@@ -83,7 +93,7 @@ MANAGED_NODE = (
         "autostart",
         True,
         "Configure and activate by itself; false waits for lifecycle transitions.",
-        read_only=True,
+        change=Change.AT_START,
     ),
     Parameter(
         "diagnostics_period",
@@ -92,7 +102,7 @@ MANAGED_NODE = (
         unit="s",
         low=0.1,
         high=60.0,
-        read_only=True,
+        change=Change.AT_START,
     ),
 )
 """The parameters that every managed node has."""

@@ -10,7 +10,7 @@ from coarse_loftr_ros.backends.precision import PRECISION_NAMES
 from coarse_loftr_ros.backends.registry import BACKEND_NAMES
 from coarse_loftr_ros.homography import HomographySettings
 from coarse_loftr_ros.image_decoding import DEPTH16_SCALINGS
-from coarse_loftr_ros.node.parameter import MANAGED_NODE, Parameter, table
+from coarse_loftr_ros.node.parameter import MANAGED_NODE, Change, Parameter, table
 from coarse_loftr_ros.pairing import KeyframeRule
 from coarse_loftr_ros.pipeline import MatchSettings
 
@@ -22,20 +22,20 @@ _HOMOGRAPHY = HomographySettings()
 _KEYFRAME = KeyframeRule()
 
 PARAMETERS = table(
-    # --- set at start ---------------------------------------------------------------------------
+    # --- read at configure ----------------------------------------------------------------------
     Parameter(
         "mode",
         "mono",
         "One camera, or the two eyes of a stereo camera.",
         choices=("mono", "stereo"),
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "backend",
         "auto",
         "Runtime of the network; auto takes the fastest that is installed and says which.",
         choices=BACKEND_NAMES,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "precision",
@@ -43,20 +43,20 @@ PARAMETERS = table(
         "Number format of the network; auto is the fastest of the runtime that keeps the accuracy "
         "of fp32.",
         choices=PRECISION_NAMES,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "engines",
         "",
         "Folder of TensorRT's engines, each with its manifest beside it, such as 'coarse-loftr "
         "engine build --engines' fills; empty is in the user's cache folder.",
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "model",
         SHIPPED_MODELS[0],
         "A model of the package, fast or accurate, or the folder of an exported one.",
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "threads",
@@ -64,7 +64,7 @@ PARAMETERS = table(
         "CPU threads of the runtime; 0 lets it choose.",
         low=0,
         high=256,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "network_pixels",
@@ -75,7 +75,7 @@ PARAMETERS = table(
         unit="px",
         low=0,
         high=4194304,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "detail_pixels",
@@ -84,7 +84,7 @@ PARAMETERS = table(
         unit="px",
         low=4096,
         high=67108864,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "expected_width",
@@ -93,7 +93,7 @@ PARAMETERS = table(
         unit="px",
         low=1,
         high=16384,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "expected_height",
@@ -102,21 +102,21 @@ PARAMETERS = table(
         unit="px",
         low=1,
         high=16384,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "image_transport",
         "raw",
         "sensor_msgs/Image, or sensor_msgs/CompressedImage from <image>/compressed.",
         choices=("raw", "compressed"),
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "image_reliability",
         "best_effort",
         "Reliability asked of image publishers; best_effort receives from every publisher.",
         choices=("best_effort", "reliable"),
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "freshness",
@@ -124,7 +124,7 @@ PARAMETERS = table(
         "latest matches the newest image and skips older ones; all matches each in order, as far "
         "as queue_depth allows.",
         choices=("latest", "all"),
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "queue_depth",
@@ -134,21 +134,21 @@ PARAMETERS = table(
         unit="images",
         low=1,
         high=1000,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "rectify",
         False,
         "Undistort and rectify the images as camera_info says; false takes them as rectified "
         "already (image_rect).",
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "use_mask",
         False,
         "Subscribe to mask (mono8, as large as the image; in stereo the left one): matches lie "
         "only where the latest mask is not zero.",
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     *MANAGED_NODE,
     # --- may change at run time -----------------------------------------------------------------

@@ -1,96 +1,86 @@
 """The command ``coarse-loftr``: one module per sub-command.
 
 A command's module imports nothing heavy by itself, so that ``--help`` is instant. It offers
-``add_parser(subparsers)`` and ``run(args)``, which returns the exit code.
+``add_parser(subparsers)`` and ``run(args)``, which returns the exit code. Nothing is imported
+before signals are looked after: Ctrl-C may come while the rest is loaded.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
-from coarse_loftr_ros import __version__
-from coarse_loftr_ros.tools import (
-    bag,
-    benchmark,
-    calibrate,
-    demo,
-    engine,
-    evaluate,
-    export,
-    live,
-    match,
-    odometry,
-    quantize,
-    register,
-    replay,
-    report,
-    results,
-    train,
-)
-from coarse_loftr_ros.tools.errors import UserError
+from coarse_loftr_ros.stopping import StopSignals, interrupt
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["main"]
 
-COMMANDS = (
-    demo,
-    match,
-    register,
-    live,
-    replay,
-    odometry,
-    bag,
-    evaluate,
-    benchmark,
-    results,
-    train,
-    report,
-    export,
-    calibrate,
-    quantize,
-    engine,
-)
-
-EXIT_BAD_RESULT = 1
-EXIT_USER_ERROR = 2
-_EXIT_INTERRUPTED = 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="coarse-loftr",
-        description="Detector-free image matching: try it, run it on files, train and measure it.",
-    )
-    parser.add_argument("--version", action="version", version=f"coarse_loftr_ros {__version__}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_parser(subparsers).set_defaults(run=command.run)
-    return parser
+_EXIT_USER_ERROR = 2
+_EXIT_READER_LEFT = 128 + signal.SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
     0 is success, 1 a result that is not good enough, 2 something that the user has to put right,
-    said in one sentence on stderr.
+    said in one sentence on stderr. A command that did not get to its end has 128 and the signal's
+    number: 130 after Ctrl-C, 143 after SIGTERM, 141 when the reader of its output has left.
+
+    Args:
+        arguments: of the command line. ``None`` takes those of the process, whose signals are
+            then looked after until it ends.
     """
-    args = _parser().parse_args(arguments)
+    if arguments is not None:
+        return _run(arguments)
+    signals = StopSignals(status=lambda number: 128 + number, react=interrupt)
+    code = signals.run(lambda: _run(sys.argv[1:]))
+    if signals.asked:
+        _say("coarse-loftr: interrupted")
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from coarse_loftr_ros.tools.commands import make_parser
+    from coarse_loftr_ros.tools.errors import UserError
+
     try:
-        code = args.run(args)
-        sys.stdout.flush()  # here a reader that has left can still be dealt with
-        return code
-    except UserError as error:
-        print(f"coarse-loftr {args.command}: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
+        try:
+            args = make_parser().parse_args(arguments)
+            return args.run(args)
+        except UserError as error:
+            _say(f"coarse-loftr {args.command}: {error}")
+            return _EXIT_USER_ERROR
+        finally:
+            print(end="", flush=True)  # here a reader that has left can still be dealt with
     except BrokenPipeError:
-        # The reader of our output has left (`| head`): no more can be said, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print(f"coarse-loftr {args.command}: interrupted", file=sys.stderr)
-        return _EXIT_INTERRUPTED
+        if not _turn_away_from_readers_that_left():
+            raise  # it was another pipe
+        return _EXIT_READER_LEFT
+
+
+def _say(sentence: str) -> None:
+    try:
+        print(sentence, file=sys.stderr)
+    except BrokenPipeError:
+        _turn_away_from_readers_that_left()
+
+
+def _turn_away_from_readers_that_left() -> bool:
+    """Let nothing more be written where nobody reads (`| head`), not even at exit.
+
+    Returns:
+        Whether there is such an output.
+    """
+    import select
+
+    outputs = select.poll()
+    for output in (1, 2):
+        outputs.register(output, 0)
+    left = [output for output, event in outputs.poll(0) if event & select.POLLERR]
+    for output in left:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return bool(left)
 
 
 if __name__ == "__main__":

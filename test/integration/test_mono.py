@@ -194,7 +194,7 @@ def test_parameters_change_between_two_images(client):
         ("confidence_threshold", 1.5, "confidence_threshold"),
         ("confidence_threshold", "high", "type"),
         ("pairing", "random", "allowed are consecutive, keyframe"),
-        ("mode", "stereo", "read-only"),
+        ("mode", "stereo", "it is active; deactivate and clean up first"),
     ],
 )
 def test_bad_parameter_changes_are_refused_in_words(client, name, value, word):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 
 import pytest
 import yaml
 from parameter_files import constant, declared, flat, launch_tree, lines_above_values
 
+from coarse_loftr_ros.backends.base import SHIPPED_MODELS
 from coarse_loftr_ros.homography import HomographySettings
 from coarse_loftr_ros.node.parameter import ParameterError
 from coarse_loftr_ros.node.parameter_table import PARAMETERS
@@ -83,21 +83,22 @@ def test_configuration_file_names_every_parameter_with_its_default(repository, m
 
 
 def test_launch_arguments_are_parameters_of_the_node(repository):
-    arguments = constant(launch_tree(repository, "matcher"), "PARAMETER_ARGUMENTS")
+    tree = launch_tree(repository, "matcher")
+    arguments, choices = constant(tree, "PARAMETER_ARGUMENTS"), constant(tree, "CHOICES")
     assert set(arguments) <= set(PARAMETERS)
     for name, description in arguments.items():
+        assert PARAMETERS[name].choices == choices.get(name, ()), name
         for choice in PARAMETERS[name].choices:
             assert choice in description, f"{name} does not say {choice}"
         # What the launch file hands over as text must be text to the node.
         assert isinstance(PARAMETERS[name].default, str | bool)
 
 
-def test_launch_file_converts_all_truth_values(repository):
+def test_launch_file_knows_all_truth_values_and_models(repository):
     tree = launch_tree(repository, "matcher")
     names = {n for n in constant(tree, "PARAMETER_ARGUMENTS") if PARAMETERS[n].default in (0, 1)}
-    typed = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "_typed")
-    converted = next(n for n in ast.walk(typed) if isinstance(n, ast.Tuple))
-    assert set(ast.literal_eval(converted)) == names
+    assert set(constant(tree, "SWITCHES")) == names
+    assert constant(tree, "MODELS") == SHIPPED_MODELS
 
 
 def test_launch_file_has_the_arguments_of_the_documentation(repository):

@@ -9,6 +9,7 @@ import pytest
 
 from coarse_loftr_ros import __version__
 from coarse_loftr_ros.tools import cli
+from coarse_loftr_ros.tools.commands import COMMANDS
 
 HEAVY = ("numpy", "cv2", "torch", "onnxruntime", "openvino", "rosbags", "rclpy")
 
@@ -26,7 +27,7 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
         assert f"\n    {command} " in done.stdout
 
 
-@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda module: module.__name__)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda module: module.__name__)
 def test_every_command_explains_itself(command, capsys: pytest.CaptureFixture) -> None:
     name = command.__name__.rsplit(".", 1)[1]
     with pytest.raises(SystemExit) as stop:

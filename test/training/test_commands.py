@@ -17,6 +17,7 @@ from coarse_loftr_ros.backends.base import ModelFiles
 from coarse_loftr_ros.preprocessing import NetworkSize
 from coarse_loftr_ros.tools import cli
 from coarse_loftr_ros.tools import train as command
+from coarse_loftr_ros.tools.commands import make_parser
 from coarse_loftr_ros.tools.scene import draw_landscape
 from coarse_loftr_ros.training.settings import TrainingSettings, make_settings, read_yaml
 
@@ -71,7 +72,7 @@ def test_a_config_file_is_changed_by_options(trained, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("steps: 5\nseed: 4\nnetwork: {heads: 2}\n")
     args = ["train", "--config", str(config), "images", str(tmp_path / "run")]
-    args = cli._parser().parse_args([*args, "--steps", "7", "--set", "network.heads=1"])
+    args = make_parser().parse_args([*args, "--steps", "7", "--set", "network.heads=1"])
     values = command._values(args)
     assert values == {"steps": 7, "seed": 4, "network": {"heads": 1}, "images": ["images"]}
 

@@ -75,10 +75,10 @@ def build_engine(
 
     Raises:
         BackendError: when the library refuses the graph or cannot build it, in its own words.
-        KeyboardInterrupt: when the user interrupts the build.
+        KeyboardInterrupt: when a signal interrupts the build.
     """
     start = time.perf_counter()
-    with _noted_interruption() as interrupted:
+    with _deferred_signals() as interrupted:
         builder, network = _parse(library, onnx, dimensions)
         trt = library.module
         config = builder.create_builder_config()
@@ -126,23 +126,33 @@ def _parse(
 
 
 @contextmanager
-def _noted_interruption() -> Iterator[threading.Event]:
-    """Note Ctrl-C instead of raising it.
+def _deferred_signals() -> Iterator[threading.Event]:
+    """Note signals that end a process, and give them to their handlers when the block is left.
 
-    The library calls back into Python, and an exception that is raised there is lost in it. Only
-    where Ctrl-C would raise at all: in the main thread, unless a program handles it in its way.
+    The library calls back into Python, and an exception that a handler raises there is lost in it.
+    Handlers run in the main thread alone.
     """
     noted = threading.Event()
-    handler = signal.getsignal(signal.SIGINT)
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or handler is not signal.default_int_handler:
+    if threading.current_thread() is not threading.main_thread():
         yield noted
         return
-    signal.signal(signal.SIGINT, lambda *_: noted.set())
+    numbers: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        numbers.append(number)
+        noted.set()
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, note)
     try:
         yield noted
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in numbers:
+            handlers[number](number, None)
 
 
 def _static_shape(

@@ -1,45 +1,24 @@
-"""The lifecycle node ``odometry``: correspondences in, the robot's pose and velocity out."""
+"""The program ``odometry_node``: the lifecycle node ``odometry`` as a process.
+
+Nothing is imported before signals are looked after: Ctrl-C may come while the rest is loaded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from coarse_loftr_ros.node.program import run_node
 
-from coarse_loftr_ros.node.managed_node import ManagedNode, NotReadyError, run
-from coarse_loftr_ros.node.odometry.activity import Activity
-from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
-from coarse_loftr_ros.node.odometry.parameters import check
-from coarse_loftr_ros.node.odometry.transforms import tf_available
-from coarse_loftr_ros.node.parameter import Value
-
-__all__ = ["OdometryNode", "main"]
+__all__ = ["main"]
 
 
-class OdometryNode(ManagedNode[None]):
-    """Turns the matcher's correspondences into odometry.
-
-    Raises:
-        ParameterError: when a parameter is refused at start.
-    """
-
-    def __init__(self) -> None:
-        super().__init__("odometry", "odometry", PARAMETERS, check)
-
-    def prepare(self, values: Mapping[str, Value]) -> None:
-        """Nothing is slow; what is missing is said now."""
-        if values["mounting.source"] == "tf" and not tf_available():
-            raise NotReadyError(
-                "parameter 'mounting.source' is 'tf', and tf2_ros is not installed; give the "
-                "mounting by parameters"
-            )
-
-    def open(self, prepared: None, values: Mapping[str, Value]) -> Activity:
-        """Open topics and services."""
-        return Activity(self, values)
-
-
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: list[str] | None = None) -> int:
     """Run the node until a signal; the exit status is 1 when it cannot start or has died."""
-    return run(OdometryNode, "odometry", args)
+
+    def load() -> type:
+        from coarse_loftr_ros.node.odometry.node import OdometryNode
+
+        return OdometryNode
+
+    return run_node(load, "odometry", args)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ The configuration files, the launch file and the documentation are checked again
 
 from __future__ import annotations
 
-from coarse_loftr_ros.node.parameter import MANAGED_NODE, Parameter, table
+from coarse_loftr_ros.node.parameter import MANAGED_NODE, Change, Parameter, table
 from coarse_loftr_ros.odometry.settings import (
     MonoSettings,
     MotionSettings,
@@ -30,7 +30,7 @@ def _mounting_angle(name: str, description: str) -> Parameter:
         unit="rad",
         low=-6.2832,
         high=6.2832,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     )
 
 
@@ -42,44 +42,44 @@ def _mounting_length(name: str, description: str) -> Parameter:
         unit="m",
         low=-1000.0,
         high=1000.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     )
 
 
 PARAMETERS = table(
-    # --- set at start ---------------------------------------------------------------------------
+    # --- read at configure ----------------------------------------------------------------------
     Parameter(
         "mode",
         "stereo",
         "A rectified stereo camera, one camera, or one camera that looks down on a plane.",
         choices=("stereo", "mono", "planar"),
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "odom_frame",
         "odom",
         "Frame in which the path starts at the origin (REP 105).",
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "base_frame",
         "base_link",
         "Frame of the robot, whose pose in odom_frame is published.",
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "publish_tf",
         True,
         "Broadcast odom_frame to base_frame on /tf; needs tf2_ros. False where another node, such "
         "as robot_localization, does it.",
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "altitude_source",
         "parameter",
         "Planar: planar.altitude_m at the start, or the topic range.",
         choices=("parameter", "range"),
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "queue_depth",
@@ -88,7 +88,7 @@ PARAMETERS = table(
         unit="messages",
         low=1,
         high=1000,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     *MANAGED_NODE,
     Parameter(
@@ -97,7 +97,7 @@ PARAMETERS = table(
         "Where the camera sits on the robot: the values below, or tf from base_frame to the "
         "frame_id of the images.",
         choices=("parameter", "tf"),
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     _mounting_length("x", "Position of the camera in base_frame, forward."),
     _mounting_length("y", "Position of the camera in base_frame, left."),
@@ -112,7 +112,7 @@ PARAMETERS = table(
         unit="px",
         low=0.05,
         high=50.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "motion.min_inliers",
@@ -120,7 +120,7 @@ PARAMETERS = table(
         "Fewer inliers mean LOST.",
         low=6,
         high=100000,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "motion.min_inlier_ratio",
@@ -128,7 +128,7 @@ PARAMETERS = table(
         "A smaller share of inliers means LOST.",
         low=0.0,
         high=1.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "motion.good_inliers",
@@ -136,7 +136,7 @@ PARAMETERS = table(
         "Fewer inliers mean DEGRADED.",
         low=0,
         high=100000,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "motion.good_inlier_ratio",
@@ -144,7 +144,7 @@ PARAMETERS = table(
         "A smaller share of inliers means DEGRADED.",
         low=0.0,
         high=1.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "motion.covariance_scale",
@@ -153,7 +153,7 @@ PARAMETERS = table(
         f"mode's own, {_MOTION.covariance_scale:g}, and {_PLANAR.covariance_scale:g} over a plane.",
         low=0.0,
         high=10000.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "motion.coast_s",
@@ -162,7 +162,7 @@ PARAMETERS = table(
         unit="s",
         low=0.0,
         high=60.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "motion.lost_speed",
@@ -172,7 +172,7 @@ PARAMETERS = table(
         unit="m/s",
         low=0.001,
         high=1000.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "motion.lost_rate",
@@ -182,7 +182,7 @@ PARAMETERS = table(
         unit="rad/s",
         low=0.001,
         high=100.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "stereo.disparity_sigma_px",
@@ -191,7 +191,7 @@ PARAMETERS = table(
         unit="px",
         low=0.01,
         high=10.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "stereo.pixel_sigma_px",
@@ -200,7 +200,7 @@ PARAMETERS = table(
         unit="px",
         low=0.01,
         high=10.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "stereo.min_disparity_px",
@@ -209,7 +209,7 @@ PARAMETERS = table(
         unit="px",
         low=0.01,
         high=100.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "stereo.window",
@@ -219,7 +219,7 @@ PARAMETERS = table(
         unit="images",
         low=0,
         high=10,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "mono.scale",
@@ -227,7 +227,7 @@ PARAMETERS = table(
         "Mono: where lengths come from. unit: nowhere, the first motion has length 1; "
         "ground_plane: mono.camera_height_m; external: the topic external_odometry.",
         choices=tuple(source.value for source in ScaleSource),
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "mono.camera_height_m",
@@ -236,7 +236,7 @@ PARAMETERS = table(
         unit="m",
         low=0.0,
         high=1000.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "mono.ground_angle_deg",
@@ -245,7 +245,7 @@ PARAMETERS = table(
         unit="degrees",
         low=0.1,
         high=45.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "mono.scale_sigma",
@@ -254,7 +254,7 @@ PARAMETERS = table(
         "share of it.",
         low=0.0001,
         high=1.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "planar.altitude_m",
@@ -264,13 +264,13 @@ PARAMETERS = table(
         unit="m",
         low=0.0,
         high=10000.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "planar.constant_altitude",
         _PLANAR.constant_altitude,
         "Planar: altitude and tilt never change, as of a robot on a floor.",
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "planar.normal_sigma_deg",
@@ -279,7 +279,7 @@ PARAMETERS = table(
         unit="degrees",
         low=0.01,
         high=45.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "planar.range_sigma",
@@ -287,7 +287,7 @@ PARAMETERS = table(
         "Planar: standard deviation of a range, as a share of it.",
         low=0.0001,
         high=1.0,
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     # --- may change at run time -----------------------------------------------------------------
     Parameter(

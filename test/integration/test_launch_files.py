@@ -1,0 +1,85 @@
+"""The launch files, run by launch itself where a ROS installation has it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("launch_ros", reason="launch is of a ROS installation, on no package index")
+
+PROGRAM = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+file, *arguments = sys.argv[1:]
+arguments = [tuple(argument.split(":=", 1)) for argument in arguments]
+source = PythonLaunchDescriptionSource(file)
+service = LaunchService(noninteractive=True)
+service.include_launch_description(
+    LaunchDescription([IncludeLaunchDescription(source, launch_arguments=arguments)])
+)
+sys.exit(service.run())
+"""
+
+
+@pytest.fixture(scope="module")
+def launch(repository, tmp_path_factory):
+    """Starts a launch file of the checkout, laid out as if it were installed."""
+    prefix = tmp_path_factory.mktemp("prefix")
+    share, programs = prefix / "share/coarse_loftr_ros", prefix / "lib/coarse_loftr_ros"
+    index = prefix / "share/ament_index/resource_index/packages"
+    for folder in (share, programs, index):
+        folder.mkdir(parents=True)
+    (index / "coarse_loftr_ros").touch()
+    for folder in ("launch", "config"):
+        (share / folder).symlink_to(repository / folder)
+    for name in ("matcher_node", "odometry_node"):
+        (programs / name).symlink_to(Path(sys.executable).with_name(name))
+    paths = [str(prefix), os.environ.get("AMENT_PREFIX_PATH", ""), sys.prefix]
+
+    def start(name: str, *arguments: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, share / f"launch/{name}.launch.py", *arguments],
+            env={**os.environ, "AMENT_PREFIX_PATH": os.pathsep.join(filter(None, paths))},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "words"),
+    [
+        ("matcher", "mode:=three", 'Argument "mode" provided value "three" is not valid'),
+        ("matcher", "params_file:=/absent.yaml", "params_file /absent.yaml cannot be read"),
+        ("matcher", "image:=a//b", "argument 'image' is 'a//b'"),
+        ("odometry", "params_file:=/absent.yaml", "params_file /absent.yaml cannot be read"),
+        ("odometry", "backend:=magic", 'Argument "backend" provided value "magic" is not valid'),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_node_is_started(launch, name, argument, words):
+    process = launch(name, argument)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert words in output
+    assert "process started" not in output
+
+
+def test_both_nodes_start_and_end_well(launch):
+    process = launch("odometry", "mode:=mono", "namespace:=robot", "use_sim_time:=False")
+    started = set()
+    for line in process.stdout:
+        started |= {word for word in ("matching ", "mono odometry of ") if word in line}
+        if len(started) == 2:
+            break
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=15)
+    assert output.count("process has finished cleanly") == 2, output
