@@ -14,7 +14,7 @@ from coarse_loftr_ros.node.diagnostics import (
     Expectations,
     Occasionally,
     input_status,
-    silent_inputs,
+    worth_logging,
 )
 from coarse_loftr_ros.node.inputs import Arrival, Inputs, InputSettings
 from coarse_loftr_ros.node.matching import Matching
@@ -134,11 +134,8 @@ class Activity:
         snapshot, before = self._statistics.snapshot(), self._reported
         self._reported = snapshot
         expected = self._expectations()
-        silent = silent_inputs(snapshot, expected.timeout_s)
-        if silent:
-            self._warn("silence", f"no image came lately: {expected.why_silent(silent)}")
         model = self._pipeline.settings.model
-        return [
+        statuses = [
             input_status(name, snapshot, before, expected),
             matching_status(
                 name,
@@ -152,6 +149,9 @@ class Activity:
                 self._worker.busy_s,
             ),
         ]
+        for subject, sentence in worth_logging(statuses):
+            self._warn(subject, sentence)
+        return statuses
 
     def _expectations(self) -> Expectations:
         gap = None if self._pairing is None else self._pairing.gap_ns

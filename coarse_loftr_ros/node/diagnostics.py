@@ -17,9 +17,9 @@ __all__ = [
     "counts_and_times",
     "idle_status",
     "input_status",
-    "silent_inputs",
     "status_message",
     "work_message",
+    "worth_logging",
 ]
 
 # A lack of results is an error when it lasts for this many times the timeout.
@@ -73,7 +73,7 @@ class Expectations:
     lossless: bool = False
 
 
-def silent_inputs(snapshot: Snapshot, timeout_s: float) -> list[str]:
+def _silent(snapshot: Snapshot, timeout_s: float) -> list[str]:
     """Names of the inputs from which nothing came for longer than this."""
     return [name for name, heard in snapshot.inputs.items() if heard.silence_s > timeout_s]
 
@@ -123,7 +123,7 @@ def _input_problems(
 ) -> list[str]:
     """What an operator should know, in sentences."""
     thing, problems = expected.thing, []
-    silent = silent_inputs(snapshot, expected.timeout_s)
+    silent = _silent(snapshot, expected.timeout_s)
     if silent:
         which = "" if len(silent) == len(snapshot.inputs) else " and ".join(silent) + " "
         longest = min(snapshot.inputs[name].silence_s for name in silent)
@@ -234,7 +234,7 @@ def result_problem(
     words = [f"errors while {what}: {number}, see the log" for what, number in errors.items()]
     level = DiagnosticStatus.ERROR if errors else DiagnosticStatus.OK
     if snapshot.quiet_s > expected.timeout_s:
-        come = len(silent_inputs(snapshot, expected.timeout_s)) < len(snapshot.inputs)
+        come = len(_silent(snapshot, expected.timeout_s)) < len(snapshot.inputs)
         lasts = come and snapshot.quiet_s > _LASTING * expected.timeout_s
         level = max(level, DiagnosticStatus.ERROR if lasts else DiagnosticStatus.WARN)
         known = [f"{number} {what}" for what, number in snapshot.since_result.most_common()]
@@ -275,3 +275,16 @@ def status_message(
         hardware_id="",
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
     )
+
+
+def worth_logging(statuses: Sequence[DiagnosticStatus]) -> list[tuple[str, str]]:
+    """Subjects and sentences for the log, for who does not look at diagnostics.
+
+    They say what comes to nothing. A result that is LOST is no news to whoever receives it.
+    """
+    return [
+        (status.name, f"{status.name.rsplit(': ', 1)[1]}: {status.message}")
+        for status in statuses
+        if status.level == DiagnosticStatus.ERROR
+        or (status.level == DiagnosticStatus.WARN and status.name.endswith(": input"))
+    ]

@@ -21,7 +21,7 @@ from coarse_loftr_ros.node.diagnostics import (
     Expectations,
     Occasionally,
     input_status,
-    silent_inputs,
+    worth_logging,
 )
 from coarse_loftr_ros.node.odometry.cameras import Cameras
 from coarse_loftr_ros.node.odometry.conversion import camera_speed
@@ -129,13 +129,13 @@ class Activity:
         snapshot, before = self._statistics.snapshot(), self._reported
         self._reported = snapshot
         expected = Expectations("message", self._values["input_timeout"], self._why_silent)
-        silent = silent_inputs(snapshot, expected.timeout_s)
-        if silent:
-            self._warn("silence", f"no message came lately: {self._why_silent(silent)}")
-        return [
+        statuses = [
             input_status(name, snapshot, before, expected),
             odometry_status(name, self._values["mode"], snapshot, before, expected),
         ]
+        for subject, sentence in worth_logging(statuses):
+            self._warn(subject, sentence)
+        return statuses
 
     def _subscribe(self, info_topics: list[str]) -> None:
         values, node = self._values, self._node
@@ -222,7 +222,7 @@ class Activity:
 
     def _why_silent(self, names: Sequence[str]) -> str:
         topics = [self._node.resolve_topic_name(self._topics[name]) for name in names]
-        return "; ".join(why_silent(self._node, topic) for topic in topics)
+        return why_silent(self._node, topics)
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._tracking.reset("asked")

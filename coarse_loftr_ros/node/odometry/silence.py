@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
@@ -11,13 +13,18 @@ _MATCHES = "coarse_loftr_msgs/msg/Correspondences"
 _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 
-def why_silent(node: Node, topic: str) -> str:
+def why_silent(node: Node, topics: Sequence[str]) -> str:
     """Why no matches may be arriving, in words.
 
     Args:
         node: that subscribes.
-        topic: full name of the topic.
+        topics: full names of those that are silent.
     """
+    # Topics of one matcher are silent for one reason.
+    return "; ".join(dict.fromkeys(_why_silent(node, topic) for topic in topics))
+
+
+def _why_silent(node: Node, topic: str) -> str:
     publishers = node.get_publishers_info_by_topic(topic)
     if not publishers:
         return f"{topic} has no publisher: {_who_could(node, topic)}"
@@ -27,11 +34,8 @@ def why_silent(node: Node, topic: str) -> str:
     who = ", ".join(sorted({_name(publisher) for publisher in publishers}))
     unfed = [image for publisher in publishers for image in _unfed(node, publisher)]
     if unfed:
-        return f"{who} publishes {topic} and is silent: {', '.join(unfed)} has no publisher"
-    return (
-        f"{who} publishes {topic} and is silent though its images have publishers: "
-        "its own diagnostics say more"
-    )
+        return f"{who} is active but silent: {', '.join(unfed)} has no publisher"
+    return f"{who} is active but silent though its images have publishers: see its diagnostics"
 
 
 def _who_could(node: Node, topic: str) -> str:
