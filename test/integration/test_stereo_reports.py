@@ -52,19 +52,9 @@ def stream(
         client.spin(0.04)
 
 
-def latest(client: MatcherClient, name: str) -> tuple[int, str]:
-    """Level and message of the last status of this name."""
-    wanted = f"/reports/matcher: {name}"
-    for array in reversed(client.diagnostics):
-        for status in array.status:
-            if status.name == wanted:
-                return int.from_bytes(status.level, "little"), status.message
-    return -1, ""
-
-
 def said(client: MatcherClient, name: str, level: int, words: str) -> Callable[[], bool]:
     def check() -> bool:
-        now = latest(client, name)
+        now = client.latest(name)
         return now[0] == level and words in now[1]
 
     return check
@@ -89,8 +79,8 @@ def test_a_dead_eye_is_a_warning_that_names_it_and_an_error_when_it_lasts(client
     lives = ("left", "right")[alive]
     stream(client, said(client, "input", 1, f"no {dead} image for "), (alive,))
     stream(client, said(client, "matching", 2, f"unpaired {lives}"), (alive,))
-    assert "images come, nothing was published for " in latest(client, "matching")[1]
-    assert f"the publishers of /reports/{dead}/image are silent" in latest(client, "input")[1]
+    assert "images come, nothing was published for " in client.latest("matching")[1]
+    assert f"the publishers of /reports/{dead}/image are silent" in client.latest("input")[1]
 
 
 def test_eyes_apart_by_more_than_the_tolerance_are_a_warning_with_the_gap(client):
