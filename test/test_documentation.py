@@ -73,7 +73,7 @@ def test_every_make_target_that_is_named_exists(readme, repository):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/odometry.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/odometry.md", "docs/diagnostics.md"])
 def test_every_file_that_is_linked_exists(repository, page):
     for link in re.findall(r"\]\(([^)#]+)\)", (repository / page).read_text()):
         if not link.startswith("http"):
@@ -93,10 +93,41 @@ def test_topics_and_services_are_those_of_the_node(readme, odometry_page, reposi
 
 def test_topics_that_the_odometry_node_hears_are_listed(odometry_page, repository):
     code = (repository / "coarse_loftr_ros/node/odometry/activity.py").read_text()
-    heard = set(re.findall(r'\((?:Odometry, |Range, )?"([a-z_]+(?:/[a-z_]+)*)", self', code))
+    heard = set(re.findall(r'"(matcher/[a-z/]+)"', code))
+    heard |= set(re.findall(r'\((?:Odometry|Range), "([a-z_]+)", self', code))
     assert len(heard) == 4
     for topic in heard:
         assert f"| `{topic}` |" in odometry_page
+
+
+@pytest.fixture(scope="module")
+def diagnostics_page(repository):
+    return (repository / "docs" / "diagnostics.md").read_text()
+
+
+def test_every_value_of_diagnostics_is_described(diagnostics_page, repository):
+    folder = repository / "coarse_loftr_ros/node"
+    code = "".join(
+        (folder / name).read_text()
+        for name in ("diagnostics.py", "matching_diagnostics.py", "odometry/diagnostics.py")
+    )
+    names = set(re.findall(r'values\[f?"([^"{]+)(?:\{\w+\})?"\]', code))
+    names |= set(re.findall(r'^        "([^"]+)": ', code, re.MULTILINE))
+    assert len(names) > 20
+    for name in names:
+        assert f"`{name}" in diagnostics_page, name
+
+
+def test_every_cause_in_diagnostics_is_described(diagnostics_page, repository):
+    package = repository / "coarse_loftr_ros"
+    files = [*(package / "node").rglob("*.py"), package / "image_decoding.py"]
+    code = "".join(path.read_text() for path in files)
+    calls = r"(?:ImageError|_RefusedError|_reject|_leave_out|rejected|reset|survived|report)"
+    causes = set(re.findall(calls + r'\(\s*"([a-z_ ]+)"', code))
+    causes |= set(re.findall(r'return f"([a-z_]+) changed from', code))
+    assert len(causes) > 20
+    for cause in causes:
+        assert f"`{cause}`" in diagnostics_page, cause
 
 
 def test_the_example_for_robot_localization_names_its_inputs(odometry_page):

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
-from std_srvs.srv import Trigger
 
-from coarse_loftr_ros.node.diagnostics import Occasionally, input_status
+from coarse_loftr_ros.node.commands import CommandError, Commands
+from coarse_loftr_ros.node.defects import Defects
+from coarse_loftr_ros.node.diagnostics import (
+    Expectations,
+    Occasionally,
+    input_status,
+    worth_logging,
+)
 from coarse_loftr_ros.node.inputs import Arrival, Inputs, InputSettings
 from coarse_loftr_ros.node.matching import Matching
 from coarse_loftr_ros.node.matching_diagnostics import matching_status
@@ -50,12 +57,17 @@ class Activity:
         self._values = dict(values)
         self._log = node.get_logger()
         self._occasionally = Occasionally()
-        self._statistics = Statistics[Homography]()
+        self._sides = ("left", "right") if values["mode"] == "stereo" else ("",)
+        self._statistics = Statistics[Homography](self._sides)
+        self._defects = Defects(self._statistics, self._report)
         self._reported: Snapshot[Homography] | None = None
-        self._newest: Arrival | None = None
-        self._last_stamp: dict[int, int] = {}
         stereo = values["mode"] == "stereo"
-        self._pairing = StereoPairing[Arrival](self._tolerance_ns) if stereo else None
+        self._pairing = None
+        if stereo:
+            # As many as may wait, behind the one that comes.
+            queue = values["queue_depth"] + 1
+            self._pairing = StereoPairing[Arrival](self._tolerance_ns, queue)
+        self._submitted = False
         self._outputs = Outputs(
             node, stereo, values["overlay.max_lines"], values["overlay.max_rate"]
         )
@@ -63,6 +75,7 @@ class Activity:
             pipeline,
             self._outputs,
             self._statistics,
+            self._defects,
             compressed=values["image_transport"] == "compressed",
             rectify=values["rectify"],
             depth16=values["depth16_scaling"],
@@ -73,13 +86,13 @@ class Activity:
         self._worker: Worker[tuple[Arrival, ...]] = Worker(
             self._matching.handle,
             values["queue_depth"] if values["freshness"] == "all" else 1,
-            on_skip=lambda skipped: self._statistics.count("skipped", len(skipped)),
+            on_skip=lambda skipped: self._statistics.lost("skipped", len(skipped)),
+            on_error=lambda: self._defects.report("handling an image"),
             on_failure=self._failed,
         )
-        self._services = [
-            node.create_service(Trigger, "~/reset", self._reset),
-            node.create_service(Trigger, "~/set_keyframe", self._set_keyframe),
-        ]
+        self._commands = Commands(node, self._defects)
+        self._commands.serve("~/reset", self._matching.reset, self._ask_after_all)
+        self._commands.serve("~/set_keyframe", self._set_keyframe, self._ask_about_newest)
         self._inputs = Inputs(
             node,
             InputSettings(
@@ -101,8 +114,7 @@ class Activity:
     def close(self) -> None:
         """Close everything and wait for the image in work."""
         self._inputs.close()
-        for service in self._services:
-            self._node.destroy_service(service)
+        self._commands.close()
         self._worker.stop()
         self._outputs.close()
         # Its parts hold its methods: without this, they and their images would stay until Python's
@@ -127,27 +139,36 @@ class Activity:
         name = self._node.get_fully_qualified_name()
         snapshot, before = self._statistics.snapshot(), self._reported
         self._reported = snapshot
-        timeout = self._values["image_timeout"]
-        why = ""
-        if snapshot.silence_s > timeout:
-            why = self._inputs.why_silent()
-            self._warn("silence", f"no image for {snapshot.silence_s:.1f} s: {why}")
-        unpaired = None
-        if self._pairing is not None:
-            unpaired = self._pairing.unpaired_left, self._pairing.unpaired_right
+        expected = self._expectations()
         model = self._pipeline.settings.model
-        return [
-            input_status(name, "image", snapshot, before, timeout, why, unpaired),
+        statuses = [
+            input_status(name, snapshot, before, expected),
             matching_status(
                 name,
                 snapshot,
                 before,
+                expected,
                 self._pipeline.backend.description,
                 f"{model.name} ({model.sha256})",
                 self._pipeline.backend.failure,
                 self._busy(),
+                self._worker.busy_s,
             ),
         ]
+        for subject, sentence in worth_logging(statuses):
+            self._warn(subject, sentence)
+        return statuses
+
+    def _expectations(self) -> Expectations:
+        gap = None if self._pairing is None else self._pairing.gap_ns
+        return Expectations(
+            "image",
+            self._values["image_timeout"],
+            lambda names: self._inputs.why_silent([self._sides.index(name) for name in names]),
+            None if gap is None else gap / 1e9,
+            self._values["stereo.tolerance"],
+            self._values["freshness"] == "all",
+        )
 
     @property
     def _tolerance_ns(self) -> int:
@@ -155,53 +176,53 @@ class Activity:
 
     def _take(self, arrival: Arrival) -> None:
         """An image came."""
-        self._statistics.received()
-        self._newest = arrival
-        if self._pairing is None:
-            self._worker.submit((arrival,))
-            return
-        last = self._last_stamp.get(arrival.side)
-        if last is not None and arrival.stamp < last:
-            self._pairing.clear()
-            self._statistics.reset("time")
-            back = (last - arrival.stamp) / 1e9
-            self._inform("time", f"time went back by {back:.3f} s: waiting images are forgotten")
-        self._last_stamp[arrival.side] = arrival.stamp
-        add = self._pairing.add_right if arrival.side else self._pairing.add_left
-        pair = add(arrival)
-        if pair is not None:
-            self._worker.submit(pair)
+        with self._defects.survived("taking an image"):
+            self._statistics.received(self._sides[arrival.side])
+            pair = (arrival,) if self._pairing is None else self._paired(arrival)
+            if pair is not None:
+                self._submitted = True
+                self._worker.submit(pair)
+
+    def _paired(self, arrival: Arrival) -> tuple[Arrival, Arrival] | None:
+        """The pair that an image completes; what is left without a partner is counted."""
+        pairing = self._pairing
+        before = pairing.unpaired_left, pairing.unpaired_right
+        pair = (pairing.add_right if arrival.side else pairing.add_left)(arrival)
+        for side, old, new in zip(
+            self._sides, before, (pairing.unpaired_left, pairing.unpaired_right), strict=True
+        ):
+            self._statistics.lost(f"unpaired {side}", new - old)
+        return pair
 
     def _lost(self, number: int) -> None:
         """The middleware lost images."""
-        self._statistics.count("lost by the middleware", number)
+        self._statistics.lost("lost by the middleware", number)
         self._warn(
             "lost",
             "the middleware loses images: with Fast DDS they may be too large for its shared "
             "memory, see config/fastdds_large_images.xml",
         )
 
-    def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        if self._pairing is not None:
-            self._pairing.clear()
-        self._worker.command(self._matching.reset)
-        self._statistics.reset("asked")
-        response.success = True
-        response.message = "the next image is the new reference"
-        return response
+    def _ask_after_all(self, work: Callable[[], str]) -> Future[str]:
+        """Let the worker do something between the images that have come and those to come."""
+        return self._worker.command(work, follows=False)
 
-    def _set_keyframe(
-        self, request: Trigger.Request, response: Trigger.Response
-    ) -> Trigger.Response:
-        if self._newest is None:
-            response.message = "no image has been received yet"
-        else:
-            self._worker.command(self._matching.set_keyframe)
-            response.success = True
-            response.message = "the newest image is the reference of those to come"
-            if self._values["pairing"] == "consecutive":
-                response.message += "; with pairing consecutive of the next one only"
-        return response
+    def _ask_about_newest(self, work: Callable[[], str]) -> Future[str]:
+        """Let the worker do something with the newest image, or the newest pair.
+
+        Raises:
+            CommandError: when none has come.
+        """
+        if not self._submitted:
+            kind = "image" if self._pairing is None else "pair of images"
+            raise CommandError(f"no {kind} has been received yet")
+        return self._worker.command(work, follows=True)
+
+    def _set_keyframe(self) -> str:
+        answer = self._matching.set_keyframe()
+        if self._values["pairing"] == "consecutive":
+            answer += "; with pairing consecutive of the next one only"
+        return answer
 
     def _failed(self, failure: BaseException) -> None:
         self.failure = failure
@@ -209,6 +230,10 @@ class Activity:
     def _reject(self, cause: str, sentence: str) -> None:
         self._statistics.rejected(cause)
         self._warn(cause + " left out", sentence)
+
+    def _report(self, kind: str, text: str) -> None:
+        if self._occasionally.now("defect " + kind):
+            self._log.error(text)
 
     def _warn(self, kind: str, sentence: str) -> None:
         if self._occasionally.now(kind):

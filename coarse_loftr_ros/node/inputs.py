@@ -127,10 +127,11 @@ class Inputs:
         self._images.clear()
         self._others.clear()
 
-    def why_silent(self) -> str:
-        """Why no image may be arriving, in words, from what the ROS graph shows."""
-        reasons = [reason for topic in self.topics if (reason := self._why_silent(topic))]
-        return "; ".join(reasons) or f"the publishers of {', '.join(self.topics)} are silent"
+    def why_silent(self, sides: Sequence[int]) -> str:
+        """Why no image may be arriving from these cameras, from what the ROS graph shows."""
+        silent = [self.topics[side] for side in sides]
+        reasons = [reason for topic in silent if (reason := self._why_silent(topic))]
+        return "; ".join(reasons) or f"the publishers of {', '.join(silent)} are silent"
 
     def _why_silent(self, topic: str) -> str:
         wanted = "sensor_msgs/msg/" + self._type.__name__

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from time import perf_counter
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +13,8 @@ from coarse_loftr_ros.camera_info import intrinsics_of
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.image_decoding import ImageError, decode_compressed, decode_image
 from coarse_loftr_ros.loaded_sizes import TooManySizesError
+from coarse_loftr_ros.node.commands import CommandError
+from coarse_loftr_ros.node.defects import Defects
 from coarse_loftr_ros.node.inputs import Arrival
 from coarse_loftr_ros.node.outputs import Outputs
 from coarse_loftr_ros.node.statistics import Statistics
@@ -36,6 +36,7 @@ class Matching:
         pipeline: used by the calling thread alone.
         outputs: where results go.
         statistics: where events are counted.
+        defects: where exceptions that nobody thought of stop.
         compressed: messages are ``CompressedImage``.
         rectify: undistort and rectify images as their camera_info says.
         depth16: how 16-bit images become 8-bit; the attribute may be replaced at any time.
@@ -49,6 +50,7 @@ class Matching:
         pipeline: Pipeline,
         outputs: Outputs,
         statistics: Statistics,
+        defects: Defects,
         compressed: bool,
         rectify: bool,
         depth16: str,
@@ -60,6 +62,8 @@ class Matching:
         self._pipeline = pipeline
         self._outputs = outputs
         self._statistics = statistics
+        self._defects = defects
+        self._unused = "none has come"  # why the newest image was not used; empty when it was
         self._compressed = compressed
         self._rectify = rectify
         self._rectifications: dict[int, Rectification] = {}
@@ -70,30 +74,45 @@ class Matching:
     def handle(self, arrivals: tuple[Arrival, ...]) -> None:
         """Use one image, or the two of a stereo pair (left first)."""
         start = perf_counter()
-        try:
-            frames = [self._frame(arrival) for arrival in arrivals]
-            decoded = perf_counter()
-            answer = self._match(frames, arrivals)
-        except ImageError as error:
-            self._reject(error.kind, str(error))
-        except TooManySizesError as error:
-            self._reject("image size", str(error))
-        except BackendError as error:
-            self._reject("backend", str(error))
-        except (RuntimeError, ValueError, ArithmeticError, LookupError, cv2.error):
-            # What runtimes and numerics raise on an image nobody thought of: the next one gets its
-            # chance, and the traceback is for whoever repairs it.
-            self._reject("runtime", f"image could not be matched: {traceback.format_exc()}")
-        else:
-            self._publish(answer, arrivals, start, decoded)
+        self._unused = "it could not be matched"
+        with self._defects.survived("matching an image"):
+            try:
+                frames = [self._frame(arrival) for arrival in arrivals]
+                decoded = perf_counter()
+                answer = self._match(frames, arrivals)
+            except ImageError as error:
+                self._leave_out(error.kind, str(error))
+            except TooManySizesError as error:
+                self._leave_out("image size", str(error))
+            except BackendError as error:
+                self._leave_out("backend", str(error))
+            else:
+                self._unused = ""
+                self._publish(answer, arrivals, start, decoded)
 
-    def reset(self) -> None:
-        """Forget the reference."""
+    def reset(self) -> str:
+        """Forget the reference; what was done, in words."""
         self._pipeline.reset()
+        self._statistics.reset("asked")
+        self._unused = ""
+        return "the next image is the new reference"
 
-    def set_keyframe(self) -> None:
-        """Make the newest image the reference."""
-        self._pipeline.set_keyframe()
+    def set_keyframe(self) -> str:
+        """Make the newest image the reference; what was done, in words.
+
+        Raises:
+            CommandError: when it is not, with the reason; the reference stays.
+        """
+        if self._unused:
+            raise CommandError(f"the newest image was not used: {self._unused}")
+        try:
+            frame = self._pipeline.set_keyframe()
+        except BackendError as error:
+            raise CommandError(f"the newest image did not become the reference: {error}") from error
+        if frame is None:
+            raise CommandError("no image has been matched since the start or the last reset")
+        stamp = f"{frame.stamp // 10**9}.{frame.stamp % 10**9:09d}"
+        return f"the newest image, of {stamp} s, is the reference of those to come"
 
     def _match(self, frames: list[Frame], arrivals: tuple[Arrival, ...]) -> StreamResult:
         left, right = frames[0], frames[-1]
@@ -139,6 +158,20 @@ class Matching:
         self, answer: StreamResult, arrivals: tuple[Arrival, ...], start: float, decoded: float
     ) -> None:
         matched = perf_counter()
+        with self._defects.survived("publishing"):
+            self._publish_numbers(answer, arrivals, start, decoded, matched)
+        if answer.temporal is not None:
+            with self._defects.survived("drawing the overlay"):
+                self._outputs.publish_overlay(answer.temporal)
+
+    def _publish_numbers(
+        self,
+        answer: StreamResult,
+        arrivals: tuple[Arrival, ...],
+        start: float,
+        decoded: float,
+        matched: float,
+    ) -> None:
         # First across: who waits for both has them when the matches in time arrive.
         if answer.across is not None:
             self._outputs.publish_across(answer.across)
@@ -165,7 +198,6 @@ class Matching:
         if 0.0 <= age_ms < _SANE_AGE_MS:
             stages["stamp to published"] = age_ms
         self._statistics.published(result.homography, stages)
-        self._outputs.publish_overlay(result)
 
     def _frame(self, arrival: Arrival) -> Frame:
         """Decode a message.
@@ -236,3 +268,8 @@ class Matching:
     def _reject(self, cause: str, sentence: str) -> None:
         self._statistics.rejected(cause)
         self._warn(cause, sentence)
+
+    def _leave_out(self, cause: str, sentence: str) -> None:
+        """An image is not used."""
+        self._unused = sentence
+        self._reject(cause, sentence)

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from coarse_loftr_ros.node.diagnostics import counts_and_times, judged_message, status_message
+from coarse_loftr_ros.node.diagnostics import (
+    Expectations,
+    counts_and_times,
+    status_message,
+    work_message,
+)
 from coarse_loftr_ros.node.statistics import Snapshot
 from coarse_loftr_ros.result import Homography
 
 __all__ = ["matching_status"]
+
+# No image takes so long that nothing else is wrong.
+_LONG_S = 1.0
 
 
 def matching_status(
     node: str,
     snapshot: Snapshot[Homography],
     since: Snapshot[Homography] | None,
+    expected: Expectations,
     backend: str,
     model: str,
     failure: str = "",
     busy: str = "",
+    in_work_s: float = 0.0,
 ) -> DiagnosticStatus:
     """What goes out: rates, times per stage, and the quality of the latest match.
 
@@ -26,11 +36,13 @@ def matching_status(
         node: full name of the node.
         snapshot: the numbers now.
         since: the numbers at the previous message.
+        expected: of the images.
         backend: runtime, device and size in words.
         model: name and version of the network.
         failure: what the runtime's device failed of, which is an error even where another one
             has taken over; empty when nothing did.
         busy: slow work that keeps images waiting; empty when there is none.
+        in_work_s: how long the current image has been in work, seconds.
     """
     values: dict[str, object] = {
         "output rate (Hz)": f"{snapshot.output_hz:.1f}",
@@ -44,14 +56,17 @@ def matching_status(
         if name in snapshot.counts:
             values[name] = snapshot.counts[name]
     values |= counts_and_times(snapshot)
-    level, message = DiagnosticStatus.OK, "waiting for a pair of images"
     homography = snapshot.latest
     if homography is not None:
         values["status"] = homography.status.name
         values["inliers"] = f"{homography.inlier_count} of {homography.match_count}"
         values["rms (px)"] = f"{homography.rms_px:.2f}"
         values["coverage"] = f"{homography.coverage:.2f}"
-        level, message = judged_message(snapshot, since, homography.reason)
+    reason = "" if homography is None else homography.reason
+    doing = f"an image has been in work for {in_work_s:.1f} s" if in_work_s > _LONG_S else ""
+    level, message = work_message(
+        snapshot, since, expected, "waiting for a pair of images", reason, doing
+    )
     if busy:
         level, message = DiagnosticStatus.WARN, f"images wait: {busy}"
     if failure:

@@ -184,7 +184,8 @@ PARAMETERS = table(
     Parameter(
         "image_timeout",
         2.0,
-        "Diagnostics warn when no image came for longer than this.",
+        "Diagnostics warn when no image came, or no result went out, for longer than this; images "
+        "without a result for three times as long are an error.",
         unit="s",
         low=0.1,
         high=3600.0,

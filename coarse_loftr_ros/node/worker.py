@@ -3,27 +3,58 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 __all__ = ["Worker"]
 
 Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(eq=False)
+class _Command(Generic[Answer]):
+    """A call between two items, and who waits for its answer."""
+
+    call: Callable[[], Answer]
+    follows: bool
+    answer: Future[Answer] = field(default_factory=Future)
+
+    def run(self) -> None:
+        if not self.answer.set_running_or_notify_cancel():
+            return
+        try:
+            answer = self.call()
+        except Exception as error:  # noqa: BLE001 - whoever asked is told, whatever it is
+            # Its traceback would keep this command, and with it all that it worked with.
+            self.answer.set_exception(error.with_traceback(None))
+        except BaseException:
+            self.answer.cancel()
+            raise
+        else:
+            self.answer.set_result(answer)
 
 
 class Worker(Generic[Item]):
     """Hands items to a function on its own thread.
 
     At most ``capacity`` items wait; when one more comes, the oldest is let go. With a capacity
-    of 1 the newest item always wins. Commands go before waiting items.
+    of 1 the newest item always wins. Commands keep their place among the items.
+
+    An exception costs the item that raised it, and the worker goes on. What is no ``Exception``
+    (``SystemExit``) ends it, and is printed with its traceback.
 
     Args:
-        handle: called with each item on the worker's thread. Whatever it raises is a defect: it
-            ends the worker and is printed with its traceback.
+        handle: called with each item on the worker's thread.
         capacity: items that may wait.
         on_skip: called on the submitting thread for each item let go.
-        on_failure: called on the worker's thread with what ``handle`` raised.
+        on_error: called on the worker's thread where ``handle`` raised an exception, while it is
+            being handled.
+        on_failure: called on the worker's thread with what ended the worker.
     """
 
     def __init__(
@@ -31,6 +62,7 @@ class Worker(Generic[Item]):
         handle: Callable[[Item], None],
         capacity: int,
         on_skip: Callable[[Item], None],
+        on_error: Callable[[], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
         if capacity < 1:
@@ -38,13 +70,21 @@ class Worker(Generic[Item]):
         self._handle = handle
         self._capacity = capacity
         self._on_skip = on_skip
+        self._on_error = on_error
         self._on_failure = on_failure
-        self._items: deque[Item] = deque()
-        self._commands: deque[Callable[[], None]] = deque()
+        self._waiting: deque[Item | _Command] = deque()
+        self._items = 0  # of those that wait
+        self._begin: float | None = None  # of the work that goes on
         self._wake = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="matching", daemon=True)
         self._thread.start()
+
+    @property
+    def busy_s(self) -> float:
+        """For how long the current item or command has been in work, seconds; 0 without one."""
+        begin = self._begin
+        return 0.0 if begin is None else time.monotonic() - begin
 
     def submit(self, item: Item) -> None:
         """Let an item wait for its turn. Without effect after ``stop``."""
@@ -52,45 +92,89 @@ class Worker(Generic[Item]):
         with self._wake:
             if self._stopping:
                 return
-            self._items.append(item)
-            while len(self._items) > self._capacity:
-                skipped.append(self._items.popleft())
+            self._waiting.append(item)
+            self._items += 1
+            while self._items > self._capacity:
+                skipped.append(self._let_go())
             self._wake.notify()
         for old in skipped:
             self._on_skip(old)
 
-    def command(self, call: Callable[[], None]) -> None:
-        """Run something on the worker's thread before any waiting item."""
+    def command(self, call: Callable[[], Answer], follows: bool) -> Future[Answer]:
+        """Run something on the worker's thread after the items submitted so far.
+
+        Args:
+            call: to run.
+            follows: it is about the item before it: should that be let go, it comes after the
+                next one. Otherwise it comes before whatever is submitted from now on.
+
+        Returns:
+            What the call returns or raises; cancelled when the worker stops before it begins.
+        """
+        command = _Command(call, follows)
         with self._wake:
-            self._commands.append(call)
-            self._wake.notify()
+            if not self._stopping:
+                self._waiting.append(command)
+                self._wake.notify()
+                return command.answer
+        command.answer.cancel()
+        return command.answer
 
     def stop(self) -> None:
-        """Let go of waiting items and wait until the current one is done."""
-        with self._wake:
-            self._stopping = True
-            self._items.clear()
-            self._commands.clear()
-            self._wake.notify()
+        """Let go of waiting items and commands and wait until the current one is done."""
+        self._let_all_go()
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
+    def _let_go(self) -> Item:
+        """Take the oldest item out; what follows it comes after the next one, which is there."""
+        at = self._next_item(0)
+        old = self._waiting[at]
+        del self._waiting[at]
+        self._items -= 1
+        behind = self._next_item(at)
+        moved = [each for each in list(self._waiting)[at:behind] if each.follows]
+        for command in moved:
+            self._waiting.remove(command)
+        for place, command in enumerate(moved, self._next_item(at) + 1):
+            self._waiting.insert(place, command)
+        return old
+
+    def _next_item(self, begin: int) -> int:
+        while isinstance(self._waiting[begin], _Command):
+            begin += 1
+        return begin
+
+    def _let_all_go(self) -> None:
+        with self._wake:
+            self._stopping = True
+            commands = [each for each in self._waiting if isinstance(each, _Command)]
+            self._waiting.clear()
+            self._wake.notify()
+        for command in commands:
+            command.answer.cancel()
+
     def _next(self) -> Callable[[], None] | None:
         with self._wake:
-            self._wake.wait_for(lambda: self._stopping or self._commands or self._items)
+            self._wake.wait_for(lambda: self._stopping or self._waiting)
             if self._stopping:
                 return None
-            if self._commands:
-                return self._commands.popleft()
-            item = self._items.popleft()
-            return lambda: self._handle(item)
+            first = self._waiting.popleft()
+            if isinstance(first, _Command):
+                return first.run
+            self._items -= 1
+            return lambda: self._handle(first)
 
     def _run(self) -> None:
         while (work := self._next()) is not None:
+            self._begin = time.monotonic()
             try:
-                work()
+                try:
+                    work()
+                except Exception:  # noqa: BLE001 - the next item gets its chance
+                    self._on_error()
             except BaseException as failure:
-                with self._wake:
-                    self._stopping = True
+                self._let_all_go()
                 self._on_failure(failure)
                 raise
+            self._begin = None

@@ -211,6 +211,15 @@ class Client:
         values = {pair.key: pair.value for pair in status.values}
         return int.from_bytes(status.level, "little"), status.message, values
 
+    def latest(self, name: str) -> tuple[int, str]:
+        """Level and message of the last status with this name that has come; -1 without one."""
+        wanted = f"{self.namespace}/{self.process.name}: {name}"
+        every = (status for array in reversed(self.diagnostics) for status in array.status)
+        status = next((status for status in every if status.name == wanted), None)
+        return (
+            (-1, "") if status is None else (int.from_bytes(status.level, "little"), status.message)
+        )
+
 
 class MatcherClient(Client):
     """Publishes images to a matcher and collects what it says."""

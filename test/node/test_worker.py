@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
+from concurrent.futures import CancelledError
 
+import cv2
 import pytest
 
 from coarse_loftr_ros.node.worker import Worker
@@ -12,22 +16,29 @@ from coarse_loftr_ros.node.worker import Worker
 class Bench:
     """A worker whose handling of each item waits for permission."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, error: type[BaseException] = ValueError) -> None:
+        self.error = error
+        self.errors: list[type[BaseException]] = []
         self.handled: list[object] = []
         self.skipped: list[int] = []
         self.failures: list[BaseException] = []
         self.started = threading.Semaphore(0)
         self.permission = threading.Semaphore(0)
         self.done = threading.Semaphore(0)
-        self.worker = Worker(self.handle, capacity, self.skipped.append, self.failures.append)
+        self.worker = Worker(
+            self.handle, capacity, self.skipped.append, self.report, self.failures.append
+        )
 
     def handle(self, item: int) -> None:
         self.started.release()
         assert self.permission.acquire(timeout=5)
         if item < 0:
-            raise ValueError(item)
+            raise self.error(item)
         self.handled.append(item)
         self.done.release()
+
+    def report(self) -> None:
+        self.errors.append(sys.exc_info()[0])
 
     def occupy(self) -> None:
         """Give it a first item and wait until it is busy with it."""
@@ -62,16 +73,91 @@ def test_a_queue_keeps_order_and_lets_the_oldest_go():
     assert bench.skipped == [1]
 
 
-def test_commands_go_first_and_on_the_workers_thread():
+def test_commands_keep_their_place_and_run_on_the_workers_thread():
     bench = Bench(3)
     bench.occupy()
     bench.worker.submit(1)
-    threads = []
-    bench.worker.command(lambda: (bench.handled.append("command"), threads.append(current())))
-    bench.let(2)
+    answer = bench.worker.command(lambda: (bench.handled.append("command"), current())[1], False)
+    bench.worker.submit(2)
+    bench.let(3)
+    assert answer.result(5) != current()
     bench.worker.stop()
-    assert bench.handled == [0, "command", 1]
-    assert threads != [current()]
+    assert bench.handled == [0, 1, "command", 2]
+
+
+@pytest.mark.parametrize(("follows", "order"), [(True, [0, 2, "it"]), (False, [0, "it", 2])])
+def test_a_command_whose_image_is_let_go_takes_the_next_one_or_comes_before_it(follows, order):
+    bench = Bench(1)
+    bench.occupy()
+    bench.worker.submit(1)
+    answer = bench.worker.command(lambda: bench.handled.append("it"), follows)
+    bench.worker.submit(2)
+    bench.let(2)
+    answer.result(5)
+    bench.worker.stop()
+    assert bench.skipped == [1]
+    assert bench.handled == order
+
+
+def test_commands_that_follow_an_image_keep_their_order():
+    bench = Bench(1)
+    bench.occupy()
+    bench.worker.submit(1)
+    answers = [
+        bench.worker.command(lambda n=n: bench.handled.append(n), True) for n in ("a", "b", "c")
+    ]
+    bench.worker.submit(2)
+    bench.worker.submit(3)
+    bench.let(2)
+    answers[-1].result(5)
+    bench.worker.stop()
+    assert bench.handled == [0, 3, "a", "b", "c"]
+
+
+def test_what_a_command_raises_goes_to_who_asked_and_the_worker_goes_on():
+    bench = Bench(1)
+
+    def fail() -> None:
+        raise MemoryError("no room")
+
+    with pytest.raises(MemoryError, match="no room"):
+        bench.worker.command(fail, True).result(5)
+    bench.worker.submit(1)
+    bench.let(1)
+    bench.worker.stop()
+    assert bench.handled == [1]
+
+
+def test_commands_that_wait_at_the_end_are_cancelled():
+    bench = Bench(1)
+    bench.occupy()
+    waiting = bench.worker.command(lambda: None, True)
+    taken_back = bench.worker.command(lambda: None, True)
+    assert taken_back.cancel()
+    stopper = threading.Thread(target=bench.worker.stop)
+    stopper.start()
+    with pytest.raises(CancelledError):
+        waiting.result(5)
+    bench.permission.release()
+    stopper.join(5)
+    assert bench.worker.command(lambda: None, True).cancelled()
+
+
+def test_how_long_an_item_has_been_in_work_is_known():
+    bench = Bench(1)
+    assert bench.worker.busy_s == 0.0
+    bench.occupy()
+    until(lambda: bench.worker.busy_s > 0.01)
+    bench.let(1)
+    until(lambda: bench.worker.busy_s == 0.0)
+    bench.worker.stop()
+
+
+def until(condition) -> None:
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 def current() -> int:
@@ -94,16 +180,31 @@ def test_stop_finishes_the_item_in_work_and_forgets_the_others():
     assert bench.skipped == []
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_defect_is_reported_and_stop_still_returns():
-    bench = Bench(1)
+@pytest.mark.parametrize("error", [ValueError, MemoryError, cv2.error])
+def test_an_error_costs_the_item_that_raised_it_and_is_reported(error):
+    bench = Bench(2, error)
     bench.worker.submit(-1)
     bench.permission.release()
+    bench.worker.submit(1)
+    bench.let(1)
+    bench.worker.stop()
+    assert bench.handled == [1]
+    assert bench.errors == [error]
+    assert bench.failures == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_is_meant_to_end_a_process_ends_the_worker_and_stop_still_returns():
+    bench = Bench(1, SystemExit)
+    bench.worker.submit(-1)
+    waiting = bench.worker.command(lambda: None, True)
+    bench.permission.release()
     bench.worker._thread.join(5)
-    assert [type(failure) for failure in bench.failures] == [ValueError]
+    assert [type(failure) for failure in bench.failures] == [SystemExit]
+    assert waiting.cancelled()
     bench.worker.stop()
 
 
 def test_a_capacity_of_zero_is_refused():
     with pytest.raises(ValueError, match="capacity is 0"):
-        Worker(lambda item: None, 0, lambda item: None, lambda failure: None)
+        Worker(print, 0, print, print, print)

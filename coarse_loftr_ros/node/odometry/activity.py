@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -16,13 +16,20 @@ from std_srvs.srv import Trigger
 
 from coarse_loftr_msgs.msg import Correspondences
 from coarse_loftr_ros.node.conversion import stamp_ns
-from coarse_loftr_ros.node.diagnostics import Occasionally, input_status
+from coarse_loftr_ros.node.defects import Defects
+from coarse_loftr_ros.node.diagnostics import (
+    Expectations,
+    Occasionally,
+    input_status,
+    worth_logging,
+)
 from coarse_loftr_ros.node.odometry.cameras import Cameras
 from coarse_loftr_ros.node.odometry.conversion import camera_speed
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
 from coarse_loftr_ros.node.odometry.outputs import Frames, Outputs
 from coarse_loftr_ros.node.odometry.parameters import mounting
 from coarse_loftr_ros.node.odometry.path import DecimatedPath
+from coarse_loftr_ros.node.odometry.silence import why_silent
 from coarse_loftr_ros.node.odometry.tracking import Tracking
 from coarse_loftr_ros.node.odometry.transforms import MountingLookup, tf_available
 from coarse_loftr_ros.node.parameter import Value
@@ -53,7 +60,15 @@ class Activity:
         self._values = dict(values)
         self._log = node.get_logger()
         self._occasionally = Occasionally()
-        self._statistics = Statistics[OdometryEstimate]()
+        # Temporal are the matches with an earlier image; stereo those of left with right.
+        self._topics = {"": "matcher/correspondences"}
+        if values["mode"] == "stereo":
+            self._topics = {
+                "temporal": "matcher/correspondences",
+                "stereo": "matcher/stereo/correspondences",
+            }
+        self._statistics = Statistics[OdometryEstimate](tuple(self._topics))
+        self._defects = Defects(self._statistics, self._report)
         self._reported: Snapshot[OdometryEstimate] | None = None
         self._parameter_mounting = mounting(values)
         self._lookup = None
@@ -115,23 +130,20 @@ class Activity:
         name = self._node.get_fully_qualified_name()
         snapshot, before = self._statistics.snapshot(), self._reported
         self._reported = snapshot
-        timeout = self._values["input_timeout"]
-        why = ""
-        if snapshot.silence_s > timeout:
-            why = self._why_silent()
-            self._warn("silence", f"no message for {snapshot.silence_s:.1f} s: {why}")
-        return [
-            input_status(name, "message", snapshot, before, timeout, why),
-            odometry_status(name, self._values["mode"], snapshot, before),
+        expected = Expectations("message", self._values["input_timeout"], self._why_silent)
+        statuses = [
+            input_status(name, snapshot, before, expected),
+            odometry_status(name, self._values["mode"], snapshot, before, expected),
         ]
+        for subject, sentence in worth_logging(statuses):
+            self._warn(subject, sentence)
+        return statuses
 
     def _subscribe(self, info_topics: list[str]) -> None:
         values, node = self._values, self._node
         depth = values["queue_depth"]
-        matches = [("matcher/correspondences", self._take)]
-        if values["mode"] == "stereo":
-            matches.append(("matcher/stereo/correspondences", self._take_stereo))
-        for topic, take in matches:
+        for name, topic in self._topics.items():
+            take = self._take_callback(name)
             self._subscriptions.append(
                 subscribe(node, Correspondences, topic, take, depth, self._count_lost)
             )
@@ -148,18 +160,22 @@ class Activity:
             self._subscriptions.append(node.create_subscription(kind, topic, take, qos))
 
     def _count_lost(self, number: int) -> None:
-        self._statistics.count("lost by the middleware", number)
+        self._statistics.lost("lost by the middleware", number)
 
-    def _take(self, message: Correspondences) -> None:
-        self._tracking.add(message)
-        self._wait_if_needed()
+    def _take_callback(self, name: str) -> Callable[[Correspondences], None]:
+        add = self._tracking.add_stereo if name == "stereo" else self._tracking.add
 
-    def _take_stereo(self, message: Correspondences) -> None:
-        self._tracking.add_stereo(message)
-        self._wait_if_needed()
+        def take(message: Correspondences) -> None:
+            self._statistics.received(name)
+            with self._defects.survived("taking matches"):
+                add(message)
+            self._wait_if_needed()
+
+        return take
 
     def _look_again(self) -> None:
-        self._tracking.work()
+        with self._defects.survived("taking matches"):
+            self._tracking.work()
         self._wait_if_needed()
 
     def _wait_if_needed(self) -> None:
@@ -170,7 +186,8 @@ class Activity:
 
     def _camera_callback(self, side: int):
         def take(message: CameraInfo) -> None:
-            self._tracking.change_camera(side, message)
+            with self._defects.survived("taking camera_info"):
+                self._tracking.change_camera(side, message)
 
         return take
 
@@ -205,11 +222,9 @@ class Activity:
         )
         return False
 
-    def _why_silent(self) -> str:
-        topic = self._subscriptions[0].topic_name
-        if self._node.count_publishers(topic) == 0:
-            return f"{topic} has no publisher: is the matcher active?"
-        return f"the publisher of {topic} is silent: does the matcher receive images?"
+    def _why_silent(self, names: Sequence[str]) -> str:
+        topics = [self._node.resolve_topic_name(self._topics[name]) for name in names]
+        return why_silent(self._node, topics)
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._tracking.reset("asked")
@@ -220,6 +235,10 @@ class Activity:
     def _reject(self, cause: str, sentence: str) -> None:
         self._statistics.rejected(cause)
         self._warn(cause, sentence)
+
+    def _report(self, kind: str, text: str) -> None:
+        if self._occasionally.now("defect " + kind):
+            self._log.error(text)
 
     def _warn(self, kind: str, sentence: str) -> None:
         if self._occasionally.now(kind):

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from coarse_loftr_ros.node.diagnostics import counts_and_times, judged_message, status_message
+from coarse_loftr_ros.node.diagnostics import (
+    Expectations,
+    counts_and_times,
+    status_message,
+    work_message,
+)
 from coarse_loftr_ros.node.statistics import Snapshot
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 
@@ -17,6 +22,7 @@ def odometry_status(
     mode: str,
     snapshot: Snapshot[OdometryEstimate],
     since: Snapshot[OdometryEstimate] | None,
+    expected: Expectations,
 ) -> DiagnosticStatus:
     """What goes out: rates, times, and the quality of the latest estimate.
 
@@ -25,6 +31,7 @@ def odometry_status(
         mode: stereo, mono or planar.
         snapshot: the numbers now.
         since: the numbers at the previous message.
+        expected: of the correspondences.
     """
     values: dict[str, object] = {
         "mode": mode,
@@ -36,7 +43,6 @@ def odometry_status(
     if mode == "planar":
         values["ranges out of limits"] = snapshot.counts.get("ranges out of limits", 0)
     values |= counts_and_times(snapshot)
-    level, message = DiagnosticStatus.OK, "waiting for correspondences"
     estimate = snapshot.latest
     if estimate is not None:
         deviation = np.sqrt(np.diag(estimate.covariance))
@@ -47,10 +53,12 @@ def odometry_status(
         values["inliers"] = estimate.inliers
         values["position deviation (m)"] = f"{np.linalg.norm(deviation[:3]):.3f}"
         values["attitude deviation (rad)"] = f"{np.linalg.norm(deviation[3:]):.4f}"
-        level, message = judged_message(snapshot, since, estimate.reason)
+    reason = "" if estimate is None else estimate.reason
+    level, message = work_message(snapshot, since, expected, "waiting for correspondences", reason)
+    if estimate is not None:
         restarts = _restarts(snapshot, since)
         if restarts:
-            level = DiagnosticStatus.WARN
+            level = max(level, DiagnosticStatus.WARN)
             message = f"started over since the last report ({restarts}), now {message}"
     return status_message(f"{node}: odometry", level, message, values)
 

@@ -293,7 +293,8 @@ PARAMETERS = table(
     Parameter(
         "input_timeout",
         2.0,
-        "Diagnostics warn when no correspondences came for longer than this.",
+        "Diagnostics warn when no correspondences came, or no estimate went out, for longer than "
+        "this; correspondences without an estimate for three times as long are an error.",
         unit="s",
         low=0.1,
         high=3600.0,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping
 from time import perf_counter
 
-import cv2
 import numpy as np
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
@@ -14,6 +12,7 @@ from std_msgs.msg import Header
 from coarse_loftr_msgs.msg import Correspondences
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.node.conversion import stamp_ns
+from coarse_loftr_ros.node.defects import Defects
 from coarse_loftr_ros.node.odometry.arrivals import Arrivals, Waiting
 from coarse_loftr_ros.node.odometry.cameras import CameraError, Cameras
 from coarse_loftr_ros.node.odometry.conversion import stereo_matches, temporal_matches
@@ -75,6 +74,7 @@ class Tracking:
         self._statistics = statistics
         self._warn = warn
         self._inform = inform
+        self._defects = Defects(statistics, warn)
         self._stereo = values["mode"] == "stereo"
         self._arrivals: Arrivals[Correspondences, Correspondences] = Arrivals(
             self._stereo, values["queue_depth"]
@@ -125,7 +125,6 @@ class Tracking:
 
     def add(self, message: Correspondences) -> None:
         """Matches in time came."""
-        self._statistics.received()
         waiting = Waiting(
             message,
             stamp_ns(message.reference_header.stamp),
@@ -138,14 +137,11 @@ class Tracking:
     def work(self) -> None:
         """Use what is complete or has waited long enough."""
         while waiting := self._arrivals.next(perf_counter(), self.values["stereo_wait"]):
-            try:
-                self._use(waiting)
-            except _RefusedError as refused:
-                self._reject(refused.cause, str(refused))
-            except (RuntimeError, ValueError, ArithmeticError, LookupError, cv2.error):
-                # What numerics raise on matches nobody thought of: the next ones get their chance,
-                # and the traceback is for whoever repairs it.
-                self._reject("runtime", f"matches could not be used: {traceback.format_exc()}")
+            with self._defects.survived("using matches"):
+                try:
+                    self._use(waiting)
+                except _RefusedError as refused:
+                    self._reject(refused.cause, str(refused))
 
     def _use(self, waiting: Waiting[Correspondences]) -> None:
         begin = perf_counter()
@@ -256,7 +252,7 @@ class Tracking:
             except ValueError as error:
                 self._reject("stereo", f"stereo correspondences left out: {error}")
         elif self._stereo:
-            self._statistics.count("without stereo matches")
+            self._statistics.lost("without stereo matches")
             self._warn(
                 "without stereo",
                 f"no stereo matches of the image at {stamp / 1e9:.3f} s: is the matcher's mode "
@@ -269,18 +265,19 @@ class Tracking:
             raise _RefusedError("runtime", "a covariance is not finite: odometry starts over")
         estimated = perf_counter()
         velocity = velocity_between(self._latest, estimate, self._mounting, self._settings)
-        self._outputs.publish(estimate, velocity, self._mounting, headers)
         self._latest = estimate
-        done = perf_counter()
-        self._statistics.published(
-            estimate,
-            {
-                "wait": (begin - received) * 1e3,
-                "odometry": (estimated - begin) * 1e3,
-                "publish": (done - estimated) * 1e3,
-                "received to published": (done - received) * 1e3,
-            },
-        )
+        with self._defects.survived("publishing"):
+            self._outputs.publish(estimate, velocity, self._mounting, headers)
+            done = perf_counter()
+            self._statistics.published(
+                estimate,
+                {
+                    "wait": (begin - received) * 1e3,
+                    "odometry": (estimated - begin) * 1e3,
+                    "publish": (done - estimated) * 1e3,
+                    "received to published": (done - received) * 1e3,
+                },
+            )
 
     def _listen(self, stamp: int) -> None:
         """Tell the odometry what other sensors measured."""
