@@ -23,6 +23,7 @@ __all__ = [
     "ENCODINGS",
     "ImageError",
     "decode_compressed",
+    "decode_file",
     "decode_image",
     "scale_to_8_bits",
 ]
@@ -173,29 +174,41 @@ def decode_compressed(message: CompressedImage, depth16: str = "stretch") -> NDA
         ImageError: when it is empty, broken or cut off.
     """
     data = np.frombuffer(message.data, np.uint8)
+    image = decode_file(data, f"compressed image ({message.format!r})")
+    return scale_to_8_bits(image, depth16) if image.dtype == np.uint16 else image
+
+
+def decode_file(
+    data: NDArray[np.uint8], name: str, colour: bool = False
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """The pixels of an image file: JPEG, PNG or what else OpenCV reads.
+
+    Args:
+        data: bytes of the file, uint8 [N].
+        name: says in errors which file it is.
+        colour: whether three channels are wanted (blue first), or grey levels.
+
+    Returns:
+        uint8 or uint16, [H, W] or [H, W, 3], as stored: an orientation tag is not applied.
+
+    Raises:
+        ImageError: when it is empty, broken or cut off.
+    """
     if data.size == 0:
-        raise ImageError("compressed", f"compressed image ({message.format!r}) is empty")
-    _check_end(data, message.format)
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+        raise ImageError("compressed", f"{name} is not an image: it is empty")
+    _check_end(data, name)
+    flags = cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
     try:
-        image = cv2.imdecode(data, flags)
+        image = cv2.imdecode(data, flags | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
-        raise ImageError(
-            "compressed", f"compressed image ({message.format!r}) is refused: {error.err}"
-        ) from error
+        raise ImageError("compressed", f"{name} is refused: {error.err}") from error
     if image is None:
         raise ImageError(
             "compressed",
-            f"compressed image ({message.format!r}, {data.size} bytes) cannot be decoded; "
-            "JPEG and PNG can",
+            f"{name} is not an image that OpenCV can decode ({data.size} bytes)",
         )
-    if image.dtype == np.uint16:
-        return scale_to_8_bits(image, depth16)
-    if image.dtype != np.uint8:
-        raise ImageError(
-            "compressed",
-            f"compressed image ({message.format!r}) holds {image.dtype}; 8 and 16 bits are allowed",
-        )
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ImageError("compressed", f"{name} holds {image.dtype}; 8 and 16 bits are allowed")
     return image
 
 
@@ -226,7 +239,7 @@ def scale_to_8_bits(values: NDArray[np.uint16], how: str = "stretch") -> NDArray
     return cv2.convertScaleAbs(np.maximum(native, low), alpha=gain, beta=-low * gain)
 
 
-def _check_end(data: NDArray[np.uint8], form: str) -> None:
+def _check_end(data: NDArray[np.uint8], name: str) -> None:
     """Refuse a JPEG or PNG that was cut off: OpenCV fills what is missing with grey."""
     head = data[:8].tobytes()
     if head.startswith(b"\xff\xd8"):
@@ -239,10 +252,7 @@ def _check_end(data: NDArray[np.uint8], form: str) -> None:
     else:
         return
     if not complete:
-        raise ImageError(
-            "compressed",
-            f"compressed image ({form!r}, {data.size} bytes) is cut off before its end",
-        )
+        raise ImageError("compressed", f"{name} ({data.size} bytes) is cut off before its end")
 
 
 def _with_cv_bridge(message: Image) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,12 +96,12 @@ class BagReader:
     @property
     def image_topics(self) -> list[ImageTopic]:
         """All topics of images, by name."""
-        topics = [
-            ImageTopic(connection.topic, connection.msgtype, connection.msgcount)
-            for connection in self._reader.connections
-            if connection.msgtype in _IMAGE_TYPES
-        ]
-        return sorted(set(topics), key=lambda topic: topic.name)
+        counts: dict[tuple[str, str], int] = {}
+        for connection in self._reader.connections:  # of one topic, one per publisher
+            if connection.msgtype in _IMAGE_TYPES:
+                key = connection.topic, connection.msgtype
+                counts[key] = counts.get(key, 0) + connection.msgcount
+        return [ImageTopic(*key, count) for key, count in sorted(counts.items())]
 
     def choose(self, name: str | None = None) -> ImageTopic:
         """The image topic of that name, or the only one that there is.
@@ -129,19 +129,16 @@ class BagReader:
         Raises:
             BagError: where the recording is damaged.
         """
-        # image_transport: /left/image_raw, /left/image_raw/compressed -> /left/camera_info
-        image = topic.name.removesuffix("/compressed") if topic.compressed else topic.name
-        name = f"{image.rpartition('/')[0]}/camera_info"
-        connections = [
-            c
-            for c in self._reader.connections
-            if c.topic == name and c.msgtype == CAMERA_INFO and c.msgcount
-        ]
-        if not connections:
-            return None
-        with _readable(self.path):
-            _, _, raw = next(self._reader.messages(connections))
-            return self._reader.deserialize(raw, CAMERA_INFO)
+        first = next(self.camera_infos([topic]), None)
+        return None if first is None else first.message
+
+    def camera_infos(self, topics: Sequence[ImageTopic]) -> Iterator[RecordedMessage]:
+        """All ``sensor_msgs/CameraInfo`` beside some image topics, by time of recording.
+
+        Raises:
+            BagError: where the recording is damaged.
+        """
+        return self._messages({(camera_info_topic(topic), CAMERA_INFO) for topic in topics})
 
     def messages(self, topics: Sequence[ImageTopic]) -> Iterator[RecordedMessage]:
         """Messages of some topics in the order in which they were recorded.
@@ -149,14 +146,29 @@ class BagReader:
         Raises:
             BagError: where the recording is damaged.
         """
-        names = {topic.name for topic in topics}
-        connections = [c for c in self._reader.connections if c.topic in names]
+        return self._messages({(topic.name, topic.msgtype) for topic in topics})
+
+    def _messages(self, wanted: Collection[tuple[str, str]]) -> Iterator[RecordedMessage]:
+        connections = [
+            c for c in self._reader.connections if (c.topic, c.msgtype) in wanted and c.msgcount
+        ]
+        if not connections:  # of which the library would make all that there are
+            return
         with _readable(self.path):
             for connection, recorded, raw in self._reader.messages(connections):
                 message = self._reader.deserialize(raw, connection.msgtype)
                 time = message.header.stamp
                 stamp = int(time.sec) * 1_000_000_000 + int(time.nanosec)
                 yield RecordedMessage(connection.topic, recorded, stamp, message, bytes(raw))
+
+
+def camera_info_topic(topic: ImageTopic) -> str:
+    """Where image_transport has the ``camera_info`` of an image topic.
+
+    ``/left/image_raw`` and ``/left/image_raw/compressed`` have ``/left/camera_info``.
+    """
+    image = topic.name.removesuffix("/compressed") if topic.compressed else topic.name
+    return f"{image.rpartition('/')[0]}/camera_info"
 
 
 @contextmanager

@@ -1,0 +1,13 @@
+"""What is wrong with a recording, in words for the user."""
+
+from __future__ import annotations
+
+__all__ = ["RecordingError", "UnpairedError"]
+
+
+class RecordingError(ValueError):
+    """A recording, or what lies beside it, that cannot be used; names the file."""
+
+
+class UnpairedError(RecordingError):
+    """Images of two eyes of which no two were taken at one time."""

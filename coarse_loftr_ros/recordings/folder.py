@@ -1,0 +1,117 @@
+"""Folders of images as a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from heapq import merge
+from pathlib import Path
+
+from coarse_loftr_ros.image_decoding import ImageError
+from coarse_loftr_ros.recordings import euroc, kitti
+from coarse_loftr_ros.recordings.cameras import folder_calibrations
+from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.image_files import has_orientation, read_grey
+from coarse_loftr_ros.recordings.listed import Listed, rising
+from coarse_loftr_ros.recordings.listing import list_folders
+from coarse_loftr_ros.recordings.report import InputReport
+from coarse_loftr_ros.recordings.source import SourceImage, decoded
+from coarse_loftr_ros.rectification import Calibration
+
+__all__ = ["FolderSource", "find_eyes"]
+
+
+def find_eyes(root: Path, *, both: bool = True) -> list[str | None]:
+    """Sub-folders of the eyes in a layout that is known; ``[None]`` for a folder without them.
+
+    Args:
+        root: with KITTI's layout, or EuRoC's, or another.
+        both: whether the right eye is wanted.
+    """
+    for left, right in (*kitti.PAIRS, *euroc.PAIRS):
+        if (root / left).is_dir():
+            return [left, right] if both and (root / right).is_dir() else [left]
+    return [None]
+
+
+class FolderSource:
+    """The images of one folder, or of those of left and right; see ``Source``.
+
+    Args:
+        root: of the recording.
+        streams: sub-folder of each stream, or ``None`` for the root itself.
+        rate: images per second where nothing tells the times.
+        report: filled while the images are read.
+
+    Raises:
+        RecordingError: when there are no images, or they do not fit together.
+    """
+
+    def __init__(
+        self, root: Path, streams: Sequence[str | None], rate: float, report: InputReport
+    ) -> None:
+        self._root = root
+        self._folders = [root / name if name else root for name in streams]
+        listing = list_folders(root, self._folders, rate, report)
+        self._shots = listing.shots
+        self.description = ", ".join(str(folder) for folder in self._folders)
+        self.count = sum(len(shots) for shots in listing.shots)
+        self.moments = listing.moments
+        self.timed = listing.timed
+        self.raw = all(euroc.find_sensor(folder) for folder in self._folders)
+        self.report = report
+
+    def images(self) -> Iterator[SourceImage]:
+        """See ``Source``."""
+        for shots in self._shots:
+            self._look_for_orientation(shots[0].path)
+        try:
+            calibrations = self.calibrations()
+        except RecordingError:  # is told to those who ask for them
+            calibrations = []
+
+        def camera(image: Listed, width: int, height: int) -> Calibration | None:
+            if not calibrations:
+                return None
+            calibrations[image.stream].check_size(width, height)
+            return calibrations[image.stream]
+
+        streams = [rising(self._listed(stream), self.report) for stream in range(len(self._shots))]
+        return decoded(
+            merge(*streams, key=lambda image: (image.stamp, image.stream)),
+            self.report,
+            camera,
+        )
+
+    def calibrations(self) -> list[Calibration]:
+        """See ``Source``."""
+        sizes = [self._size(stream) for stream in range(len(self._shots))]
+        return folder_calibrations(self._root, self._folders, sizes)
+
+    def _listed(self, stream: int) -> Iterator[Listed]:
+        for shot in self._shots[stream]:
+            path = shot.path
+            name = str(path.relative_to(self._root))
+            read = partial(read_grey, path)
+            yield Listed(stream, shot.number, name, shot.stamp, shot.stamp or 0, read)
+
+    def _size(self, stream: int) -> tuple[int, int]:
+        """(width, height) of the first image that can be read, px."""
+        for shot in self._shots[stream]:
+            try:
+                height, width = read_grey(shot.path).shape
+            except ImageError:
+                continue
+            return width, height
+        raise RecordingError(f"{self._folders[stream]} has no image that can be read")
+
+    def _look_for_orientation(self, path: Path) -> None:
+        try:
+            tagged = has_orientation(path)
+        except ImageError:
+            return
+        if tagged:
+            self.report.notice(
+                f"{path} has a tag that asks viewers to turn it: images are taken as stored, which "
+                "is what a calibration is of"
+            )
