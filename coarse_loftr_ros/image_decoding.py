@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.image_size import PNG_MAGIC, jpeg_size, png_size
+
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
 
@@ -23,11 +25,14 @@ __all__ = [
     "ENCODINGS",
     "ImageError",
     "decode_compressed",
+    "decode_file",
     "decode_image",
     "scale_to_8_bits",
 ]
 
 DEPTH16_SCALINGS = ("stretch", "full_range")
+
+_MOST_PIXELS = 2**28  # 16384x16384
 
 
 class ImageError(ValueError):
@@ -92,11 +97,16 @@ _LAYOUTS: dict[str, _Layout] = {
     "bgra8": _BGRA,
     "8UC4": _BGRA,
     "rgba8": _Layout(4, 1, _colour(cv2.COLOR_RGBA2GRAY)),
+    "bgr16": _Layout(3, 2, _BGR.to_grey),  # in 8 bits by then
+    "rgb16": _Layout(3, 2, _colour(cv2.COLOR_RGB2GRAY)),
+    "bgra16": _Layout(4, 2, _BGRA.to_grey),
+    "rgba16": _Layout(4, 2, _colour(cv2.COLOR_RGBA2GRAY)),
     "yuv422": _UYVY,  # the older ROS name of uyvy
     "uyvy": _UYVY,
     "yuv422_yuy2": _YUYV,
     "yuyv": _YUYV,
-    "nv21": _Layout(),  # the Y plane comes first, and that is all that is read
+    "nv12": _Layout(),  # the Y plane comes first, and that is all that is read
+    "nv21": _Layout(),
     "nv24": _Layout(),
     **{f"bayer_{name}8": _Layout(1, 1, _colour(code)) for name, code in _BAYER.items()},
     **{f"bayer_{name}16": _Layout(1, 2, _colour(code)) for name, code in _BAYER.items()},
@@ -173,29 +183,40 @@ def decode_compressed(message: CompressedImage, depth16: str = "stretch") -> NDA
         ImageError: when it is empty, broken or cut off.
     """
     data = np.frombuffer(message.data, np.uint8)
+    image = decode_file(data, f"compressed image ({message.format!r})")
+    return scale_to_8_bits(image, depth16) if image.dtype == np.uint16 else image
+
+
+def decode_file(
+    data: NDArray[np.uint8], name: str, colour: bool = False
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """The pixels of an image file: JPEG, PNG or what else OpenCV reads.
+
+    Args:
+        data: bytes of the file, uint8 [N].
+        name: says in errors which file it is.
+        colour: whether three channels are wanted (blue first), or grey levels.
+
+    Returns:
+        uint8 or uint16, [H, W] or [H, W, 3], as stored: an orientation tag is not applied.
+
+    Raises:
+        ImageError: when it is empty, broken or cut off.
+    """
     if data.size == 0:
-        raise ImageError("compressed", f"compressed image ({message.format!r}) is empty")
-    _check_end(data, message.format)
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+        raise ImageError("compressed", f"{name} is empty")
+    _check(data, name)
+    flags = cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
     try:
-        image = cv2.imdecode(data, flags)
+        image = cv2.imdecode(data, flags | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
-        raise ImageError(
-            "compressed", f"compressed image ({message.format!r}) is refused: {error.err}"
-        ) from error
+        raise ImageError("compressed", f"{name} is refused: {error.err}") from error
     if image is None:
         raise ImageError(
-            "compressed",
-            f"compressed image ({message.format!r}, {data.size} bytes) cannot be decoded; "
-            "JPEG and PNG can",
+            "compressed", f"{name} ({data.size} bytes) cannot be decoded; JPEG and PNG can"
         )
-    if image.dtype == np.uint16:
-        return scale_to_8_bits(image, depth16)
-    if image.dtype != np.uint8:
-        raise ImageError(
-            "compressed",
-            f"compressed image ({message.format!r}) holds {image.dtype}; 8 and 16 bits are allowed",
-        )
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ImageError("compressed", f"{name} holds {image.dtype}; 8 and 16 bits are allowed")
     return image
 
 
@@ -226,22 +247,24 @@ def scale_to_8_bits(values: NDArray[np.uint16], how: str = "stretch") -> NDArray
     return cv2.convertScaleAbs(np.maximum(native, low), alpha=gain, beta=-low * gain)
 
 
-def _check_end(data: NDArray[np.uint8], form: str) -> None:
-    """Refuse a JPEG or PNG that was cut off: OpenCV fills what is missing with grey."""
-    head = data[:8].tobytes()
-    if head.startswith(b"\xff\xd8"):
-        # Neither marker can occur inside the compressed scan, so an end after the last start of a
-        # scan is the image's own end and not that of a thumbnail.
-        whole = data.tobytes()
-        complete = whole.rfind(b"\xff\xd9") > whole.rfind(b"\xff\xda") > 0
-    elif head == b"\x89PNG\r\n\x1a\n":
-        complete = b"IEND" in data[-64:].tobytes()
+def _check(data: NDArray[np.uint8], name: str) -> None:
+    """Refuse what OpenCV would fill with grey, or give all memory to.
+
+    Raises:
+        ImageError: when a JPEG or PNG was cut off, or a file says that it is very large.
+    """
+    size: tuple[int, int] | None = None
+    if data.size >= 2 and (data[0], data[1]) == (0xFF, 0xD8):
+        size = jpeg_size(data)
+    elif data[:8].tobytes() == PNG_MAGIC:
+        size = png_size(data)
     else:
         return
-    if not complete:
+    if size is None:
+        raise ImageError("compressed", f"{name} ({data.size} bytes) is cut off before its end")
+    if size[0] * size[1] > _MOST_PIXELS:
         raise ImageError(
-            "compressed",
-            f"compressed image ({form!r}, {data.size} bytes) is cut off before its end",
+            "compressed", f"{name} is {size[0]}x{size[1]}; at most {_MOST_PIXELS} px are read"
         )
 
 
