@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations
 from coarse_loftr_ros.rectification import (
     Calibration,
     CalibrationError,
@@ -15,7 +16,6 @@ from coarse_loftr_ros.rectification import (
     baseline_of,
     rows_correspond,
 )
-from coarse_loftr_ros.tools.cameras import cameras_of_calibrations
 
 WIDTH, HEIGHT = 320, 240
 CAMERA = (300.0, 0.0, 160.0, 0.0, 305.0, 118.0, 0.0, 0.0, 1.0)

@@ -14,21 +14,9 @@ from coarse_loftr_ros.homography import HomographySettings, estimate_homography
 from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatches
 from coarse_loftr_ros.pairing import ReferencePolicy
 from coarse_loftr_ros.pipeline import Pipeline
+from coarse_loftr_ros.recordings.moments import Moment
 
-__all__ = ["MatcherStream", "Moment", "OwnStream", "PairStream"]
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """What the camera saw at one time.
-
-    Attributes:
-        left: the image, or that of the left eye.
-        right: of the right eye; ``None`` with one camera.
-    """
-
-    left: Frame
-    right: Frame | None = None
+__all__ = ["MatcherStream", "OwnStream", "PairStream"]
 
 
 class MatcherStream(Protocol):

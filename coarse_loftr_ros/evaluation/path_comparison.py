@@ -10,7 +10,6 @@ import numpy as np
 from coarse_loftr_ros.evaluation.homography import Progress, refuse_equal_names
 from coarse_loftr_ros.evaluation.matcher_streams import (
     MatcherStream,
-    Moment,
     OwnStream,
     PairStream,
 )
@@ -21,6 +20,7 @@ from coarse_loftr_ros.evaluation.trajectory import Trajectory
 from coarse_loftr_ros.evaluation.visual_odometry import Follower
 from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.pairing import Consecutive
+from coarse_loftr_ros.recordings.moments import Moment
 
 __all__ = ["Drive", "DriveReport", "DriveResult", "compare_paths"]
 

@@ -7,17 +7,16 @@ coordinates to those of a fixed frame.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import numpy as np
 
 from coarse_loftr_ros.evaluation.trajectory import Trajectory
 from coarse_loftr_ros.odometry.pose import Pose
+from coarse_loftr_ros.recordings.times import parse_seconds
 
 __all__ = [
     "kitti_text",
-    "parse_seconds",
     "read_trajectory",
     "tum_text",
 ]
@@ -83,18 +82,6 @@ def read_trajectory(path: Path, stamps: list[int] | None = None) -> Trajectory:
         return Trajectory.of(stamps, poses)
     except ValueError as error:
         raise ValueError(f"{path} is no trajectory: {error}") from error
-
-
-def parse_seconds(word: str) -> int:
-    """Seconds as text to integer nanoseconds, without the rounding of a float.
-
-    Raises:
-        ValueError: when it is no number.
-    """
-    try:
-        return int((Decimal(word) * 1_000_000_000).to_integral_value())
-    except (InvalidOperation, OverflowError) as error:
-        raise ValueError(f"'{word}' is no time in seconds") from error
 
 
 def _lines(path: Path) -> list[list[str]]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.evaluation.matcher_streams import MatcherStream, Moment
+from coarse_loftr_ros.evaluation.matcher_streams import MatcherStream
 from coarse_loftr_ros.evaluation.trajectory import Trajectory
 from coarse_loftr_ros.odometry.estimate import Odometry, OdometryEstimate
+from coarse_loftr_ros.recordings.moments import Moment
 
 __all__ = ["Follower", "OdometryRun", "run_odometry"]
 

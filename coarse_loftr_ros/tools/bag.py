@@ -11,8 +11,8 @@ from coarse_loftr_ros.tools.errors import UserError, as_user_error
 if TYPE_CHECKING:
     from coarse_loftr_ros.bags.writer import BagWriter
     from coarse_loftr_ros.evaluation.trajectory import Trajectory
-    from coarse_loftr_ros.tools.cameras import Cameras
-    from coarse_loftr_ros.tools.sources import Source
+    from coarse_loftr_ros.recordings.cameras import Cameras
+    from coarse_loftr_ros.recordings.source import Source
 
 __all__ = ["add_parser", "run"]
 
@@ -87,10 +87,11 @@ def run(args: argparse.Namespace) -> int:
     """Write the recording."""
     from coarse_loftr_ros.bags.types import BagError
     from coarse_loftr_ros.bags.writer import BagWriter
-    from coarse_loftr_ros.tools.cameras import parse_cameras
-    from coarse_loftr_ros.tools.kitti_layout import kitti_streams
+    from coarse_loftr_ros.recordings.errors import RecordingError
+    from coarse_loftr_ros.recordings.kitti import kitti_streams
+    from coarse_loftr_ros.recordings.opening import open_source
+    from coarse_loftr_ros.tools.calib_option import parse_cameras
     from coarse_loftr_ros.tools.options import check_topic_name
-    from coarse_loftr_ros.tools.sources import open_source
 
     if not args.source.is_dir():
         raise UserError(f"{args.source} is not a folder of images")
@@ -99,7 +100,10 @@ def run(args: argparse.Namespace) -> int:
     if args.namespace.strip("/"):
         check_topic_name("--namespace", args.namespace)
     streams = kitti_streams(args.source)
-    with open_source(args.source, streams, args.rate) as source, as_user_error(BagError):
+    with (
+        as_user_error(BagError, RecordingError),
+        open_source(args.source, streams, args.rate) as source,
+    ):
         cameras = parse_cameras(args.calib) if args.calib else source.cameras()
         if cameras is not None and len(streams) > 1:
             cameras.rig()  # refuses what is not rectified
@@ -122,8 +126,8 @@ def _write(
     from dataclasses import replace
 
     from coarse_loftr_ros.bags.messages import camera_info_message, image_message
-    from coarse_loftr_ros.tools.kitti_layout import find_truth
-    from coarse_loftr_ros.tools.moments import progress
+    from coarse_loftr_ros.tools.recording import progress
+    from coarse_loftr_ros.tools.truth import find_truth
 
     namespace = f"/{args.namespace.strip('/')}" if args.namespace.strip("/") else ""
     rooms = [f"{namespace}/left", f"{namespace}/right"] if stereo else [namespace]

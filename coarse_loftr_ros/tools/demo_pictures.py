@@ -14,11 +14,11 @@ from coarse_loftr_ros.bags.reader import BagReader, ImageTopic
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.image_decoding import ImageError
 from coarse_loftr_ros.overlay import draw_overlay
+from coarse_loftr_ros.recordings.bag import decode
 from coarse_loftr_ros.result import MatchResult, Status
 from coarse_loftr_ros.tools.demo_player import Answers
 from coarse_loftr_ros.tools.demo_report import match_result, nanoseconds
 from coarse_loftr_ros.tools.images import write_image
-from coarse_loftr_ros.tools.sources import decode
 from coarse_loftr_ros.tools.video import write_video
 
 __all__ = ["write_pictures"]

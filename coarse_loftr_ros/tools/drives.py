@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from coarse_loftr_ros.evaluation.matcher_streams import Moment
 from coarse_loftr_ros.evaluation.path_comparison import Drive
 from coarse_loftr_ros.evaluation.trajectory import Trajectory
 from coarse_loftr_ros.evaluation.trajectory_files import read_trajectory
@@ -15,13 +14,13 @@ from coarse_loftr_ros.odometry.mono import MonoOdometry
 from coarse_loftr_ros.odometry.planar import PlanarOdometry
 from coarse_loftr_ros.odometry.settings import PlanarSettings
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
-from coarse_loftr_ros.tools.cameras import Cameras, cameras_of_folder
+from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_folder
+from coarse_loftr_ros.recordings.kitti import EYES
+from coarse_loftr_ros.recordings.moments import Moment, Moments
+from coarse_loftr_ros.recordings.opening import open_source
 from coarse_loftr_ros.tools.errors import UserError
 from coarse_loftr_ros.tools.flight import Flight
-from coarse_loftr_ros.tools.kitti_layout import EYES
-from coarse_loftr_ros.tools.moments import Moments
 from coarse_loftr_ros.tools.scene import draw_landscape
-from coarse_loftr_ros.tools.sources import open_source
 
 __all__ = ["METRES_PER_PIXEL", "drives_below", "fly_over"]
 

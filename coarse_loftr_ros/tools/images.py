@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.image_decoding import scale_to_8_bits
-from coarse_loftr_ros.tools.errors import UserError, writing
+from coarse_loftr_ros.image_decoding import ImageError, scale_to_8_bits
+from coarse_loftr_ros.recordings import image_files
+from coarse_loftr_ros.tools.errors import UserError, as_user_error, writing
 
 __all__ = ["check_image_name", "read_colour", "read_grey", "write_image"]
 
@@ -20,10 +21,8 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     Raises:
         UserError: when there is no such file or it is no image.
     """
-    image = _read(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
-    if image.dtype == np.uint16:
-        return scale_to_8_bits(image)
-    return image
+    with as_user_error(ImageError):
+        return image_files.read_grey(path)
 
 
 def read_colour(path: Path) -> NDArray[np.uint8]:
@@ -34,7 +33,8 @@ def read_colour(path: Path) -> NDArray[np.uint8]:
     Raises:
         UserError: when there is no such file or it is no image.
     """
-    image = _read(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    with as_user_error(ImageError):
+        image = image_files.read_file(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if image.dtype == np.uint16:
         return scale_to_8_bits(image.reshape(len(image), -1)).reshape(image.shape)
     return image
@@ -59,15 +59,3 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
     check_image_name(path)
     with writing(path) as new:
         new.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
-
-
-def _read(path: Path, flag: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    if not path.is_file():
-        raise UserError(f"{path} does not exist or is not a file")
-    content = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(content, flag) if content.size else None
-    if image is None:
-        raise UserError(f"{path} is not an image that OpenCV can read")
-    if image.dtype not in (np.uint8, np.uint16):
-        raise UserError(f"{path} holds {image.dtype}; 8 and 16 bits are allowed")
-    return image

@@ -16,12 +16,11 @@ from coarse_loftr_ros.tools.options import (
 )
 
 if TYPE_CHECKING:
-    from coarse_loftr_ros.evaluation.matcher_streams import Moment
     from coarse_loftr_ros.evaluation.path_report import PathReport
     from coarse_loftr_ros.evaluation.trajectory import Trajectory
     from coarse_loftr_ros.evaluation.visual_odometry import OdometryRun
-    from coarse_loftr_ros.tools.moments import Moments
-    from coarse_loftr_ros.tools.sources import Source
+    from coarse_loftr_ros.recordings.moments import Moment, Moments
+    from coarse_loftr_ros.recordings.source import Source
 
 __all__ = ["add_parser", "run"]
 
@@ -119,9 +118,10 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.bags.types import BagError
     from coarse_loftr_ros.evaluation.path_report import path_report
     from coarse_loftr_ros.evaluation.visual_odometry import run_odometry
+    from coarse_loftr_ros.recordings.errors import RecordingError
+    from coarse_loftr_ros.recordings.moments import Moments
+    from coarse_loftr_ros.recordings.opening import open_source
     from coarse_loftr_ros.rectification import CalibrationError
-    from coarse_loftr_ros.tools.kitti_layout import find_truth
-    from coarse_loftr_ros.tools.moments import Moments
     from coarse_loftr_ros.tools.odometry_setup import (
         choose_mode,
         choose_streams,
@@ -131,7 +131,8 @@ def run(args: argparse.Namespace) -> int:
         make_stream,
     )
     from coarse_loftr_ros.tools.odometry_table import path_table
-    from coarse_loftr_ros.tools.sources import open_source, rejected_rows
+    from coarse_loftr_ros.tools.recording import rejected_rows
+    from coarse_loftr_ros.tools.truth import find_truth
 
     if args.plot is not None:
         if find_spec("matplotlib") is None:
@@ -144,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     streams = choose_streams(args, chosen_streams(args))
     mode = choose_mode(args, streams)
     with (
-        as_user_error(BackendError, BagError, CalibrationError),
+        as_user_error(BackendError, BagError, CalibrationError, RecordingError),
         open_source(args.source, streams, args.rate) as source,
     ):
         cameras = find_cameras(args, source)
@@ -181,7 +182,7 @@ def _first(moments: Moments, source: Source) -> tuple[Moment, Iterator[Moment]]:
     """The first moment, and all of them."""
     from itertools import chain
 
-    from coarse_loftr_ros.tools.sources import why_rejected
+    from coarse_loftr_ros.tools.recording import why_rejected
 
     each = _in_order(moments)
     first = next(each, None)

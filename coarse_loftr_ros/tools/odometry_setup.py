@@ -6,20 +6,17 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 
-from coarse_loftr_ros.evaluation.matcher_streams import (
-    MatcherStream,
-    Moment,
-    OwnStream,
-    PairStream,
-)
+from coarse_loftr_ros.evaluation.matcher_streams import MatcherStream, OwnStream, PairStream
 from coarse_loftr_ros.odometry.estimate import Odometry
+from coarse_loftr_ros.recordings.cameras import Cameras
+from coarse_loftr_ros.recordings.kitti import EYES, kitti_streams
+from coarse_loftr_ros.recordings.moments import Moment, rectified
+from coarse_loftr_ros.recordings.source import Source, SourceImage
 from coarse_loftr_ros.rectification import CalibrationError, Rectification
-from coarse_loftr_ros.tools.cameras import Cameras, parse_cameras
+from coarse_loftr_ros.tools.calib_option import parse_cameras
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
-from coarse_loftr_ros.tools.kitti_layout import EYES, kitti_streams
-from coarse_loftr_ros.tools.moments import progress, rectified
 from coarse_loftr_ros.tools.options import ROW_TOLERANCE_PX, make_pipeline, make_policy
-from coarse_loftr_ros.tools.sources import Source, SourceImage
+from coarse_loftr_ros.tools.recording import progress
 
 __all__ = [
     "choose_mode",

@@ -20,9 +20,9 @@ from coarse_loftr_ros.tools.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from coarse_loftr_ros.recordings.moments import Moments
+    from coarse_loftr_ros.recordings.source import Source
     from coarse_loftr_ros.result import StreamResult
-    from coarse_loftr_ros.tools.moments import Moments
-    from coarse_loftr_ros.tools.sources import Source
 
 __all__ = ["add_parser", "run"]
 
@@ -71,8 +71,10 @@ def run(args: argparse.Namespace) -> int:
 
     from coarse_loftr_ros.backends.base import BackendError
     from coarse_loftr_ros.bags.types import BagError
-    from coarse_loftr_ros.tools.moments import Moments, progress
-    from coarse_loftr_ros.tools.sources import open_source
+    from coarse_loftr_ros.recordings.errors import RecordingError
+    from coarse_loftr_ros.recordings.moments import Moments
+    from coarse_loftr_ros.recordings.opening import open_source
+    from coarse_loftr_ros.tools.recording import progress
 
     streams = chosen_streams(args)
     check_topic_name("--node-name", args.node_name)
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         _check_apart(args.output, args.source)
     tally = _Tally()
     with (
-        as_user_error(BackendError, BagError),
+        as_user_error(BackendError, BagError, RecordingError),
         open_source(args.source, streams, args.rate) as source,
     ):
         start = time.perf_counter()
@@ -119,7 +121,7 @@ def _match(
     from dataclasses import replace
 
     from coarse_loftr_ros.result import StreamResult
-    from coarse_loftr_ros.tools.sources import why_rejected
+    from coarse_loftr_ros.tools.recording import why_rejected
 
     pipeline = None
     for recorded, moment in moments:
@@ -203,7 +205,7 @@ class _Tally:
     def table(self, source: Source) -> str:
         from statistics import median
 
-        from coarse_loftr_ros.tools.sources import rejected_rows
+        from coarse_loftr_ros.tools.recording import rejected_rows
         from coarse_loftr_ros.tools.table import two_columns
 
         status = [row[0] for row in self._results]

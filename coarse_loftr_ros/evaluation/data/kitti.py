@@ -14,12 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.evaluation.data.homography_pair import read_grey
-from coarse_loftr_ros.evaluation.data.kitti_files import (
-    find_calibration,
-    read_poses,
-    read_projections,
-)
 from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.recordings.kitti import find_calibration, numbers, read_projections
 
 __all__ = ["KittiSequence", "RelativePose"]
 
@@ -57,7 +53,7 @@ class KittiSequence:
         self.intrinsics = Intrinsics(
             projection[0, 0], projection[1, 1], projection[0, 2], projection[1, 2]
         )
-        self._poses = read_poses(directory / "poses.txt")
+        self._poses = _read_poses(directory / "poses.txt")
         if len(self._poses) != len(self._images):
             raise ValueError(
                 f"{directory} has {len(self._images)} images and {len(self._poses)} poses; "
@@ -75,3 +71,16 @@ class KittiSequence:
         """True motion from image ``reference`` to image ``current``."""
         motion = np.linalg.inv(self._poses[current]) @ self._poses[reference]
         return RelativePose(motion[:3, :3], motion[:3, 3])
+
+
+def _read_poses(path: Path) -> NDArray[np.float64]:
+    """Camera-to-world transforms, float64 [N, 4, 4].
+
+    Raises:
+        ValueError: when a line is malformed.
+    """
+    lines = [line for line in path.read_text().splitlines() if line.strip()]
+    poses = np.tile(np.eye(4), (len(lines), 1, 1))
+    for pose, line in zip(poses, lines, strict=True):
+        pose[:3] = numbers(line, path).reshape(3, 4)
+    return poses

@@ -1,4 +1,4 @@
-"""What lies where in a folder with KITTI's layout."""
+"""The true path of a recording."""
 
 from __future__ import annotations
 
@@ -9,22 +9,7 @@ from coarse_loftr_ros.evaluation.trajectory import Trajectory
 from coarse_loftr_ros.evaluation.trajectory_files import read_trajectory
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 
-__all__ = ["EYES", "find_truth", "kitti_streams"]
-
-EYES = ("image_0", "image_1")
-
-
-def kitti_streams(folder: Path, *, both: bool = True) -> list[str | None]:
-    """Sub-folders of the eyes that there are; ``[None]`` for a folder without them.
-
-    Args:
-        folder: with or without KITTI's layout.
-        both: whether the right eye is wanted.
-    """
-    left, right = (folder / eye for eye in EYES)
-    if not left.is_dir():
-        return [None]
-    return list(EYES) if both and right.is_dir() else [left.name]
+__all__ = ["find_truth"]
 
 
 def find_truth(given: Path | None, folder: Path, stamps: Sequence[int] | None) -> Trajectory | None:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-from coarse_loftr_ros.evaluation.matcher_streams import Moment
+from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.pairing import StereoPairing
+from coarse_loftr_ros.recordings.source import SourceImage
 from coarse_loftr_ros.rectification import Rectification
-from coarse_loftr_ros.tools.sources import Source, SourceImage
 
-__all__ = ["Moments", "progress", "rectified"]
+__all__ = ["Moment", "Moments", "rectified"]
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What the camera saw at one time.
+
+    Attributes:
+        left: the image, or that of the left eye.
+        right: of the right eye; ``None`` with one camera.
+    """
+
+    left: Frame
+    right: Frame | None = None
 
 
 class Moments:
@@ -49,13 +61,6 @@ class Moments:
             pair = (pairing.add_right if image.stream else pairing.add_left)(image.frame)
             if pair is not None:
                 yield image.recorded, Moment(*pair)
-
-
-def progress(source: Source, what: str) -> Any:
-    """The source's images behind a progress bar, which only a terminal shows."""
-    from tqdm import tqdm
-
-    return tqdm(source.images(), total=source.count, unit="img", desc=what, disable=None)
 
 
 def rectified(

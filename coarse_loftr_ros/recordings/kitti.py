@@ -7,9 +7,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CALIBRATION_FILES", "find_calibration", "read_poses", "read_projections"]
+__all__ = ["EYES", "find_calibration", "kitti_streams", "numbers", "read_projections"]
 
-CALIBRATION_FILES = ("calib.txt", "calib_P0_P1.txt")
+EYES = ("image_0", "image_1")
+
+_CALIBRATION_FILES = ("calib.txt", "calib_P0_P1.txt")
+
+
+def kitti_streams(folder: Path, *, both: bool = True) -> list[str | None]:
+    """Sub-folders of the eyes that there are; ``[None]`` for a folder without them.
+
+    Args:
+        folder: with or without KITTI's layout.
+        both: whether the right eye is wanted.
+    """
+    left, right = (folder / eye for eye in EYES)
+    if not left.is_dir():
+        return [None]
+    return list(EYES) if both and right.is_dir() else [left.name]
 
 
 def find_calibration(directory: Path) -> Path:
@@ -18,10 +33,10 @@ def find_calibration(directory: Path) -> Path:
     Raises:
         FileNotFoundError: when there is none.
     """
-    for name in CALIBRATION_FILES:
+    for name in _CALIBRATION_FILES:
         if (directory / name).is_file():
             return directory / name
-    raise FileNotFoundError(f"{directory} has neither {' nor '.join(CALIBRATION_FILES)}")
+    raise FileNotFoundError(f"{directory} has neither {' nor '.join(_CALIBRATION_FILES)}")
 
 
 def read_projections(path: Path) -> NDArray[np.float64]:
@@ -35,23 +50,15 @@ def read_projections(path: Path) -> NDArray[np.float64]:
     rows = [line[-1] for line in lines if len(line) == 1 or line[0].strip().startswith("P")]
     if not rows:
         raise ValueError(f"{path} has no projection matrix")
-    return np.array([_numbers(row, path).reshape(3, 4) for row in rows])
+    return np.array([numbers(row, path).reshape(3, 4) for row in rows])
 
 
-def read_poses(path: Path) -> NDArray[np.float64]:
-    """Camera-to-world transforms, float64 [N, 4, 4].
+def numbers(line: str, path: Path) -> NDArray[np.float64]:
+    """The 12 values of a 3x4 matrix in a line.
 
     Raises:
-        ValueError: when a line is malformed.
+        ValueError: naming the file, when it is something else.
     """
-    lines = [line for line in path.read_text().splitlines() if line.strip()]
-    poses = np.tile(np.eye(4), (len(lines), 1, 1))
-    for pose, line in zip(poses, lines, strict=True):
-        pose[:3] = _numbers(line, path).reshape(3, 4)
-    return poses
-
-
-def _numbers(line: str, path: Path) -> NDArray[np.float64]:
     try:
         values = np.array([float(word) for word in line.split()])
     except ValueError as error:

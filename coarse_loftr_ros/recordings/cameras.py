@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from coarse_loftr_ros.camera_info import intrinsics_of
-from coarse_loftr_ros.evaluation.data.kitti_files import find_calibration, read_projections
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.odometry.observations import StereoRig
+from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.kitti import find_calibration, read_projections
 from coarse_loftr_ros.rectification import Calibration, baseline_of
-from coarse_loftr_ros.tools.errors import UserError, as_user_error
 
-__all__ = ["Cameras", "cameras_of_calibrations", "cameras_of_folder", "parse_cameras"]
+__all__ = ["Cameras", "cameras_of_calibrations", "cameras_of_file", "cameras_of_folder"]
 
 
 @dataclass(frozen=True)
@@ -36,49 +34,26 @@ class Cameras:
         """As stereo odometry wants them.
 
         Raises:
-            UserError: when there is one camera only, or the two are not rectified.
+            RecordingError: when there is one camera only, or the two are not rectified.
         """
         if self.right is None:
-            raise UserError(
-                "stereo needs the baseline: --calib FX,FY,CX,CY,BASELINE, or a file with P0 and P1"
+            raise RecordingError(
+                "stereo needs two cameras and their baseline, and one camera is given"
             )
-        with as_user_error(ValueError):
+        try:
             return StereoRig(self.left, self.right, self.baseline_m)
-
-
-def parse_cameras(text: str) -> Cameras:
-    """Cameras of ``--calib``: a KITTI calibration file, or numbers.
-
-    Args:
-        text: a file, or ``FX,FY,CX,CY`` in px, or these and the baseline in metres.
-
-    Raises:
-        UserError: when it is neither.
-    """
-    path = Path(text)
-    if path.is_file():
-        return _of_file(path)
-    try:
-        numbers = [float(word) for word in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (4, 5) or not np.isfinite(numbers).all() or min(numbers[:2]) <= 0:
-        raise UserError(
-            f"--calib is '{text}'; it must be a file that exists, or FX,FY,CX,CY in px, with "
-            "positive FX and FY, and for stereo the baseline in metres as fifth"
-        )
-    camera = Intrinsics(*numbers[:4])
-    return Cameras(camera) if len(numbers) == 4 else Cameras(camera, camera, numbers[4])
+        except ValueError as error:
+            raise RecordingError(str(error)) from error
 
 
 def cameras_of_folder(folder: Path) -> Cameras | None:
     """Cameras of a folder with a KITTI calibration file; ``None`` without one.
 
     Raises:
-        UserError: when the file is malformed.
+        RecordingError: when the file is malformed.
     """
     try:
-        return _of_file(find_calibration(folder))
+        return cameras_of_file(find_calibration(folder))
     except FileNotFoundError:
         return None
 
@@ -87,19 +62,26 @@ def cameras_of_calibrations(calibrations: Sequence[Calibration]) -> Cameras:
     """The rectified cameras of one calibration, or of those of left and right.
 
     Raises:
-        UserError: when one is not calibrated.
+        RecordingError: when one is not calibrated.
     """
     cameras = [intrinsics_of(each, each.width, each.height) for each in calibrations]
     if None in cameras:
-        raise UserError("the camera_info of the recording is not calibrated: P is zero")
+        raise RecordingError("the camera_info of the recording is not calibrated: P is zero")
     if len(cameras) == 1:
         return Cameras(cameras[0])
     return Cameras(cameras[0], cameras[1], baseline_of(*calibrations))
 
 
-def _of_file(path: Path) -> Cameras:
-    with as_user_error(ValueError, OSError):
+def cameras_of_file(path: Path) -> Cameras:
+    """Cameras of a calibration file of KITTI.
+
+    Raises:
+        RecordingError: when it is malformed.
+    """
+    try:
         projections = read_projections(path)
+    except (ValueError, OSError) as error:
+        raise RecordingError(str(error)) from error
     cameras = [Intrinsics(p[0, 0], p[1, 1], p[0, 2], p[1, 2]) for p in projections[:2]]
     if len(cameras) == 1:
         return Cameras(cameras[0])
