@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.image_size import PNG_MAGIC, jpeg_size, png_size
+from coarse_loftr_ros.image_ends import PNG_MAGIC, jpeg_is_whole, png_is_whole
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
@@ -31,8 +31,6 @@ __all__ = [
 ]
 
 DEPTH16_SCALINGS = ("stretch", "full_range")
-
-_MOST_PIXELS = 2**28  # 16384x16384
 
 
 class ImageError(ValueError):
@@ -205,7 +203,7 @@ def decode_file(
     """
     if data.size == 0:
         raise ImageError("compressed", f"{name} is empty")
-    _check(data, name)
+    _check_end(data, name)
     flags = cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
     try:
         image = cv2.imdecode(data, flags | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -247,25 +245,17 @@ def scale_to_8_bits(values: NDArray[np.uint16], how: str = "stretch") -> NDArray
     return cv2.convertScaleAbs(np.maximum(native, low), alpha=gain, beta=-low * gain)
 
 
-def _check(data: NDArray[np.uint8], name: str) -> None:
-    """Refuse what OpenCV would fill with grey, or give all memory to.
-
-    Raises:
-        ImageError: when a JPEG or PNG was cut off, or a file says that it is very large.
-    """
-    size: tuple[int, int] | None = None
-    if data.size >= 2 and (data[0], data[1]) == (0xFF, 0xD8):
-        size = jpeg_size(data)
-    elif data[:8].tobytes() == PNG_MAGIC:
-        size = png_size(data)
+def _check_end(data: NDArray[np.uint8], name: str) -> None:
+    """Refuse a JPEG or PNG that was cut off: OpenCV fills what is missing with grey."""
+    head = data[:8].tobytes()
+    if head.startswith(b"\xff\xd8"):
+        whole = jpeg_is_whole(data)
+    elif head == PNG_MAGIC:
+        whole = png_is_whole(data)
     else:
         return
-    if size is None:
+    if not whole:
         raise ImageError("compressed", f"{name} ({data.size} bytes) is cut off before its end")
-    if size[0] * size[1] > _MOST_PIXELS:
-        raise ImageError(
-            "compressed", f"{name} is {size[0]}x{size[1]}; at most {_MOST_PIXELS} px are read"
-        )
 
 
 def _with_cv_bridge(message: Image) -> NDArray[np.uint8]:

@@ -9,55 +9,66 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.image_decoding import ImageError, scale_to_8_bits
+from coarse_loftr_ros.image_decoding import ImageError, decode_file, scale_to_8_bits
 
-__all__ = ["find_images", "read_file", "read_grey"]
+__all__ = ["find_images", "has_orientation", "is_image_name", "natural", "read_file", "read_grey"]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm")
 
 
-def find_images(folder: Path) -> list[Path]:
-    """The image files of a folder, sorted as people sort: 2.png before 10.png.
+def is_image_name(name: str) -> bool:
+    """Whether a file of that name is an image; what desktops hide (``._1.png``) is none."""
+    return not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES
 
-    Raises:
-        NotADirectoryError: when it is no folder.
-    """
-    files = [file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES]
-    return sorted(files, key=_natural)
+
+def find_images(folder: Path) -> list[Path]:
+    """The image files of a folder, sorted as people sort: 2.png before 10.png."""
+    files = (file for file in folder.iterdir() if is_image_name(file.name) and file.is_file())
+    return sorted(files, key=lambda file: natural(file.name))
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
     """Grey levels uint8 [H, W] of an image file; 16 bits are stretched to 8 as the node does.
 
+    The pixels are those that are stored, because a calibration is of those: a tag that asks
+    viewers to turn the image is not heeded.
+
     Raises:
-        ImageError: when there is no such file or it is no image.
+        ImageError: when there is no such file, or it is no image or a broken one.
     """
-    image = read_file(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    image = read_file(path)
     return scale_to_8_bits(image) if image.dtype == np.uint16 else image
 
 
-def read_file(path: Path, flags: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """The pixels of an image file.
-
-    Args:
-        path: of the file.
-        flags: of ``cv2.imdecode``.
+def read_file(path: Path, colour: bool = False) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """The pixels of an image file as stored, see ``decode_file``.
 
     Raises:
-        ImageError: when there is no such file or it is no image of 8 or 16 bits.
+        ImageError: when there is no such file, or it is no image or a broken one.
     """
+    return decode_file(_content(path), str(path), colour)
+
+
+def has_orientation(path: Path) -> bool:
+    """Whether a tag of the file asks viewers to turn or mirror it, which is not done here."""
+    content = _content(path)
+    turned, stored = (
+        cv2.imdecode(content, cv2.IMREAD_GRAYSCALE | flag)
+        for flag in (0, cv2.IMREAD_IGNORE_ORIENTATION)
+    )
+    return stored is not None and not np.array_equal(turned, stored)
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Key of the order in which 2.png comes before 10.png."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def _content(path: Path) -> NDArray[np.uint8]:
     if not path.is_file():
         raise ImageError("file", f"{path} does not exist or is not a file")
-    content = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(content, flags) if content.size else None
-    if image is None:
-        raise ImageError("file", f"{path} is not an image that OpenCV can read")
-    if image.dtype not in (np.uint8, np.uint16):
-        raise ImageError("file", f"{path} holds {image.dtype}; 8 and 16 bits are allowed")
-    return image
-
-
-def _natural(file: Path) -> list[tuple[int, str]]:
-    """Order in which 2.png comes before 10.png."""
-    parts = re.split(r"(\d+)", file.name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    try:
+        return np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise ImageError("file", f"{path} cannot be read: {error.strerror}") from error
