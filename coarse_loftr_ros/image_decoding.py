@@ -202,7 +202,7 @@ def decode_file(
         ImageError: when it is empty, broken or cut off.
     """
     if data.size == 0:
-        raise ImageError("compressed", f"{name} is empty")
+        raise ImageError("compressed", f"{name} is not an image: it is empty")
     _check_end(data, name)
     flags = cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
     try:
@@ -211,7 +211,8 @@ def decode_file(
         raise ImageError("compressed", f"{name} is refused: {error.err}") from error
     if image is None:
         raise ImageError(
-            "compressed", f"{name} ({data.size} bytes) cannot be decoded; JPEG and PNG can"
+            "compressed",
+            f"{name} is not an image that OpenCV can decode ({data.size} bytes)",
         )
     if image.dtype not in (np.uint8, np.uint16):
         raise ImageError("compressed", f"{name} holds {image.dtype}; 8 and 16 bits are allowed")

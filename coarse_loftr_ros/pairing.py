@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+import numpy as np
+
 from coarse_loftr_ros.result import Homography, Status
 
-__all__ = ["Consecutive", "Keyframe", "KeyframeRule", "ReferencePolicy", "StereoPairing"]
+__all__ = [
+    "Consecutive",
+    "Keyframe",
+    "KeyframeRule",
+    "ReferencePolicy",
+    "StereoPairing",
+    "stamp_gap_ns",
+]
 
 
 class ReferencePolicy(Protocol):
@@ -101,6 +111,29 @@ class Stamped(Protocol):
 Item = TypeVar("Item", bound=Stamped)
 
 
+def stamp_gap_ns(left: Sequence[int], right: Sequence[int]) -> int | None:
+    """How far apart in time two cameras take their images: the median of nearest differences.
+
+    Stamps before or after everything that the other camera sent have no partner to be near to;
+    they count only when there are no others.
+
+    Args:
+        left: stamps of one camera, ns, in any order.
+        right: stamps of the other one, ns.
+
+    Returns:
+        Nanoseconds, or ``None`` when a side is empty.
+    """
+    if not left or not right:
+        return None
+    ours, theirs = np.asarray(left, np.int64), np.sort(np.asarray(right, np.int64))
+    inside = ours[(ours >= theirs[0]) & (ours <= theirs[-1])]
+    ours = inside if len(inside) else ours
+    after = np.searchsorted(theirs, ours)
+    neighbours = theirs.take((after - 1, after), mode="clip")
+    return int(np.median(np.abs(neighbours - ours).min(axis=0)))
+
+
 class StereoPairing(Generic[Item]):
     """Brings left and right frames together by stamp.
 
@@ -133,6 +166,10 @@ class StereoPairing(Generic[Item]):
         """Take a right frame; the pair (left, right) that it completes, if any."""
         self._right.append(frame)
         return self._pair()
+
+    def rest(self) -> Iterator[tuple[Item, Item]]:
+        """The pairs that are left when no frame will come any more."""
+        return iter(())
 
     def clear(self) -> None:
         """Forget waiting frames (time went back, a stream changed); counts stay."""

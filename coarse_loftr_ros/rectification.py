@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -53,6 +53,33 @@ class Calibration:
     def baseline(self) -> float:
         """Metres from the first camera of the rig to this one along x; 0 for the first itself."""
         return -self.projection[3] / self.projection[0] if self.projection[0] > 0 else 0.0
+
+    def seen_from(self, first: Calibration) -> Calibration:
+        """This camera with its place along x counted from another one of its rig."""
+        fx, _, cx, offset, *rest = self.projection
+        return replace(self, projection=(fx, 0.0, cx, offset + fx * first.baseline, *rest))
+
+    def check_size(self, width: int, height: int) -> None:
+        """Refuse images of another size: which part of the camera's they show is not known.
+
+        An image of half the size may be the whole one reduced, or a part of it; its binning or
+        region of interest says so in camera_info, and then the sizes are equal here.
+
+        Raises:
+            CalibrationError: with both sizes.
+        """
+        if (width, height) == (self.width, self.height):
+            return
+        times = self.width // max(1, width)
+        reduced = times > 1 and (width * times, height * times) == (self.width, self.height)
+        hint = (
+            f" (of whole images reduced {times} times it has to say so: binning_x and binning_y "
+            f"{times})"
+        )
+        raise CalibrationError(
+            f"image is {width}x{height}, camera_info describes {self.width}x{self.height}"
+            + (hint if reduced else "")
+        )
 
 
 def baseline_of(left: Calibration, right: Calibration) -> float:

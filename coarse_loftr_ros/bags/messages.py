@@ -16,9 +16,11 @@ from coarse_loftr_ros.bags.types import (
 )
 from coarse_loftr_ros.frame import Frame, Intrinsics
 from coarse_loftr_ros.odometry.pose import Pose
+from coarse_loftr_ros.rectification import Calibration
 from coarse_loftr_ros.result import MatchResult, StereoMatch
 
 __all__ = [
+    "calibration_message",
     "camera_info_message",
     "correspondences_message",
     "homography_message",
@@ -48,17 +50,29 @@ def camera_info_message(frame: Frame, camera: Intrinsics, baseline_m: float = 0.
         camera: its intrinsics.
         baseline_m: of a right eye, its distance from the left one, metres.
     """
-    types = typestore().types
     projection = np.column_stack([camera.matrix(), [-camera.fx * baseline_m, 0.0, 0.0]])
+    values = (tuple(matrix.ravel().tolist()) for matrix in (camera.matrix(), np.eye(3), projection))
+    rectified = Calibration(frame.width, frame.height, "plumb_bob", (0.0,) * 5, *values)
+    return calibration_message(frame, rectified)
+
+
+def calibration_message(frame: Frame, calibration: Calibration) -> Any:
+    """The camera of a frame, raw or rectified, as ``sensor_msgs/CameraInfo``.
+
+    Args:
+        frame: the image whose camera it is.
+        calibration: of images of that size.
+    """
+    types = typestore().types
     return types[CAMERA_INFO](
         header=_header(frame.stamp, frame.frame_id),
-        height=frame.height,
-        width=frame.width,
-        distortion_model="plumb_bob",
-        d=np.zeros(5),
-        k=camera.matrix().ravel(),
-        r=np.eye(3).ravel(),
-        p=projection.ravel(),
+        height=calibration.height,
+        width=calibration.width,
+        distortion_model=calibration.model,
+        d=np.array(calibration.distortion or (0.0,) * 5, np.float64),
+        k=np.array(calibration.camera, np.float64),
+        r=np.array(calibration.rotation, np.float64),
+        p=np.array(calibration.projection, np.float64),
         binning_x=0,
         binning_y=0,
         roi=types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False),

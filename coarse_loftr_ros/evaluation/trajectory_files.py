@@ -1,22 +1,24 @@
 """Trajectories as files of TUM RGB-D, KITTI odometry and Open3D.
 
-TUM: ``seconds tx ty tz qx qy qz qw`` per line. KITTI: a row-major 3x4 matrix per line, without
-times. Open3D: a line of three integers, then a 4x4 matrix, without times. All of them map camera
-coordinates to those of a fixed frame.
+TUM: ``seconds tx ty tz qx qy qz qw`` per line; nanoseconds since 1970 are recognised. KITTI: a
+row-major 3x4 matrix per line, without times. Open3D: a line of three integers, then a 4x4 matrix,
+without times. All of them map camera coordinates to those of a fixed frame.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from coarse_loftr_ros.evaluation.trajectory import Trajectory
 from coarse_loftr_ros.odometry.pose import Pose
-from coarse_loftr_ros.recordings.times import parse_seconds
+from coarse_loftr_ros.recordings.times import parse_times
 
 __all__ = [
     "kitti_text",
+    "read_poses",
     "read_trajectory",
     "tum_text",
 ]
@@ -41,47 +43,61 @@ def kitti_text(trajectory: Trajectory) -> str:
     return "".join(" ".join(f"{value:.9e}" for value in row) + "\n" for row in rows)
 
 
-def read_trajectory(path: Path, stamps: list[int] | None = None) -> Trajectory:
+def read_trajectory(path: Path, stamps: Sequence[int | None] | None = None) -> Trajectory:
     """Read a file of any of the three kinds, told apart by what is in it.
 
     Args:
         path: of the file; lines that begin with ``#`` are comments.
-        stamps: of the poses, integer nanoseconds, for files without times.
+        stamps: of the poses, integer nanoseconds, for files without times; ``None`` for one of
+            which nothing is wanted.
 
     Raises:
         ValueError: naming the file, when it is of none of these kinds, or has no times and
             ``stamps`` are not as many as its poses.
         OSError: when it cannot be read.
     """
-    lines = _lines(path)
-    counts = {len(line) for line in lines}
+    own, poses = read_poses(path)
     try:
-        if counts == {_TUM_NUMBERS}:
-            return Trajectory.of(
-                [parse_seconds(line[0]) for line in lines],
-                [_tum_pose([float(word) for word in line[1:]]) for line in lines],
-            )
-        if counts == {_KITTI_NUMBERS}:
-            poses = [
-                _pose(np.array([float(word) for word in line]).reshape(3, 4)) for line in lines
-            ]
-        elif counts == {3, 4} and len(lines) % 5 == 0:
-            poses = [
-                _pose(np.array([[float(word) for word in line] for line in lines[k + 1 : k + 5]]))
-                for k in range(0, len(lines), 5)
-            ]
-        else:
-            raise ValueError(
-                "it has neither 8 numbers per line (TUM), nor 12 (KITTI), nor matrices (Open3D)"
-            )
+        stamps = own if own is not None else stamps
         if stamps is None or len(stamps) != len(poses):
             given = "none" if stamps is None else len(stamps)
             raise ValueError(
                 f"it has {len(poses)} poses without times, and there are {given} images"
             )
-        return Trajectory.of(stamps, poses)
+        timed = [(s, pose) for s, pose in zip(stamps, poses, strict=True) if s is not None]
+        return Trajectory.of([stamp for stamp, _ in timed], [pose for _, pose in timed])
     except ValueError as error:
         raise ValueError(f"{path} is no trajectory: {error}") from error
+
+
+def read_poses(path: Path) -> tuple[list[int | None] | None, list[Pose]]:
+    """Times (ns; ``None`` for what is none) and poses of a file; no times where it has none.
+
+    Raises:
+        ValueError: naming the file, when it is of none of the three kinds.
+        OSError: when it cannot be read.
+    """
+    lines = _lines(path)
+    counts = {len(line) for line in lines}
+    try:
+        if counts == {_TUM_NUMBERS}:
+            times = parse_times([line[0] for line in lines], "its first column")
+            return times, [_tum_pose([float(word) for word in line[1:]]) for line in lines]
+        if counts == {_KITTI_NUMBERS}:
+            rows = ([float(word) for word in line] for line in lines)
+            return None, [_pose(np.array(row).reshape(3, 4)) for row in rows]
+        if counts == {3, 4} and len(lines) % 5 == 0:
+            blocks = (lines[k + 1 : k + 5] for k in range(0, len(lines), 5))
+            return None, [
+                _pose(np.array([[float(word) for word in line] for line in block]))
+                for block in blocks
+            ]
+    except ValueError as error:
+        raise ValueError(f"{path} is no trajectory: {error}") from error
+    raise ValueError(
+        f"{path} is no trajectory: it has neither 8 numbers per line (TUM), nor 12 (KITTI), nor "
+        "matrices (Open3D)"
+    )
 
 
 def _lines(path: Path) -> list[list[str]]:

@@ -2,61 +2,27 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.bags.reader import BagReader, ImageTopic
-from coarse_loftr_ros.camera_info import calibration_of
-from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.image_decoding import ImageError, decode_compressed, decode_image
-from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_calibrations
-from coarse_loftr_ros.recordings.source import Rejected, SourceImage
-from coarse_loftr_ros.rectification import Calibration
+from coarse_loftr_ros.bags.reader import BagReader, ImageTopic, RecordedMessage
+from coarse_loftr_ros.bags.types import BagError
+from coarse_loftr_ros.camera_info import calibration_of, intrinsics_of
+from coarse_loftr_ros.image_decoding import decode_compressed, decode_image
+from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.listed import Listed, Rising
+from coarse_loftr_ros.recordings.report import InputReport
+from coarse_loftr_ros.recordings.source import SourceImage, decoded
+from coarse_loftr_ros.rectification import Calibration, CalibrationError
 
-__all__ = ["BAG_FILES", "BagSource", "decode"]
-
-BAG_FILES = (".mcap", ".db3")
-
-
-class BagSource:
-    """Topics of images of a recording; see ``Source``."""
-
-    def __init__(self, reader: BagReader, topics: Sequence[ImageTopic]) -> None:
-        self._reader = reader
-        self._topics = list(topics)
-        self.description = f"{reader.path} " + ", ".join(topic.name for topic in topics)
-        self.count = sum(topic.count for topic in topics)
-        self.rejected: dict[str, Rejected] = {}
-
-    def images(self) -> Iterator[SourceImage]:
-        """See ``Source``."""
-        stream = {topic.name: number for number, topic in enumerate(self._topics)}
-        compressed = {topic.name: topic.compressed for topic in self._topics}
-        for recorded in self._reader.messages(self._topics):
-            message = recorded.message
-            packed = compressed[recorded.topic]
-            try:
-                image = decode(message, packed)
-            except ImageError as error:
-                before = self.rejected.get(error.kind, Rejected(0, str(error)))
-                self.rejected[error.kind] = Rejected(before.count + 1, before.example)
-                continue
-            encoding = message.format if packed else message.encoding
-            frame = Frame(image, recorded.stamp, message.header.frame_id, encoding)
-            yield SourceImage(stream[recorded.topic], recorded.recorded, frame)
-
-    def cameras(self) -> Cameras | None:
-        """See ``Source``."""
-        calibrations = self.calibrations()
-        return cameras_of_calibrations(calibrations) if calibrations else None
-
-    def calibrations(self) -> list[Calibration]:
-        """See ``Source``."""
-        infos = [self._reader.camera_info(topic) for topic in self._topics]
-        return [] if None in infos else [calibration_of(info) for info in infos]
+__all__ = ["BagSource", "decode"]
 
 
 def decode(message: Any, compressed: bool) -> NDArray[np.uint8]:
@@ -66,3 +32,133 @@ def decode(message: Any, compressed: bool) -> NDArray[np.uint8]:
         ImageError: when it cannot be used.
     """
     return decode_compressed(message) if compressed else decode_image(message)
+
+
+class BagSource:
+    """Topics of images of a recording; see ``Source``.
+
+    Args:
+        reader: of the recording.
+        topics: one, or those of left and right.
+        report: filled while the images are read.
+    """
+
+    def __init__(
+        self, reader: BagReader, topics: Sequence[ImageTopic], report: InputReport
+    ) -> None:
+        self._reader = reader
+        self._topics = list(topics)
+        self._cameras: list[_Cameras] | None = None
+        self.description = f"{reader.path} " + ", ".join(topic.name for topic in topics)
+        self.count = sum(topic.count for topic in topics)
+        self.moments = None
+        self.timed = True
+        self.raw = False
+        self.report = report
+
+    def images(self) -> Iterator[SourceImage]:
+        """See ``Source``."""
+        cameras = self._read_cameras()
+
+        def camera(image: Listed, width: int, height: int) -> Calibration | None:
+            calibration = cameras[image.stream].at(image.stamp)
+            if calibration is not None:
+                calibration.check_size(width, height)
+            return calibration
+
+        with _as_recording_error():
+            yield from decoded(self._in_order(), self.report, camera)
+
+    def calibrations(self) -> list[Calibration]:
+        """See ``Source``: the first good ``camera_info`` of each topic."""
+        cameras = self._read_cameras()
+        for each, topic in zip(cameras, self._topics, strict=True):
+            if each.first is None and each.refusal:
+                raise RecordingError(f"{self._reader.path} {topic.name}: {each.refusal}")
+        found = [each.first for each in cameras]
+        return [] if None in found else found
+
+    def _read_cameras(self) -> list[_Cameras]:
+        if self._cameras is None:
+            with _as_recording_error():
+                self._cameras = [
+                    _Cameras(self._reader.camera_infos([topic]), self.report)
+                    for topic in self._topics
+                ]
+        return self._cameras
+
+    def _in_order(self) -> Iterator[Listed]:
+        orders = [Rising(self.report) for _ in self._topics]
+        for image in self._listed():
+            yield from orders[image.stream].add(image)
+        for order in orders:
+            yield from order.rest()
+
+    def _listed(self) -> Iterator[Listed]:
+        stream = {topic.name: number for number, topic in enumerate(self._topics)}
+        numbers: Counter[str] = Counter()
+        for recorded in self._reader.messages(self._topics):
+            topic, message = self._topics[stream[recorded.topic]], recorded.message
+            number = numbers[topic.name]
+            numbers[topic.name] += 1
+            yield Listed(
+                stream[topic.name],
+                number,
+                f"{topic.name} #{number}",
+                recorded.stamp,
+                recorded.recorded,
+                partial(decode, message, topic.compressed),
+                message.header.frame_id,
+                message.format if topic.compressed else message.encoding,
+            )
+
+
+class _Cameras:
+    """The camera of a topic as its ``camera_info`` describes it over time.
+
+    What describes no camera is left out, so that the first good one serves from the begin.
+    """
+
+    def __init__(self, infos: Iterator[RecordedMessage], report: InputReport) -> None:
+        self._since: list[int] = []
+        self._found: list[Calibration] = []
+        self.refusal = ""
+        for number, info in enumerate(infos):
+            try:
+                calibration = _calibration(info.message)
+            except CalibrationError as error:
+                report.reject("camera_info", f"{info.topic} #{number}", str(error))
+                self.refusal = self.refusal or str(error)
+                continue
+            if not self._found or calibration != self._found[-1]:
+                self._found.append(calibration)
+                # Of static cameras some drivers leave the stamp empty.
+                self._since.append(info.stamp or info.recorded)
+
+    @property
+    def first(self) -> Calibration | None:
+        return self._found[0] if self._found else None
+
+    def at(self, stamp: int) -> Calibration | None:
+        """The camera of an image of that time, ns."""
+        if not self._found:
+            return None
+        return self._found[max(0, bisect_right(self._since, stamp) - 1)]
+
+
+def _calibration(info: Any) -> Calibration:
+    calibration = calibration_of(info)
+    width, height = calibration.width, calibration.height
+    if min(width, height) < 1:
+        raise CalibrationError(f"camera_info describes images of {width}x{height}")
+    if intrinsics_of(calibration, width, height) is None:
+        raise CalibrationError("camera_info describes no camera that is calibrated: P is zero")
+    return calibration
+
+
+@contextmanager
+def _as_recording_error() -> Iterator[None]:
+    try:
+        yield
+    except BagError as error:
+        raise RecordingError(str(error)) from error

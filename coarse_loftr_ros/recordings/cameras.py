@@ -6,14 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from coarse_loftr_ros.camera_info import intrinsics_of
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.odometry.observations import StereoRig
+from coarse_loftr_ros.recordings import euroc, kitti
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.kitti import find_calibration, read_projections
 from coarse_loftr_ros.rectification import Calibration, baseline_of
 
-__all__ = ["Cameras", "cameras_of_calibrations", "cameras_of_file", "cameras_of_folder"]
+__all__ = [
+    "Cameras",
+    "cameras_of_calibrations",
+    "cameras_of_projections",
+    "folder_calibrations",
+]
 
 
 @dataclass(frozen=True)
@@ -46,18 +54,6 @@ class Cameras:
             raise RecordingError(str(error)) from error
 
 
-def cameras_of_folder(folder: Path) -> Cameras | None:
-    """Cameras of a folder with a KITTI calibration file; ``None`` without one.
-
-    Raises:
-        RecordingError: when the file is malformed.
-    """
-    try:
-        return cameras_of_file(find_calibration(folder))
-    except FileNotFoundError:
-        return None
-
-
 def cameras_of_calibrations(calibrations: Sequence[Calibration]) -> Cameras:
     """The rectified cameras of one calibration, or of those of left and right.
 
@@ -72,18 +68,44 @@ def cameras_of_calibrations(calibrations: Sequence[Calibration]) -> Cameras:
     return Cameras(cameras[0], cameras[1], baseline_of(*calibrations))
 
 
-def cameras_of_file(path: Path) -> Cameras:
-    """Cameras of a calibration file of KITTI.
+def cameras_of_projections(projections: Sequence[NDArray[np.float64]]) -> Cameras:
+    """The cameras of one projection matrix [3, 4], or of those of left and right."""
+    return cameras_of_calibrations([_rectified(each, (1, 1)) for each in projections])
+
+
+def folder_calibrations(
+    root: Path, folders: Sequence[Path], sizes: Sequence[tuple[int, int]]
+) -> list[Calibration]:
+    """The cameras that took the images of folders, as KITTI's or EuRoC's files describe them.
+
+    Args:
+        root: of the recording.
+        folders: of the images of each stream.
+        sizes: (width, height) of those images, px, which KITTI's files do not have.
+
+    Returns:
+        None where there is no such file.
 
     Raises:
-        RecordingError: when it is malformed.
+        RecordingError: when there is one that is malformed, or does not say which camera is which.
     """
-    try:
-        projections = read_projections(path)
-    except (ValueError, OSError) as error:
-        raise RecordingError(str(error)) from error
-    cameras = [Intrinsics(p[0, 0], p[1, 1], p[0, 2], p[1, 2]) for p in projections[:2]]
-    if len(cameras) == 1:
-        return Cameras(cameras[0])
-    left, right = projections[:2]
-    return Cameras(*cameras, baseline_m=(left[0, 3] - right[0, 3]) / right[0, 0])
+    sensors = [euroc.find_sensor(folder) for folder in folders]
+    if all(sensors):
+        return euroc.calibrations_of(sensors)
+    path = kitti.find_calibration(root)
+    if path is None:
+        return []
+    projections = kitti.projections_of(path, folders)
+    return [_rectified(each, size) for each, size in zip(projections, sizes, strict=True)]
+
+
+def _rectified(projection: NDArray[np.float64], size: tuple[int, int]) -> Calibration:
+    """A camera whose images are rectified."""
+    return Calibration(
+        *size,
+        "plumb_bob",
+        (),
+        tuple(projection[:, :3].ravel().tolist()),
+        tuple(np.eye(3).ravel().tolist()),
+        tuple(projection.ravel().tolist()),
+    )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["RecordingError"]
+__all__ = ["RecordingError", "UnpairedError"]
 
 
 class RecordingError(ValueError):
     """A recording, or what lies beside it, that cannot be used; names the file."""
+
+
+class UnpairedError(RecordingError):
+    """Images of two eyes of which no two were taken at one time."""

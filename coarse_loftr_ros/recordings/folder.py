@@ -3,69 +3,115 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from heapq import merge
 from pathlib import Path
 
-from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.image_decoding import ImageError
-from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_folder
+from coarse_loftr_ros.recordings import euroc, kitti
+from coarse_loftr_ros.recordings.cameras import folder_calibrations
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.image_files import find_images, read_grey
-from coarse_loftr_ros.recordings.source import Rejected, SourceImage
-from coarse_loftr_ros.recordings.times import parse_seconds
+from coarse_loftr_ros.recordings.image_files import has_orientation, read_grey
+from coarse_loftr_ros.recordings.listed import Listed, rising
+from coarse_loftr_ros.recordings.listing import list_folders
+from coarse_loftr_ros.recordings.report import InputReport
+from coarse_loftr_ros.recordings.source import SourceImage, decoded
 from coarse_loftr_ros.rectification import Calibration
 
-__all__ = ["FolderSource"]
+__all__ = ["FolderSource", "find_eyes"]
+
+
+def find_eyes(root: Path, *, both: bool = True) -> list[str | None]:
+    """Sub-folders of the eyes in a layout that is known; ``[None]`` for a folder without them.
+
+    Args:
+        root: with KITTI's layout, or EuRoC's, or another.
+        both: whether the right eye is wanted.
+    """
+    for left, right in (*kitti.PAIRS, *euroc.PAIRS):
+        if (root / left).is_dir():
+            return [left, right] if both and (root / right).is_dir() else [left]
+    return [None]
 
 
 class FolderSource:
-    """Folders whose k-th images, sorted as people sort, were taken at the same time."""
+    """The images of one folder, or of those of left and right; see ``Source``.
 
-    def __init__(self, folders: Sequence[Path], times: Path, rate: float) -> None:
-        self._files = [_image_files(folder) for folder in folders]
-        longest = max(len(files) for files in self._files)
-        self._stamps = _stamps(times, longest, rate)
-        self._parent = times.parent
-        self.description = ", ".join(str(folder) for folder in folders)
-        self.count = sum(len(files) for files in self._files)
-        self.rejected: dict[str, Rejected] = {}
+    Args:
+        root: of the recording.
+        streams: sub-folder of each stream, or ``None`` for the root itself.
+        rate: images per second where nothing tells the times.
+        report: filled while the images are read.
+
+    Raises:
+        RecordingError: when there are no images, or they do not fit together.
+    """
+
+    def __init__(
+        self, root: Path, streams: Sequence[str | None], rate: float, report: InputReport
+    ) -> None:
+        self._root = root
+        self._folders = [root / name if name else root for name in streams]
+        listing = list_folders(root, self._folders, rate, report)
+        self._shots = listing.shots
+        self.description = ", ".join(str(folder) for folder in self._folders)
+        self.count = sum(len(shots) for shots in listing.shots)
+        self.moments = listing.moments
+        self.timed = listing.timed
+        self.raw = all(euroc.find_sensor(folder) for folder in self._folders)
+        self.report = report
 
     def images(self) -> Iterator[SourceImage]:
         """See ``Source``."""
-        for number, stamp in enumerate(self._stamps):
-            for stream, files in enumerate(self._files):
-                if number < len(files):
-                    try:
-                        frame = Frame(read_grey(files[number]), stamp, "camera")
-                    except ImageError as error:
-                        raise RecordingError(str(error)) from error
-                    yield SourceImage(stream, stamp, frame)
+        for shots in self._shots:
+            self._look_for_orientation(shots[0].path)
+        try:
+            calibrations = self.calibrations()
+        except RecordingError:  # is told to those who ask for them
+            calibrations = []
 
-    def cameras(self) -> Cameras | None:
-        """See ``Source``."""
-        return cameras_of_folder(self._parent)
+        def camera(image: Listed, width: int, height: int) -> Calibration | None:
+            if not calibrations:
+                return None
+            calibrations[image.stream].check_size(width, height)
+            return calibrations[image.stream]
+
+        streams = [rising(self._listed(stream), self.report) for stream in range(len(self._shots))]
+        return decoded(
+            merge(*streams, key=lambda image: (image.stamp, image.stream)),
+            self.report,
+            camera,
+        )
 
     def calibrations(self) -> list[Calibration]:
         """See ``Source``."""
-        return []
+        sizes = [self._size(stream) for stream in range(len(self._shots))]
+        return folder_calibrations(self._root, self._folders, sizes)
 
+    def _listed(self, stream: int) -> Iterator[Listed]:
+        for shot in self._shots[stream]:
+            path = shot.path
+            name = str(path.relative_to(self._root))
+            read = partial(read_grey, path)
+            yield Listed(stream, shot.number, name, shot.stamp, shot.stamp or 0, read)
 
-def _stamps(times: Path, count: int, rate: float) -> list[int]:
-    """Stamps of a folder's images, nanoseconds: of a file of seconds, or of a rate."""
-    if not times.is_file():
-        return [round(number * 1e9 / rate) for number in range(count)]
-    try:
-        stamps = [parse_seconds(word) for word in times.read_text().split()]
-    except ValueError as error:
-        raise RecordingError(f"{times}: {error}") from error
-    if len(stamps) != count:
-        raise RecordingError(f"{times} has {len(stamps)} times, and there are {count} images")
-    return stamps
+    def _size(self, stream: int) -> tuple[int, int]:
+        """(width, height) of the first image that can be read, px."""
+        for shot in self._shots[stream]:
+            try:
+                height, width = read_grey(shot.path).shape
+            except ImageError:
+                continue
+            return width, height
+        raise RecordingError(f"{self._folders[stream]} has no image that can be read")
 
-
-def _image_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise RecordingError(f"{folder} is not a folder")
-    files = find_images(folder)
-    if not files:
-        raise RecordingError(f"{folder} is no recording (metadata.yaml) and has no images")
-    return files
+    def _look_for_orientation(self, path: Path) -> None:
+        try:
+            tagged = has_orientation(path)
+        except ImageError:
+            return
+        if tagged:
+            self.report.notice(
+                f"{path} has a tag that asks viewers to turn it: images are taken as stored, which "
+                "is what a calibration is of"
+            )

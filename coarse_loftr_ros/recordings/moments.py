@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.pairing import StereoPairing
+from coarse_loftr_ros.pairing import StereoPairing, stamp_gap_ns
+from coarse_loftr_ros.recordings.errors import UnpairedError
+from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage
-from coarse_loftr_ros.rectification import Rectification
 
-__all__ = ["Moment", "Moments", "rectified"]
+__all__ = ["UNPAIRED", "Moment", "Moments"]
+
+UNPAIRED = "without a partner"
+"""The cause under which images are counted whose other eye has none of their time."""
+
+_NS_PER_MS = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,54 +36,78 @@ class Moments:
     """Yields the time of recording (ns) and the frames of each moment.
 
     Args:
-        images: in order of time.
+        images: of each stream in order of time.
         tolerance_ns: of a stereo pair's stamps; ``None`` with one camera.
+        report: told which images have no partner, when all have been read.
 
     Attributes:
         images: images taken so far.
+        pairs: moments given so far.
+        numbers: of the moments in the recording, by their stamps.
 
     Raises:
         ValueError: when the tolerance is negative.
     """
 
-    def __init__(self, images: Iterable[SourceImage], tolerance_ns: int | None) -> None:
+    def __init__(
+        self, images: Iterable[SourceImage], tolerance_ns: int | None, report: InputReport
+    ) -> None:
         self._source = images
+        self._report = report
+        self._tolerance_ns = tolerance_ns
         self._pairing = None if tolerance_ns is None else StereoPairing(tolerance_ns)
+        self._lonely: list[dict[int, str]] = [{}, {}]  # names by stamp
+        self._stamps: list[list[int]] = [[], []]
         self.images = 0
+        self.pairs = 0
+        self.numbers: dict[int, int] = {}
 
     @property
-    def unpaired(self) -> int:
-        """Images without a partner so far."""
-        pairing = self._pairing
-        return pairing.unpaired_left + pairing.unpaired_right if pairing else 0
+    def gap_ms(self) -> float | None:
+        """How far apart in time the eyes take their images; ``None`` without both of them."""
+        gap = stamp_gap_ns(*self._stamps)
+        return None if gap is None else gap / _NS_PER_MS
 
     def __iter__(self) -> Iterator[tuple[int, Moment]]:
-        pairing = self._pairing
+        """See the class.
+
+        Raises:
+            UnpairedError: when there are images of both eyes, and not one pair.
+            RecordingError: when the report is strict and an image has no partner.
+        """
+        if self._pairing is None:
+            for image in self._source:
+                self.images += 1
+                self.pairs += 1
+                self.numbers[image.stamp] = image.number
+                yield image.recorded, Moment(image.frame)
+            return
+        recorded = 0
         for image in self._source:
             self.images += 1
-            if pairing is None:
-                yield image.recorded, Moment(image.frame)
-                continue
-            pair = (pairing.add_right if image.stream else pairing.add_left)(image.frame)
+            self._lonely[image.stream][image.stamp] = image.name
+            self._stamps[image.stream].append(image.stamp)
+            recorded = image.recorded
+            pair = (self._pairing.add_right if image.stream else self._pairing.add_left)(image)
             if pair is not None:
-                yield image.recorded, Moment(*pair)
+                yield recorded, self._moment(*pair)
+        for pair in self._pairing.rest():
+            yield recorded, self._moment(*pair)
+        self._count_lonely()
 
+    def _moment(self, left: SourceImage, right: SourceImage) -> Moment:
+        self.pairs += 1
+        self.numbers[left.stamp] = left.number
+        del self._lonely[0][left.stamp], self._lonely[1][right.stamp]
+        return Moment(left.frame, right.frame)
 
-def rectified(
-    images: Iterable[SourceImage], rectifications: Sequence[Rectification]
-) -> Iterator[SourceImage]:
-    """Raw images made undistorted and aligned by row.
-
-    Args:
-        images: of one or two streams.
-        rectifications: of each stream.
-
-    Raises:
-        CalibrationError: when an image has not the calibrated size.
-    """
-    for each in images:
-        through, frame = rectifications[each.stream], each.frame
-        frame = replace(
-            frame, image=through.image(frame.image), mask=through.image_mask(frame.mask)
-        )
-        yield replace(each, frame=frame)
+    def _count_lonely(self) -> None:
+        if self.pairs == 0 and all(self._stamps):
+            raise UnpairedError(
+                "not one image of the left eye has one of the right eye within the tolerance of "
+                f"{self._tolerance_ns / _NS_PER_MS:g} ms: they are {self.gap_ms:g} ms apart"
+            )
+        for stream, names in enumerate(self._lonely):
+            for name in names.values():
+                eye = "left" if stream else "right"
+                self._report.reject(UNPAIRED, name, f"the {eye} eye has no image of that time")

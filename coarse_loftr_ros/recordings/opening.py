@@ -3,46 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from coarse_loftr_ros.bags.reader import BagReader
 from coarse_loftr_ros.bags.types import BagError
-from coarse_loftr_ros.recordings.bag import BAG_FILES, BagSource
+from coarse_loftr_ros.recordings.bag import BagSource
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.folder import FolderSource
+from coarse_loftr_ros.recordings.folder import FolderSource, find_eyes
+from coarse_loftr_ros.recordings.image_files import is_image_name
+from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import Source
 from coarse_loftr_ros.recordings.video import VideoSource
 
-__all__ = ["open_source"]
+__all__ = ["choose_streams", "is_bag", "open_source"]
+
+_BAG_FILES = (".mcap", ".db3")
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a file or folder is meant as a recording of ROS, readable or not."""
+    if path.is_dir():
+        return (path / "metadata.yaml").is_file() or any(map(_is_bag_name, path.iterdir()))
+    return _is_bag_name(path) or path.suffix == ".bag"
+
+
+def choose_streams(path: Path, streams: Sequence[str | None], *, both: bool) -> list[str | None]:
+    """The streams that were named, or those of a folder's layout where that is known.
+
+    Args:
+        path: of the recording.
+        streams: as they were named; one ``None`` where none was.
+        both: whether both eyes are wanted where there are two.
+    """
+    if list(streams) != [None] or not path.is_dir() or is_bag(path):
+        return list(streams)
+    return find_eyes(path, both=both)
 
 
 @contextmanager
-def open_source(path: Path, streams: Sequence[str | None], rate: float) -> Iterator[Source]:
+def open_source(
+    path: Path, streams: Sequence[str | None], rate: float, report: InputReport | None = None
+) -> Iterator[Source]:
     """Open what ``path`` is.
 
     Args:
-        path: a rosbag2 folder or file, a video file, or a folder of images.
+        path: a rosbag2 folder or file, a video file, or a folder of images in the layout of KITTI,
+            EuRoC or TUM, or in another one.
         streams: for one stream its topic, or ``None`` for the only one there is; for a stereo
             pair both topics, or both sub-folders of a folder.
-        rate: images per second of a folder without ``times.txt`` (a line of seconds per image),
-            or of a video that does not say.
+        rate: images per second of a folder or video where nothing tells the times.
+        report: filled while the images are read; a new one unless given.
 
     Raises:
         RecordingError: when it is none of these, or does not have the streams.
     """
+    report = report or InputReport()
     if not path.exists():
         raise RecordingError(f"{path} does not exist")
-    if (path / "metadata.yaml").is_file() or path.suffix in BAG_FILES:
+    if is_bag(path):
         try:
-            with BagReader(path) as reader:
-                yield BagSource(reader, [reader.choose(name) for name in streams])
+            reader = BagReader(path)
         except BagError as error:
             raise RecordingError(str(error)) from error
+        with reader:
+            try:
+                topics = [reader.choose(name) for name in streams]
+            except BagError as error:
+                raise RecordingError(str(error)) from error
+            if len(set(topics)) < len(topics):
+                raise RecordingError(f"{path}: left and right are both {topics[0].name}")
+            yield BagSource(reader, topics, report)
     elif path.is_dir():
-        folders = [path / name if name else path for name in streams]
-        yield FolderSource(folders, path / "times.txt", rate)
+        yield FolderSource(path, streams, rate, report)
     elif len(streams) > 1 or streams[0] is not None:
-        raise RecordingError(f"{path} is a video file, which has no topics to choose from")
+        raise RecordingError(f"{path} is one file, which has no topics to choose from")
+    elif is_image_name(path.name):
+        raise RecordingError(f"{path} is one image; give the folder that it is in")
     else:
-        yield VideoSource(path, rate)
+        with closing(VideoSource(path, rate, report)) as video:
+            yield video
+
+
+def _is_bag_name(path: Path) -> bool:
+    plain = path.name.removesuffix(".zstd").removesuffix(".zst")
+    return plain.endswith(_BAG_FILES) and not plain.startswith(".")

@@ -1,16 +1,18 @@
-"""What every recording gives: frames in the order in which they were taken."""
+"""What every recording gives: frames in the order in which they were taken, and their cameras."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.recordings.cameras import Cameras
-from coarse_loftr_ros.rectification import Calibration
+from coarse_loftr_ros.image_decoding import ImageError
+from coarse_loftr_ros.recordings.listed import Listed
+from coarse_loftr_ros.recordings.report import InputReport
+from coarse_loftr_ros.rectification import Calibration, CalibrationError
 
-__all__ = ["Rejected", "Source", "SourceImage"]
+__all__ = ["Source", "SourceImage", "decoded"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,39 +22,82 @@ class SourceImage:
     Attributes:
         stream: 0, or 1 for the right eye.
         recorded: when it was recorded, nanoseconds.
-        frame: decoded.
+        frame: decoded; its pixels are those that were stored.
+        number: of its moment in the recording, from 0, whatever was left out before it.
+        name: for the user.
+        calibration: its camera, in px of this image; ``None`` where the recording describes none.
+        lacking: why there is none, where the recording tries.
     """
 
     stream: int
     recorded: int
     frame: Frame
+    number: int
+    name: str
+    calibration: Calibration | None = None
+    lacking: str = ""
 
-
-class Rejected(NamedTuple):
-    """How many images were rejected for one cause, and the first of them in words."""
-
-    count: int
-    example: str
+    @property
+    def stamp(self) -> int:
+        """Of the frame, nanoseconds."""
+        return self.frame.stamp
 
 
 class Source(Protocol):
-    """Frames in the order in which they were taken."""
+    """Frames in the order in which they were taken; of each stream the stamps rise."""
 
     description: str
     """What is read, for the user."""
     count: int | None
     """Images in all streams together, where that is known."""
-    rejected: dict[str, Rejected]
-    """Images that could not be used, by kind of cause; filled while ``images`` is consumed."""
+    moments: int | None
+    """Moments in the recording, those included that have no usable image, where that is known."""
+    report: InputReport
+    """What took no part and what was assumed; filled while ``images`` is consumed."""
+    timed: bool
+    """Whether the stamps are the recording's and not those of an assumed rate."""
+    raw: bool
+    """Whether the images are known to be as the lens made them, neither undistorted nor aligned."""
 
     def images(self) -> Iterator[SourceImage]:
         """The images of all streams."""
         ...
 
-    def cameras(self) -> Cameras | None:
-        """The rectified cameras as the source describes them; ``None`` where it does not."""
+    def calibrations(self) -> list[Calibration]:
+        """The camera of each stream, in px of its images; none where the recording has none.
+
+        Raises:
+            RecordingError: when it describes cameras, and which of them took the images cannot be
+                told, or they are not calibrated.
+        """
         ...
 
-    def calibrations(self) -> list[Calibration]:
-        """How raw images of each stream become rectified; none where it is not known."""
-        ...
+
+def decoded(
+    images: Iterable[Listed],
+    report: InputReport,
+    camera: Callable[[Listed, int, int], Calibration | None],
+) -> Iterator[SourceImage]:
+    """Read images; those that are broken are left out and counted.
+
+    Args:
+        images: to read.
+        report: counts them.
+        camera: gives the camera of an image of a width and height in px; raises
+            ``CalibrationError`` when what there is does not describe it.
+    """
+    for image in images:
+        try:
+            grey = image.read()
+        except ImageError as error:
+            report.reject(error.kind, image.name, str(error))
+            continue
+        frame = Frame(grey, image.stamp, image.frame_id, image.encoding)
+        calibration, lacking = None, ""
+        try:
+            calibration = camera(image, frame.width, frame.height)
+        except CalibrationError as error:
+            lacking = str(error)
+        yield SourceImage(
+            image.stream, image.recorded, frame, image.number, image.name, calibration, lacking
+        )

@@ -1,19 +1,118 @@
-"""Times that are written as text."""
+"""Times that are written as text: which unit they have, and which of them are none."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+from statistics import median
 
-__all__ = ["parse_seconds"]
+from coarse_loftr_ros.recordings.errors import RecordingError
+
+__all__ = ["parse_times", "times_of_names"]
+
+_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+_EPOCH_S = (1_000_000_000, 4_000_000_000)  # 2001 to 2096
+_DAY_S = 86_400
+# Steps between images that a unit other than seconds may have: 2 ms to 2 s.
+_SHORTEST_STEP_S, _LONGEST_STEP_S = Decimal("0.002"), Decimal(2)
+_LONGEST_STEP_OF_SECONDS = 10
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d)[ T_](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?")
+_NAME = re.compile(r"[A-Za-z_-]*(\d{10,19}(?:\.\d+)?|\d+\.\d{3,})")
 
 
-def parse_seconds(word: str) -> int:
-    """Seconds as text to integer nanoseconds, without the rounding of a float.
+def parse_times(words: Sequence[str], where: str) -> list[int | None]:
+    """Times as text to integer nanoseconds, without the rounding of a float.
+
+    Times since 1970 say by their size whether they are seconds, milliseconds, microseconds or
+    nanoseconds. Others are seconds, unless they are then too far apart to be of images; which
+    unit they have is told by their steps where only one fits. Dates (``2011-09-26 13:02:25.96``)
+    are taken as UTC.
+
+    Args:
+        words: all times of one file, of which most must have one unit.
+        where: names the file in errors.
+
+    Returns:
+        As many as ``words``; ``None`` for what is no finite number.
 
     Raises:
-        ValueError: when it is no number.
+        RecordingError: when none is a time, or the unit cannot be told.
     """
+    dates = [_date(word) for word in words]
+    if any(date is not None for date in dates):
+        return dates
+    values = [_number(word) for word in words]
+    known = [value for value in values if value is not None]
+    if not known:
+        given = f"'{words[0]}' is none" if words else "it is empty"
+        raise RecordingError(f"{where} has no times: {given}")
+    scale = _NS[_unit(known, where)]
+    return [None if value is None else int((value * scale).to_integral_value()) for value in values]
+
+
+def times_of_names(names: Sequence[str]) -> list[int | None] | None:
+    """Times of files that are named by them, integer nanoseconds.
+
+    Args:
+        names: without their endings.
+
+    Returns:
+        ``None`` for a name that is no time; ``None`` alone when most are none, such as numbers.
+    """
+    found = [_NAME.fullmatch(name) for name in names]
+    words = [match[1] if match else "" for match in found]
+    whole = [Decimal(word) for word in words if word and "." not in word]
+    if 2 * sum(map(bool, words)) <= len(names) or (whole and _epoch_unit(median(whole)) is None):
+        return None
+    return parse_times(words, "the names of the images")
+
+
+def _unit(values: Sequence[Decimal], where: str) -> str:
+    middle = median(values)
+    steps = [abs(b - a) for a, b in pairwise(values) if a != b]
+    step = median(steps) if steps else None
+    epoch = _epoch_unit(middle)
+    if epoch is not None and (step is None or step * _NS[epoch] <= _DAY_S * _NS["s"]):
+        return epoch
+    if step is None or step <= _LONGEST_STEP_OF_SECONDS:
+        return "s"
+    for unit in ("us", "ns"):
+        seconds = step * _NS[unit] / _NS["s"]
+        if _SHORTEST_STEP_S < seconds <= _LONGEST_STEP_S:
+            return unit
+    raise RecordingError(
+        f"the unit of the times in {where} cannot be told: they begin at {values[0]} and are "
+        f"{step} apart; write seconds, or nanoseconds since 1970"
+    )
+
+
+def _epoch_unit(value: Decimal) -> str | None:
+    """The unit in which a value is a time since 1970."""
+    first, end = _EPOCH_S
+    for unit, scale in _NS.items():
+        if first <= value * scale / _NS["s"] < end:
+            return unit
+    return None
+
+
+def _number(word: str) -> Decimal | None:
     try:
-        return int((Decimal(word) * 1_000_000_000).to_integral_value())
-    except (InvalidOperation, OverflowError) as error:
-        raise ValueError(f"'{word}' is no time in seconds") from error
+        value = Decimal(word)
+    except InvalidOperation:
+        return None
+    # What is larger than nanoseconds since 1970 may be is no time.
+    return value if value.is_finite() and abs(value) < 10**19 else None
+
+
+def _date(word: str) -> int | None:
+    match = _DATE.fullmatch(word.strip())
+    if match is None:
+        return None
+    try:
+        day = datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return int(day.timestamp()) * _NS["s"] + int((match[3] or "0").ljust(9, "0"))

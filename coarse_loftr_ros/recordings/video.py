@@ -3,53 +3,123 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
-from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.recordings.bag import BAG_FILES
-from coarse_loftr_ros.recordings.cameras import Cameras
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.source import Rejected, SourceImage
+from coarse_loftr_ros.recordings.listed import Listed, rising
+from coarse_loftr_ros.recordings.report import InputReport
+from coarse_loftr_ros.recordings.source import SourceImage, decoded
 from coarse_loftr_ros.rectification import Calibration
 
-__all__ = ["VideoSource"]
+__all__ = ["VideoSource", "grey", "open_video", "video_rate"]
+
+_MOST_RATE = 1000.0  # Hz; containers without a rate say 90000, their time base
+
+
+def open_video(path: Path, report: InputReport) -> cv2.VideoCapture:
+    """Open a video file whose images come as they are stored.
+
+    Args:
+        path: of the file.
+        report: told when the file asks players to turn the images.
+
+    Raises:
+        RecordingError: when OpenCV cannot read it.
+    """
+    capture = cv2.VideoCapture(str(path))
+    if not capture.isOpened():
+        raise RecordingError(
+            f"{path} is neither a recording (.mcap, .db3) nor a video that OpenCV can read"
+        )
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+    turn = capture.get(cv2.CAP_PROP_ORIENTATION_META)
+    if turn:
+        report.notice(
+            f"{path} asks players to turn it by {turn:g} degrees: images are taken as stored, "
+            "which is what a calibration is of"
+        )
+    return capture
+
+
+def video_rate(capture: cv2.VideoCapture, otherwise: float) -> float:
+    """Mean images per second, as the file says it."""
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    return rate if 0 < rate < _MOST_RATE else otherwise
+
+
+def grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Grey levels uint8 [H, W] of an image of a video."""
+    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
 
 
 class VideoSource:
-    """The images of a video; see ``Source``."""
+    """The images of a video with the times of its container; see ``Source``.
 
-    def __init__(self, path: Path, rate: float) -> None:
-        self._capture = cv2.VideoCapture(str(path))
-        if not self._capture.isOpened():
-            raise RecordingError(
-                f"{path} is neither a recording ({', '.join(BAG_FILES)}) nor a video that "
-                "OpenCV can read"
-            )
-        own = self._capture.get(cv2.CAP_PROP_FPS)
-        self._period = 1e9 / (own if 0 < own < 1000 else rate)
+    Args:
+        path: of the file.
+        rate: images per second where the file does not tell times.
+        report: filled while the images are read.
+
+    Attributes:
+        rate: images per second in the mean.
+
+    Raises:
+        RecordingError: when OpenCV cannot read it.
+    """
+
+    def __init__(self, path: Path, rate: float, report: InputReport) -> None:
+        self._path = path
+        self._capture = open_video(path, report)
+        self.rate = video_rate(self._capture, rate)
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.count = count if count > 0 else None
+        self.moments = None
         self.description = str(path)
-        self.rejected: dict[str, Rejected] = {}
+        self.timed = True
+        self.raw = False
+        self.report = report
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._capture.release()
 
     def images(self) -> Iterator[SourceImage]:
         """See ``Source``."""
-        number = 0
-        while True:
-            good, image = self._capture.read()
-            if not good:
-                return
-            grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-            stamp = round(number * self._period)
-            yield SourceImage(0, stamp, Frame(grey, stamp, "camera"))
-            number += 1
-
-    def cameras(self) -> Cameras | None:
-        """See ``Source``."""
-        return None
+        return decoded(rising(self._listed(), self.report), self.report, lambda *_: None)
 
     def calibrations(self) -> list[Calibration]:
         """See ``Source``."""
         return []
+
+    def _listed(self) -> Iterator[Listed]:
+        number = 0
+        while True:
+            good, image = self._capture.read()
+            if not good:
+                break
+            stamp = self._stamp(number)
+            name = f"{self._path.name} #{number}"
+            yield Listed(0, number, name, stamp, stamp, partial(grey, image))
+            number += 1
+        if self.count is not None and number < self.count - 1:
+            self.report.notice(
+                f"{self._path} says that it has {self.count} images, and {number} can be read"
+            )
+
+    def _stamp(self, number: int) -> int:
+        """Of the image that was read last, nanoseconds since the begin of the video."""
+        milliseconds = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+        if number == 1 and not milliseconds > 0:
+            self.timed = False
+            self.report.notice(
+                f"{self._path} has no times of its images: {self.rate:g} images per second are "
+                "assumed"
+            )
+        if not self.timed:
+            return round(number * 1e9 / self.rate)
+        return round(milliseconds * 1e6)

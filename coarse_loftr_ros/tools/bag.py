@@ -6,13 +6,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
+from coarse_loftr_ros.tools.options import add_strict_option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from coarse_loftr_ros.bags.writer import BagWriter
     from coarse_loftr_ros.evaluation.trajectory import Trajectory
-    from coarse_loftr_ros.recordings.cameras import Cameras
-    from coarse_loftr_ros.recordings.source import Source
+    from coarse_loftr_ros.frame import Frame
+    from coarse_loftr_ros.recordings.source import Source, SourceImage
 
 __all__ = ["add_parser", "run"]
 
@@ -34,7 +38,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     images = steps.add_parser(
         "from-images",
         help="of a folder of images, with or without a calibration and a true path",
-        description="Record a folder of rectified images (mono8) under the topics that the nodes "
+        description="Record a folder of images (mono8) under the topics that the nodes "
         "subscribe to: /image, or /left/image and /right/image of a folder in KITTI's layout, "
         "and camera_info beside them where there is a calibration. A true path is recorded as "
         f"geometry_msgs/PoseStamped on {_TRUTH}: base_link in odom as REP-105 has it, both "
@@ -46,7 +50,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="images, or image_0 and image_1 with calib.txt, poses.txt and times.txt, each of "
-        "them optional",
+        "them optional; or a sequence of EuRoC or TUM",
     )
     images.add_argument(
         "-o",
@@ -62,13 +66,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         type=float,
         default=10.0,
         metavar="HZ",
-        help="images per second without times.txt (default: %(default)s)",
+        help="images per second where nothing tells the times (default: %(default)s)",
     )
     images.add_argument(
         "--calib",
         metavar="FILE|NUMBERS",
-        help="KITTI calibration file, or FX,FY,CX,CY in px and for stereo the baseline in metres "
-        "as fifth (default: that of the folder)",
+        help="KITTI calibration file, with the cameras to take of it as FILE:P2,P3 where it has "
+        "more; or FX,FY,CX,CY in px and for stereo the baseline in metres as fifth (default: that "
+        "of the folder)",
     )
     images.add_argument(
         "--truth",
@@ -80,6 +85,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     images.add_argument(
         "--namespace", default="", metavar="NAME", help="before all topics (default: none)"
     )
+    add_strict_option(images)
     return parser
 
 
@@ -87,77 +93,109 @@ def run(args: argparse.Namespace) -> int:
     """Write the recording."""
     from coarse_loftr_ros.bags.types import BagError
     from coarse_loftr_ros.bags.writer import BagWriter
-    from coarse_loftr_ros.recordings.errors import RecordingError
-    from coarse_loftr_ros.recordings.kitti import kitti_streams
-    from coarse_loftr_ros.recordings.opening import open_source
-    from coarse_loftr_ros.tools.calib_option import parse_cameras
+    from coarse_loftr_ros.recordings.opening import choose_streams, is_bag
     from coarse_loftr_ros.tools.options import check_topic_name
+    from coarse_loftr_ros.tools.recording import open_recording, rejected_rows
 
-    if not args.source.is_dir():
+    if not args.source.is_dir() or is_bag(args.source):
         raise UserError(f"{args.source} is not a folder of images")
     if not args.rate > 0:
         raise UserError(f"--rate is {args.rate}; it must be positive")
     if args.namespace.strip("/"):
         check_topic_name("--namespace", args.namespace)
-    streams = kitti_streams(args.source)
-    with (
-        as_user_error(BagError, RecordingError),
-        open_source(args.source, streams, args.rate) as source,
-    ):
-        cameras = parse_cameras(args.calib) if args.calib else source.cameras()
-        if cameras is not None and len(streams) > 1:
-            cameras.rig()  # refuses what is not rectified
+    streams = choose_streams(args.source, [None], both=True)
+    with as_user_error(BagError), open_recording(args, streams) as source:
+        images = _Images(args, source, len(streams))
         with BagWriter(args.output, replace=args.force) as writer:
-            counts = _write(args, writer, source, len(streams) > 1, cameras)
-    for topic, count in counts.items():
-        print(f"{topic}: {count}")
+            counts = _write(args, writer, source, images)
+    rows = [*((topic, str(count)) for topic, count in counts.items()), *rejected_rows(source)]
+    for name, value in rows:
+        print(f"{name}: {value}")
     print(f"written: {args.output}")
     return 0
 
 
+class _Images:
+    """The images of a folder and their cameras, those that were given or the folder's own.
+
+    Raises:
+        UserError: when two cameras are no stereo pair.
+    """
+
+    def __init__(self, args: argparse.Namespace, source: Source, streams: int) -> None:
+        from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations
+        from coarse_loftr_ros.tools.calib_option import parse_cameras
+
+        self._source = source
+        self._given = parse_cameras(args.calib, streams) if args.calib else None
+        self._own = [] if self._given else source.calibrations()
+        cameras = self._given or (cameras_of_calibrations(self._own) if self._own else None)
+        if cameras is not None and streams > 1:
+            with as_user_error(RecordingError):
+                cameras.rig()  # refuses what is not rectified
+        self.stereo = streams > 1
+
+    def __iter__(self) -> Iterator[SourceImage]:
+        from coarse_loftr_ros.recordings.one_camera import of_one_camera, of_one_size
+        from coarse_loftr_ros.tools.recording import progress
+
+        images = progress(self._source, "bag")
+        if self._own:
+            return of_one_camera(images, self._own, self._source.report, rectify=False)
+        return of_one_size(images, self._source.report)
+
+    def camera_info(self, image: SourceImage, frame: Frame) -> Any | None:
+        """The ``camera_info`` of an image, where its camera is known."""
+        from coarse_loftr_ros.bags.messages import calibration_message, camera_info_message
+
+        if self._given is not None:
+            if image.stream == 0:
+                return camera_info_message(frame, self._given.left)
+            return camera_info_message(frame, self._given.right, self._given.baseline_m)
+        if not self._own:
+            return None
+        # KITTI counts both eyes from a third camera; ROS counts the right one from the left.
+        camera = self._own[image.stream].seen_from(self._own[0])
+        return calibration_message(frame, camera)
+
+
 def _write(
-    args: argparse.Namespace,
-    writer: BagWriter,
-    source: Source,
-    stereo: bool,
-    cameras: Cameras | None,
+    args: argparse.Namespace, writer: BagWriter, source: Source, images: _Images
 ) -> dict[str, int]:
     """Messages written, by topic."""
     from dataclasses import replace
 
-    from coarse_loftr_ros.bags.messages import camera_info_message, image_message
-    from coarse_loftr_ros.tools.recording import progress
-    from coarse_loftr_ros.tools.truth import find_truth
+    from coarse_loftr_ros.bags.messages import image_message
+    from coarse_loftr_ros.tools.recording import why_rejected
+    from coarse_loftr_ros.tools.truth import find_truth, true_path
 
     namespace = f"/{args.namespace.strip('/')}" if args.namespace.strip("/") else ""
-    rooms = [f"{namespace}/left", f"{namespace}/right"] if stereo else [namespace]
+    rooms = [f"{namespace}/left", f"{namespace}/right"] if images.stereo else [namespace]
     counts: dict[str, int] = {}
 
     def write(topic: str, stamp: int, message: Any) -> None:
         writer.write(topic, stamp, message)
         counts[topic] = counts.get(topic, 0) + 1
 
-    offset, stamps = 0, []
-    for image in progress(source, "bag"):
-        if not stamps and image.frame.stamp < _EARLIEST_NS:
+    truth_file = find_truth(args.truth, args.source)
+    offset, numbers = 0, {}
+    for image in images:
+        if not counts and image.stamp < _EARLIEST_NS:
             offset = _START_NS
         if image.stream == 0:
-            stamps.append(image.frame.stamp)
+            numbers[image.stamp] = image.number
         frame = replace(
-            image.frame,
-            stamp=image.frame.stamp + offset,
-            frame_id=_OPTICAL_FRAMES[image.stream],
+            image.frame, stamp=image.stamp + offset, frame_id=_OPTICAL_FRAMES[image.stream]
         )
         write(f"{rooms[image.stream]}/image", frame.stamp, image_message(frame))
-        if cameras is None:
-            continue
-        camera, baseline = (cameras.right, cameras.baseline_m) if image.stream else (
-            cameras.left, 0.0
-        )  # fmt: skip
-        info = camera_info_message(frame, camera, baseline)
-        write(f"{rooms[image.stream]}/camera_info", frame.stamp, info)
-    truth = find_truth(args.truth, args.source, stamps)
-    if truth is not None:
+        info = images.camera_info(image, frame)
+        if info is not None:
+            write(f"{rooms[image.stream]}/camera_info", frame.stamp, info)
+    if not counts:
+        raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
+    if truth_file is not None:
+        with as_user_error(ValueError):
+            truth = true_path(truth_file, numbers, source.moments)
         for stamp, message in _truth_messages(truth, offset):
             write(f"{namespace}{_TRUTH}", stamp, message)
     return counts

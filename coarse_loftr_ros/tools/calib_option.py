@@ -7,26 +7,30 @@ from pathlib import Path
 import numpy as np
 
 from coarse_loftr_ros.frame import Intrinsics
-from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_file
+from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_projections
 from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.kitti import read_projections
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 
 __all__ = ["parse_cameras"]
 
 
-def parse_cameras(text: str) -> Cameras:
+def parse_cameras(text: str, streams: int) -> Cameras:
     """Cameras of ``--calib``: a KITTI calibration file, or numbers.
 
     Args:
-        text: a file, or ``FX,FY,CX,CY`` in px, or these and the baseline in metres.
+        text: a file with as many matrices as there are cameras; ``FILE:P2`` or ``FILE:P2,P3``,
+            which chooses them; ``FX,FY,CX,CY`` in px, or these and the baseline in metres.
+        streams: cameras that are wanted.
 
     Raises:
-        UserError: when it is neither.
+        UserError: when it is none of these.
     """
-    path = Path(text)
-    if path.is_file():
-        with as_user_error(RecordingError):
-            return cameras_of_file(path)
+    name, _, chosen = text.rpartition(":")
+    for path, names in ((Path(text), None), (Path(name), chosen.split(","))):
+        if path.is_file():
+            with as_user_error(RecordingError):
+                return _of_file(path, names, streams)
     try:
         numbers = [float(word) for word in text.split(",")]
     except ValueError:
@@ -38,3 +42,21 @@ def parse_cameras(text: str) -> Cameras:
         )
     camera = Intrinsics(*numbers[:4])
     return Cameras(camera) if len(numbers) == 4 else Cameras(camera, camera, numbers[4])
+
+
+def _of_file(path: Path, names: list[str] | None, streams: int) -> Cameras:
+    found = {f"P{number}": matrix for number, matrix in read_projections(path).items()}
+    listed = ", ".join(found)
+    if names is None and len(found) != streams:
+        wanted = ",".join(list(found)[:streams])
+        raise UserError(
+            f"--calib: {path} has {listed}, and {streams} cameras are wanted: choose them, as "
+            f"--calib {path}:{wanted}"
+        )
+    names = list(found) if names is None else names
+    for name in names:
+        if name not in found:
+            raise UserError(f"--calib: {path} has {listed}, and no {name}")
+    if len(names) != streams:
+        raise UserError(f"--calib chooses {len(names)} cameras, and {streams} are wanted")
+    return cameras_of_projections([found[name] for name in names])

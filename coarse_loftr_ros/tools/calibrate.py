@@ -42,10 +42,10 @@ def run(args: argparse.Namespace) -> int:
 
     from coarse_loftr_ros.backends.base import BackendError, ModelFiles
     from coarse_loftr_ros.evaluation.calibration import calibration_curve, evaluate_calibration
-    from coarse_loftr_ros.evaluation.data.homography_pair import ImageFileError
     from coarse_loftr_ros.evaluation.data.split import held_out
     from coarse_loftr_ros.evaluation.data.stress import MixedStressPairs
     from coarse_loftr_ros.evaluation.own import OwnMatcher
+    from coarse_loftr_ros.image_decoding import ImageError
     from coarse_loftr_ros.pairing import Consecutive
     from coarse_loftr_ros.pipeline import MatchSettings, Pipeline, PipelineSettings
 
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         settings = PipelineSettings(model=model, threads=args.threads, precision="fp32")
         pipeline = Pipeline(settings, MatchSettings(confidence_threshold=0.0), Consecutive())
     own = OwnMatcher(pipeline, model.name)
-    with as_user_error(ImageFileError):
+    with as_user_error(ImageError):
         report = evaluate_calibration([own], pairs, progress_bar("calibrate"))
     with as_user_error(OSError, ValueError):
         curve = calibration_curve(report.calibrations[0])

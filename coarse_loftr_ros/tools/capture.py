@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import Protocol
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.tools.errors import UserError
+from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.opening import open_source
+from coarse_loftr_ros.recordings.report import InputReport
+from coarse_loftr_ros.recordings.video import VideoSource, grey, video_rate
+from coarse_loftr_ros.tools.errors import UserError, as_user_error
 
 __all__ = ["Capture", "Captured", "open_capture"]
 
@@ -71,44 +74,43 @@ def open_capture(
             f"{source} does not exist; give a video file, the number of a camera (0), a device "
             "(/dev/video0) or a URL (rtsp://...)"
         )
+    if is_file:
+        report = InputReport(on_notice=lambda said: print(said, file=sys.stderr))
+        with (
+            as_user_error(RecordingError),
+            open_source(Path(source), [None], _DEFAULT_RATE, report) as video,
+        ):
+            if not isinstance(video, VideoSource):
+                raise UserError(f"{source} is no video")
+            yield _File(video, paced)
+        return
     device = cv2.VideoCapture(int(source) if source.isdigit() else source)
     try:
         if not device.isOpened():
-            raise UserError(
-                f"{source} is not a video that OpenCV can read"
-                if is_file
-                else f"the camera {source} cannot be opened; is it there, and not in use?"
-            )
+            raise UserError(f"the camera {source} cannot be opened; is it there, and not in use?")
         if size is not None:
             device.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
             device.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
-        if is_file:
-            yield _File(device, paced)
-        else:
-            with _Camera(source, device) as camera:
-                yield camera
+        with _Camera(source, device) as camera:
+            yield camera
     finally:
         device.release()
 
 
 class _File:
-    def __init__(self, device: cv2.VideoCapture, paced: bool) -> None:
-        self._device = device
+    def __init__(self, source: VideoSource, paced: bool) -> None:
+        self._source = source
         self._paced = paced
-        self.rate = _rate(device)
+        self.rate = source.rate
 
     def images(self) -> Iterator[Captured]:
-        number, due = 0, time.perf_counter()
-        while True:
-            good, image = self._device.read()
-            if not good:
-                return
+        begin = float("-inf")  # of the video, on our clock; later when we are slower than it
+        for image in self._source.images():
             if self._paced:
-                time.sleep(max(0.0, due - time.perf_counter()))
-                due = max(due, time.perf_counter()) + 1 / self.rate
-            stamp = round(number * 1e9 / self.rate)
-            yield Captured(Frame(_grey(image), stamp, "camera"), time.perf_counter())
-            number += 1
+                now, since_begin = time.perf_counter(), image.stamp / 1e9
+                begin = max(begin, now - since_begin)
+                time.sleep(begin + since_begin - now)
+            yield Captured(image.frame, time.perf_counter())
 
 
 class _Camera:
@@ -117,7 +119,7 @@ class _Camera:
     def __init__(self, name: str, device: cv2.VideoCapture) -> None:
         self._name = name
         self._device = device
-        self.rate = _rate(device)
+        self.rate = video_rate(device, _DEFAULT_RATE)
         self._changed = threading.Condition()
         self._newest: Captured | None = None
         self._gone = False
@@ -147,19 +149,10 @@ class _Camera:
             good, image = self._device.read()
             with self._changed:
                 if good:
-                    frame = Frame(_grey(image), time.time_ns(), "camera")
+                    frame = Frame(grey(image), time.time_ns(), "camera")
                     self._newest = Captured(frame, time.perf_counter())
                 else:
                     self._gone = True
                 self._changed.notify()
                 if self._gone:
                     return
-
-
-def _rate(device: cv2.VideoCapture) -> float:
-    own = device.get(cv2.CAP_PROP_FPS)
-    return own if 0 < own < 1000 else _DEFAULT_RATE
-
-
-def _grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)

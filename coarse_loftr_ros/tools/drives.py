@@ -14,10 +14,11 @@ from coarse_loftr_ros.odometry.mono import MonoOdometry
 from coarse_loftr_ros.odometry.planar import PlanarOdometry
 from coarse_loftr_ros.odometry.settings import PlanarSettings
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
-from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_folder
-from coarse_loftr_ros.recordings.kitti import EYES
+from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_calibrations
+from coarse_loftr_ros.recordings.folder import find_eyes
 from coarse_loftr_ros.recordings.moments import Moment, Moments
 from coarse_loftr_ros.recordings.opening import open_source
+from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.tools.errors import UserError
 from coarse_loftr_ros.tools.flight import Flight
 from coarse_loftr_ros.tools.scene import draw_landscape
@@ -40,11 +41,11 @@ def drives_below(folder: Path) -> list[Drive]:
     Raises:
         UserError: when there is none.
     """
-    found = [path for path in (folder, *sorted(folder.glob("*"))) if (path / EYES[0]).is_dir()]
+    found = [path for path in (folder, *sorted(folder.glob("*"))) if find_eyes(path) != [None]]
     drives = [drive for path in found for drive in _drives_of(path)]
     if not drives:
         raise UserError(
-            f"{folder} has no sequence with {EYES[0]}/, and calib.txt and poses.txt or "
+            f"{folder} has no sequence with image_0/, and calib.txt and poses.txt or "
             "trajectory*.log"
         )
     return drives
@@ -67,27 +68,31 @@ def fly_over(frames: int = 200, width: int = 640, height: int = 480) -> Drive:
 
 
 def _drives_of(path: Path) -> list[Drive]:
-    cameras = cameras_of_folder(path)
+    eyes = find_eyes(path)
     logs = sorted(path.glob("trajectory*.log"))
-    file = logs[0] if cameras is None and logs else path / "poses.txt"
-    if not file.is_file() or (cameras is None and not logs):
+    with open_source(path, eyes[:1], _RATE_HZ) as source:
+        calibrations, count = source.calibrations(), source.count
+    file = logs[0] if not calibrations and logs else path / "poses.txt"
+    if not file.is_file() or not (calibrations or logs):
         return []
-    cameras = cameras or _OPEN3D_CAMERA
+    cameras = cameras_of_calibrations(calibrations) if calibrations else _OPEN3D_CAMERA
     truth = partial(read_trajectory, file)
-    left, right = EYES
-    count = len(list((path / left).iterdir()))
 
-    def drive(mode: str, streams: Sequence[str], odometry: partial) -> Drive:
+    def drive(mode: str, streams: Sequence[str | None], odometry: partial) -> Drive:
         moments = partial(_moments, path, list(streams))
         return Drive(path.name, mode, count, moments, odometry, truth)
 
-    mono = drive("mono", [left], partial(MonoOdometry, cameras.left))
-    if cameras.right is None or not (path / right).is_dir():
+    mono = drive("mono", eyes[:1], partial(MonoOdometry, cameras.left))
+    if not calibrations or len(eyes) < 2:
         return [mono]
-    return [drive("stereo", EYES, partial(StereoOdometry, cameras.rig())), mono]
+    with open_source(path, eyes, _RATE_HZ) as source:
+        rig = cameras_of_calibrations(source.calibrations()).rig()
+    return [drive("stereo", eyes, partial(StereoOdometry, rig)), mono]
 
 
 def _moments(path: Path, streams: list[str | None]) -> Iterator[Moment]:
-    with open_source(path, streams, _RATE_HZ) as source:
-        for _, moment in Moments(source.images(), 0 if len(streams) > 1 else None):
+    report = InputReport(strict=True)  # figures are of all images, or of none
+    with open_source(path, streams, _RATE_HZ, report) as source:
+        tolerance = 0 if len(streams) > 1 else None
+        for _, moment in Moments(source.images(), tolerance, report):
             yield moment

@@ -71,10 +71,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Measure, print the tables, write the JSON, draw the figures."""
     from coarse_loftr_ros.evaluation.cache import CachedMatcher, default_folder
-    from coarse_loftr_ros.evaluation.data.homography_pair import ImageFileError
     from coarse_loftr_ros.evaluation.homography import refuse_equal_names
     from coarse_loftr_ros.evaluation.report import to_json
     from coarse_loftr_ros.evaluation.report_tables import report_tables
+    from coarse_loftr_ros.image_decoding import ImageError
 
     if args.plots is not None and importlib.util.find_spec("matplotlib") is None:
         raise UserError("--plots needs matplotlib; install it with pip install matplotlib")
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         cached = evaluation.by_pairs and not args.no_cache
         if cached:
             methods = [CachedMatcher(method, cache) for method in methods]
-    with as_user_error(ImageFileError):
+    with as_user_error(ImageError):
         report = to_json(measure(methods, progress_bar(args.kind)))
     for title, table in report_tables(args.kind, report).items():
         print(f"\n{title}\n{table.text()}" if title else table.text())

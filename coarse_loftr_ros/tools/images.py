@@ -34,7 +34,7 @@ def read_colour(path: Path) -> NDArray[np.uint8]:
         UserError: when there is no such file or it is no image.
     """
     with as_user_error(ImageError):
-        image = image_files.read_file(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        image = image_files.read_file(path, colour=True)
     if image.dtype == np.uint16:
         return scale_to_8_bits(image.reshape(len(image), -1)).reshape(image.shape)
     return image

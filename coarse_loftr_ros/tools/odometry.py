@@ -44,8 +44,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "source",
         type=Path,
         metavar="SOURCE",
-        help="rosbag2 recording, folder in KITTI's layout (image_0, image_1, calib.txt, "
-        "times.txt, poses.txt), video, or folder of images",
+        help="rosbag2 recording, video, folder of images, or folder in the layout of KITTI "
+        "(image_0, image_1, calib.txt, times.txt, poses.txt), EuRoC (mav0/cam0) or TUM (rgb.txt)",
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="OUT", help="write the path to OUT.tum and OUT.kitti"
@@ -66,14 +66,15 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--calib",
         metavar="FILE|NUMBERS",
-        help="KITTI calibration file, or FX,FY,CX,CY in px and for stereo the baseline in metres "
-        "as fifth (default: that of the folder, or camera_info of the recording)",
+        help="KITTI calibration file, with the cameras to take of it as FILE:P2,P3 where it has "
+        "more; or FX,FY,CX,CY in px and for stereo the baseline in metres as fifth (default: that "
+        "of the folder, or camera_info of the recording)",
     )
     parser.add_argument(
         "--rectify",
         action="store_true",
-        help="undistort and rectify the images as camera_info says; without it they are taken as "
-        "rectified already",
+        help="undistort and rectify the images as camera_info or EuRoC's sensor.yaml says; without "
+        "it they are taken as rectified already",
     )
     parser.add_argument(
         "--camera-height",
@@ -115,24 +116,26 @@ def run(args: argparse.Namespace) -> int:
     from importlib.util import find_spec
 
     from coarse_loftr_ros.backends.base import BackendError
-    from coarse_loftr_ros.bags.types import BagError
     from coarse_loftr_ros.evaluation.path_report import path_report
     from coarse_loftr_ros.evaluation.visual_odometry import run_odometry
-    from coarse_loftr_ros.recordings.errors import RecordingError
     from coarse_loftr_ros.recordings.moments import Moments
-    from coarse_loftr_ros.recordings.opening import open_source
+    from coarse_loftr_ros.recordings.opening import choose_streams
     from coarse_loftr_ros.rectification import CalibrationError
     from coarse_loftr_ros.tools.odometry_setup import (
         choose_mode,
-        choose_streams,
         find_cameras,
         find_images,
         make_odometry,
         make_stream,
     )
     from coarse_loftr_ros.tools.odometry_table import path_table
-    from coarse_loftr_ros.tools.recording import rejected_rows
-    from coarse_loftr_ros.tools.truth import find_truth
+    from coarse_loftr_ros.tools.recording import (
+        open_recording,
+        rejected_rows,
+        say_gap,
+        why_rejected,
+    )
+    from coarse_loftr_ros.tools.truth import find_truth, true_path
 
     if args.plot is not None:
         if find_spec("matplotlib") is None:
@@ -142,39 +145,45 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{args.source} does not exist")
     if args.truth is not None and not args.truth.is_file():
         raise UserError(f"--truth: there is no file {args.truth}")
-    streams = choose_streams(args, chosen_streams(args))
+    truth_file = find_truth(args.truth, args.source)
+    both = args.mode in (None, "stereo")
+    streams = choose_streams(args.source, chosen_streams(args), both=both)
     mode = choose_mode(args, streams)
-    with (
-        as_user_error(BackendError, BagError, CalibrationError, RecordingError),
-        open_source(args.source, streams, args.rate) as source,
-    ):
-        cameras = find_cameras(args, source)
+    with as_user_error(BackendError, CalibrationError), open_recording(args, streams) as source:
+        cameras = find_cameras(args, source, len(streams))
         odometry = make_odometry(args, mode, cameras)
         tolerance = round(args.tolerance_ms * 1e6) if mode == "stereo" else None
-        with as_user_error(ValueError):
-            moments = Moments(find_images(args, source), tolerance)
+        moments = Moments(find_images(args, source), tolerance, source.report)
         first, rest = _first(moments, source)
         stream = make_stream(args, first)
         found = run_odometry(rest, stream, odometry)
     if len(found.estimates) < 2:
-        raise UserError(f"{source.description}: a path needs at least two images")
+        raise UserError(
+            f"{source.description}: a path needs at least two images{why_rejected(source)}"
+        )
     _write(args, found)
-    stamps = [estimate.stamp for estimate in found.estimates]
-    truth = find_truth(args.truth, args.source, stamps)
-    with as_user_error(ValueError):
+    truth, refusal = None, ""
+    try:
+        if truth_file is not None:
+            truth = true_path(truth_file, moments.numbers, source.moments)
         report = path_report(found, truth)
+    except ValueError as error:  # the path is worth its table without the truth
+        assumed = "" if source.timed else "; the times of the images are assumed"
+        truth, refusal = None, f"the true path is not used: {error}{assumed}"
+        report = path_report(found)
     if args.plot is not None:
         _plot(args.plot, found, truth, report)
     if args.json is not None:
-        _write_json(args, mode, report)
-    lacking = rejected_rows(source)
-    if moments.unpaired:
-        lacking.append(("without a partner", str(moments.unpaired)))
-    print(path_table(report, f"{source.description}: {mode}, {args.matcher}", lacking))
+        _write_json(args, mode, report, source)
+    title = f"{source.description}: {mode}, {args.matcher}"
+    print(path_table(report, title, rejected_rows(source)))
     for path in _outputs(args):
         print(f"written: {path}")
+    say_gap(moments)
     if report.errors is not None and report.errors.evo is None:
         print(f"for absolute and relative errors (APE, RPE) install evo: {_EVO}", file=sys.stderr)
+    if refusal:
+        raise UserError(refusal)
     return 0
 
 
@@ -184,25 +193,11 @@ def _first(moments: Moments, source: Source) -> tuple[Moment, Iterator[Moment]]:
 
     from coarse_loftr_ros.tools.recording import why_rejected
 
-    each = _in_order(moments)
+    each = (moment for _, moment in moments)
     first = next(each, None)
     if first is None:
         raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
     return first, chain([first], each)
-
-
-def _in_order(moments: Moments) -> Iterator[Moment]:
-    """The moments, whose time must rise."""
-    last = None
-    for _, moment in moments:
-        stamp = moment.left.stamp
-        if last is not None and stamp <= last:
-            raise UserError(
-                f"the stamp {stamp / 1e9:.3f} s of image {moments.images} is not later than "
-                f"{last / 1e9:.3f} s of the one before"
-            )
-        last = stamp
-        yield moment
 
 
 def _outputs(args: argparse.Namespace) -> list[Path]:
@@ -238,9 +233,10 @@ def _plot(path: Path, found: OdometryRun, truth: Trajectory | None, report: Path
         draw_path(new, found, truth, scale)
 
 
-def _write_json(args: argparse.Namespace, mode: str, report: PathReport) -> None:
+def _write_json(args: argparse.Namespace, mode: str, report: PathReport, source: Source) -> None:
     from coarse_loftr_ros.evaluation.report import to_json
     from coarse_loftr_ros.tools.measuring import environment, write_report
+    from coarse_loftr_ros.tools.recording import input_json
 
     options = {
         "mode": mode,
@@ -250,4 +246,5 @@ def _write_json(args: argparse.Namespace, mode: str, report: PathReport) -> None
         "window": args.window,
     }
     report_json = {"source": args.source.name, **options, **environment(args.threads)}
+    report_json["input"] = input_json(source, report.images)
     write_report(args.json, {**report_json, "report": to_json(report)})

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 
 from coarse_loftr_ros.evaluation.matcher_streams import MatcherStream, OwnStream, PairStream
 from coarse_loftr_ros.odometry.estimate import Odometry
-from coarse_loftr_ros.recordings.cameras import Cameras
-from coarse_loftr_ros.recordings.kitti import EYES, kitti_streams
-from coarse_loftr_ros.recordings.moments import Moment, rectified
+from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_calibrations
+from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.moments import Moment
+from coarse_loftr_ros.recordings.one_camera import of_one_camera, of_one_size
 from coarse_loftr_ros.recordings.source import Source, SourceImage
-from coarse_loftr_ros.rectification import CalibrationError, Rectification
+from coarse_loftr_ros.rectification import CalibrationError
 from coarse_loftr_ros.tools.calib_option import parse_cameras
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 from coarse_loftr_ros.tools.options import ROW_TOLERANCE_PX, make_pipeline, make_policy
@@ -20,19 +21,11 @@ from coarse_loftr_ros.tools.recording import progress
 
 __all__ = [
     "choose_mode",
-    "choose_streams",
     "find_cameras",
     "find_images",
     "make_odometry",
     "make_stream",
 ]
-
-
-def choose_streams(args: argparse.Namespace, chosen: list[str | None]) -> list[str | None]:
-    """Topics or sub-folders: those that were chosen, or those of KITTI's layout."""
-    if chosen != [None]:
-        return chosen
-    return kitti_streams(args.source, both=args.mode in (None, "stereo"))
 
 
 def choose_mode(args: argparse.Namespace, streams: Sequence[str | None]) -> str:
@@ -44,8 +37,8 @@ def choose_mode(args: argparse.Namespace, streams: Sequence[str | None]) -> str:
     mode = args.mode or ("stereo" if len(streams) > 1 else "mono")
     if (mode == "stereo") != (len(streams) > 1):
         raise UserError(
-            "--mode stereo needs two streams: --left and --right, or a folder with "
-            f"{' and '.join(EYES)}"
+            "--mode stereo needs two streams: --left and --right, or a folder with two eyes in "
+            "KITTI's or EuRoC's layout"
             if mode == "stereo"
             else f"--mode {mode} takes one stream: choose it with --topic"
         )
@@ -59,41 +52,52 @@ def choose_mode(args: argparse.Namespace, streams: Sequence[str | None]) -> str:
     return mode
 
 
-def find_cameras(args: argparse.Namespace, source: Source) -> Cameras:
+def find_cameras(args: argparse.Namespace, source: Source, streams: int) -> Cameras:
     """The cameras that were given, or those that come with the images.
 
     Raises:
-        UserError: when there are none.
+        UserError: when there are none, or the images are raw and are to be taken as rectified.
     """
     if args.calib is not None:
-        return parse_cameras(args.calib)
-    cameras = source.cameras()
-    if cameras is None:
+        if args.rectify:
+            raise UserError(
+                "--rectify needs the cameras of the recording, and --calib replaces them"
+            )
+        return parse_cameras(args.calib, streams)
+    try:
+        calibrations = source.calibrations()
+    except RecordingError as error:
+        raise UserError(f"{error} (--calib FX,FY,CX,CY, or --calib FILE:P0,P1)") from error
+    if not calibrations:
         raise UserError(
             f"{source.description} comes without a calibration: give --calib FX,FY,CX,CY"
         )
-    return cameras
+    if source.raw and not args.rectify:
+        raise UserError(
+            f"{source.description}: the images are raw, distorted by the lens and not aligned by "
+            "row: give --rectify, or of images that were rectified since, their --calib"
+        )
+    return cameras_of_calibrations(calibrations)
 
 
 def find_images(args: argparse.Namespace, source: Source) -> Iterable[SourceImage]:
-    """The source's images behind a progress bar, rectified where that was asked for.
+    """The source's images of the cameras, behind a progress bar, rectified where asked for.
 
     Raises:
-        UserError: when the source does not say how.
+        UserError: when they cannot be rectified.
     """
-    images, calibrations = progress(source, "odometry"), source.calibrations()
-    if args.rectify:
-        if not calibrations:
-            raise UserError(f"--rectify: {source.description} has no camera_info")
-        with as_user_error(CalibrationError):
-            return rectified(images, [Rectification(each) for each in calibrations])
-    if any(any(each.distortion) for each in calibrations):
+    images = progress(source, "odometry")
+    if args.calib is not None:
+        return of_one_size(images, source.report)
+    calibrations = source.calibrations()
+    if not args.rectify and any(any(each.distortion) for each in calibrations):
         print(
             "camera_info has a distortion, and images are taken as rectified already "
             "(image_rect); raw ones need --rectify",
             file=sys.stderr,
         )
-    return images
+    with as_user_error(CalibrationError):
+        return of_one_camera(images, calibrations, source.report, rectify=args.rectify)
 
 
 def make_odometry(args: argparse.Namespace, mode: str, cameras: Cameras) -> Odometry:

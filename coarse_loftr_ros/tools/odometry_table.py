@@ -52,7 +52,9 @@ def path_table(report: PathReport, title: str, lacking: Sequence[tuple[str, str]
         if errors.evo is not None:
             evo = errors.evo
             rows += [
-                ("APE (evo, aligned)", f"{evo.ape_rmse_m:.3f} m rmse, {evo.ape_max_m:.3f} m max"),
+                ("APE (evo, aligned)",
+                 f"none: {evo.lacking}" if evo.ape_rmse_m is None
+                 else f"{evo.ape_rmse_m:.3f} m rmse, {evo.ape_max_m:.3f} m max"),
                 ("RPE (evo)", f"{evo.rpe_translation_rmse_m:.4f} m, "
                  f"{evo.rpe_rotation_rmse_deg:.4f} deg rmse"),
             ]  # fmt: skip

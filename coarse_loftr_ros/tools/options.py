@@ -18,6 +18,7 @@ __all__ = [
     "ROW_TOLERANCE_PX",
     "add_pipeline_options",
     "add_source_options",
+    "add_strict_option",
     "check_topic_name",
     "chosen_streams",
     "make_pipeline",
@@ -119,7 +120,19 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=30.0,
         metavar="HZ",
-        help="images per second of a folder without times.txt (default: %(default)s)",
+        help="images per second of a folder or video where nothing tells the times (default: "
+        "%(default)s)",
+    )
+    add_strict_option(parser)
+
+
+def add_strict_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that makes one bad image refuse its recording."""
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a recording of which an image, a stamp or a camera_info cannot be used; "
+        "without it they are left out, counted and named",
     )
 
 

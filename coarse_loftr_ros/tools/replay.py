@@ -39,7 +39,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "source",
         type=Path,
         metavar="BAG",
-        help="rosbag2 folder, .mcap or .db3 file; or a video file, or a folder of images",
+        help="rosbag2 folder, .mcap or .db3 file; or a video file, or a folder of images, also in "
+        "the layout of KITTI, EuRoC or TUM",
     )
     parser.add_argument(
         "-o",
@@ -49,6 +50,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="recording to write: .mcap or .db3, or a name without either for a rosbag2 folder",
     )
     parser.add_argument("--force", action="store_true", help="replace the recording OUT")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write what became of the images to this file"
+    )
     add_source_options(parser)
     parser.add_argument(
         "--row-tolerance",
@@ -71,33 +75,34 @@ def run(args: argparse.Namespace) -> int:
 
     from coarse_loftr_ros.backends.base import BackendError
     from coarse_loftr_ros.bags.types import BagError
-    from coarse_loftr_ros.recordings.errors import RecordingError
     from coarse_loftr_ros.recordings.moments import Moments
-    from coarse_loftr_ros.recordings.opening import open_source
-    from coarse_loftr_ros.tools.recording import progress
+    from coarse_loftr_ros.recordings.opening import choose_streams
+    from coarse_loftr_ros.tools.measuring import write_report
+    from coarse_loftr_ros.tools.recording import input_json, open_recording, progress, say_gap
 
-    streams = chosen_streams(args)
+    streams = choose_streams(args.source, chosen_streams(args), both=True)
     check_topic_name("--node-name", args.node_name)
     if args.output is not None:
         _check_apart(args.output, args.source)
     tally = _Tally()
-    with (
-        as_user_error(BackendError, BagError, RecordingError),
-        open_source(args.source, streams, args.rate) as source,
-    ):
+    with as_user_error(BackendError, BagError), open_recording(args, streams) as source:
         start = time.perf_counter()
         tolerance = round(args.tolerance_ms * 1e6) if len(streams) > 1 else None
-        with as_user_error(ValueError):
-            moments = Moments(progress(source, "replay"), tolerance)
+        moments = Moments(progress(source, "replay"), tolerance, source.report)
         results = _match(args, moments, source)
         if args.output is None:
             for _, result in results:
                 tally.add(result)
         else:
-            _write(args, results, tally)
+            _write(args, results, tally, stereo=len(streams) > 1)
         tally.seconds = time.perf_counter() - start
-        tally.frames, tally.unpaired = moments.images, moments.unpaired
+        tally.frames = moments.images
     print(tally.table(source))
+    say_gap(moments)
+    if args.json is not None:
+        write_report(
+            args.json, {"source": args.source.name, "input": input_json(source, moments.pairs)}
+        )
     if args.output is not None:
         print(f"\nwritten: {args.output}")
     return 0
@@ -143,7 +148,11 @@ def _match(
 
 
 def _write(
-    args: argparse.Namespace, results: Iterator[tuple[int, StreamResult]], tally: _Tally
+    args: argparse.Namespace,
+    results: Iterator[tuple[int, StreamResult]],
+    tally: _Tally,
+    *,
+    stereo: bool,
 ) -> None:
     """Write results under the topics of the node."""
     from coarse_loftr_ros.bags.messages import correspondences_message, homography_message
@@ -154,7 +163,7 @@ def _write(
     with BagWriter(args.output, replace=args.force) as writer:
         writer.add_topic(f"{name}/correspondences", CORRESPONDENCES)
         writer.add_topic(f"{name}/homography", HOMOGRAPHY)
-        if args.left is not None:
+        if stereo:
             writer.add_topic(f"{name}/stereo/correspondences", CORRESPONDENCES)
         for recorded, result in results:
             if result.across is not None:
@@ -176,7 +185,6 @@ class _Tally:
 
     def __init__(self) -> None:
         self.frames = 0
-        self.unpaired = 0
         self.seconds = 0.0
         self._results: list[tuple[str, int, int, float]] = []
         self._references: set[int] = set()
@@ -210,8 +218,6 @@ class _Tally:
 
         status = [row[0] for row in self._results]
         rows = [("images", str(self.frames)), ("matched", str(len(status)))]
-        if self.unpaired:
-            rows.append(("without a partner", str(self.unpaired)))
         rows += rejected_rows(source)
         if status:
             rows += [(name, str(status.count(name))) for name in ("OK", "DEGRADED", "LOST")]

@@ -15,7 +15,6 @@ from coarse_loftr_ros.evaluation.trajectory_errors import (
 )
 from coarse_loftr_ros.evaluation.trajectory_files import (
     kitti_text,
-    parse_seconds,
     read_trajectory,
     tum_text,
 )
@@ -75,11 +74,6 @@ def test_what_is_no_trajectory_is_refused_by_name(text: str, word: str, tmp_path
     with pytest.raises(ValueError, match=r"file\.txt is no trajectory") as refused:
         read_trajectory(tmp_path / "file.txt", stamps=[1, 2, 3])
     assert word in str(refused.value)
-
-
-def test_seconds_are_read_without_the_rounding_of_a_float() -> None:
-    assert parse_seconds("1750000000.123456789") == START
-    assert parse_seconds("1.036224e-01") == 103_622_400
 
 
 def test_stamps_must_rise() -> None:

@@ -132,7 +132,7 @@ def test_what_is_no_folder_of_images_is_refused_and_nothing_is_left(
     (tmp_path / "empty").mkdir()
     (tmp_path / "short.txt").write_text("1 0 0 0 0 1 0 0 0 0 1 0\n")
     (tmp_path / "late").mkdir()
-    shutil.copy(kitti_folder / "image_0" / "000000.png", tmp_path / "late")
+    shutil.copy(kitti_folder / "image_0" / "000000.png", tmp_path / "late" / "a.png")
     (tmp_path / "late" / "times.txt").write_text("0.0\n0.1\n")
     out = tmp_path / "out.mcap"
     for arguments, words in (

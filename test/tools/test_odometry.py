@@ -114,14 +114,6 @@ def test_what_cannot_be_followed_is_refused_with_a_sentence(
             assert word in sentence, arguments
 
 
-def test_time_that_goes_back_is_refused(refusal, kitti_folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(kitti_folder / "image_0", tmp_path / "image_0")
-    shutil.copy(kitti_folder / "calib.txt", tmp_path)
-    (tmp_path / "times.txt").write_text("0 1 2 1.5 4 5 6 7 8 9")
-    sentence = refusal("odometry", tmp_path, "--mode", "mono", *FAST)
-    assert "the stamp 1.500 s of image 4 is not later than 2.000 s" in sentence
-
-
 def test_methods_are_compared_on_every_drive_of_a_folder(
     run_tool, kitti_folder: Path, tmp_path: Path
 ) -> None:

@@ -139,7 +139,7 @@ def test_stereo_matches_left_with_right_and_with_the_left_before(
         (answer,) = messages(output, topic)
         assert stamp(answer.reference_header) == frames[0].stamp
         assert stamp(answer.header) == frames[2].stamp
-    assert row(done, "without a partner") == "1"
+    assert row(done, "without a partner") == "1: /left/image_raw #1"
 
 
 def test_rows_of_rectified_eyes_are_held_to_each_other(
@@ -184,7 +184,7 @@ def test_compressed_images_are_replayed_and_broken_ones_counted(
     done = run_tool("replay", tmp_path / "jpeg.mcap")
     assert done.returncode == 0, done.stderr
     assert (row(done, "images"), row(done, "matched")) == ("9", "8")
-    assert row(done, "rejected (compressed)").startswith("1, such as: compressed image")
+    assert row(done, "rejected (compressed)").startswith("1, such as: /image/compressed #4: ")
 
 
 def test_a_recording_of_broken_images_is_refused(run_tool, flight: Flight, tmp_path: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HomographyPair", "read_grey", "resize"]
+__all__ = ["HomographyPair", "resize"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,25 +26,6 @@ class HomographyPair:
     reference: NDArray[np.uint8]
     current: NDArray[np.uint8]
     homography: NDArray[np.float64]
-
-
-class ImageFileError(ValueError):
-    """A file that is no image, in words for the user."""
-
-
-def read_grey(path: Path) -> NDArray[np.uint8]:
-    """Read an image file as grey, uint8 [H, W].
-
-    Raises:
-        FileNotFoundError: when there is no such file.
-        ImageFileError: when the file is not an image that OpenCV can decode.
-    """
-    # Bytes first: OpenCV's own reading cannot tell a missing file from a broken one.
-    content = np.frombuffer(path.read_bytes(), np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if content.size else None
-    if image is None:
-        raise ImageFileError(f"{path} is not an image that can be decoded")
-    return image
 
 
 def resize(image: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.evaluation.data.homography_pair import (
     HomographyPair,
-    read_grey,
     resize,
 )
+from coarse_loftr_ros.recordings.image_files import read_grey
 
 __all__ = ["HPatches"]
 

@@ -1,8 +1,8 @@
 """A camera trajectory in the layout of KITTI odometry (Geiger et al. 2012).
 
-A sequence is a folder with ``image_0/*.png``, ``poses.txt`` (one row-major 3x4 matrix per image,
-camera 0 to world) and ``calib.txt`` or ``calib_P0_P1.txt`` (one row-major 3x4 projection per line,
-with or without a ``P0:`` in front; the first is camera 0).
+A sequence is a folder with the images of ``image_0``, ``poses.txt`` (one row-major 3x4 matrix per
+image, camera 0 to world) and ``calib.txt`` or ``calib_P0_P1.txt`` (one row-major 3x4 projection per
+line, with or without a ``P0:`` in front; the first is camera 0).
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.evaluation.data.homography_pair import read_grey
-from coarse_loftr_ros.frame import Intrinsics
-from coarse_loftr_ros.recordings.kitti import find_calibration, numbers, read_projections
+from coarse_loftr_ros.evaluation.trajectory_files import read_trajectory
+from coarse_loftr_ros.recordings.cameras import cameras_of_projections
+from coarse_loftr_ros.recordings.folder import find_eyes
+from coarse_loftr_ros.recordings.image_files import read_grey
+from coarse_loftr_ros.recordings.kitti import find_calibration, projections_of
+from coarse_loftr_ros.recordings.listing import list_folders
+from coarse_loftr_ros.recordings.report import InputReport
 
 __all__ = ["KittiSequence", "RelativePose"]
 
@@ -40,47 +44,35 @@ class KittiSequence:
         directory: the sequence's folder.
 
     Raises:
-        FileNotFoundError: when images, poses or calibration are missing.
-        ValueError: when a file is malformed, or images and poses differ in number.
+        ValueError: when images or calibration are missing, a file is malformed, or images and
+            poses differ in number.
+        FileNotFoundError: when there are no poses.
     """
 
     def __init__(self, directory: Path) -> None:
         self.name = directory.name
-        self._images = sorted((directory / "image_0").glob("*.png"))
-        if not self._images:
-            raise FileNotFoundError(f"{directory} has no images image_0/*.png")
-        projection = read_projections(find_calibration(directory))[0]
-        self.intrinsics = Intrinsics(
-            projection[0, 0], projection[1, 1], projection[0, 2], projection[1, 2]
-        )
-        self._poses = _read_poses(directory / "poses.txt")
-        if len(self._poses) != len(self._images):
-            raise ValueError(
-                f"{directory} has {len(self._images)} images and {len(self._poses)} poses; "
-                "there must be one pose per image"
-            )
+        left = directory / (find_eyes(directory, both=False)[0] or "image_0")
+        listing = list_folders(directory, [left], rate=1.0, report=InputReport(strict=True))
+        self._images = [shot.path for shot in listing.shots[0]]
+        calibration = find_calibration(directory)
+        if calibration is None:
+            raise ValueError(f"{directory} has no calib.txt")
+        self.intrinsics = cameras_of_projections(projections_of(calibration, [left])).left
+        truth = read_trajectory(directory / "poses.txt", list(range(listing.moments)))
+        self._poses = [truth.poses[shot.number].matrix for shot in listing.shots[0]]
 
     def __len__(self) -> int:
         return len(self._images)
 
     def image(self, index: int) -> NDArray[np.uint8]:
-        """Image of camera 0, grey uint8 [H, W]."""
+        """Image of the left camera, grey uint8 [H, W].
+
+        Raises:
+            ImageError: when it is no image or a broken one.
+        """
         return read_grey(self._images[index])
 
     def relative_pose(self, reference: int, current: int) -> RelativePose:
         """True motion from image ``reference`` to image ``current``."""
         motion = np.linalg.inv(self._poses[current]) @ self._poses[reference]
         return RelativePose(motion[:3, :3], motion[:3, 3])
-
-
-def _read_poses(path: Path) -> NDArray[np.float64]:
-    """Camera-to-world transforms, float64 [N, 4, 4].
-
-    Raises:
-        ValueError: when a line is malformed.
-    """
-    lines = [line for line in path.read_text().splitlines() if line.strip()]
-    poses = np.tile(np.eye(4), (len(lines), 1, 1))
-    for pose, line in zip(poses, lines, strict=True):
-        pose[:3] = numbers(line, path).reshape(3, 4)
-    return poses

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.evaluation.data.homography_pair import read_grey, resize
+from coarse_loftr_ros.evaluation.data.homography_pair import resize
+from coarse_loftr_ros.recordings.image_files import read_grey
 
 __all__ = ["PosePair", "PosePairs"]
 

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair, read_grey
+from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair
 from coarse_loftr_ros.evaluation.data.split import held_out
+from coarse_loftr_ros.recordings.image_files import read_grey
 
 __all__ = [
     "MODERATE",

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import ModelFiles
-from coarse_loftr_ros.evaluation.data.homography_pair import read_grey
 from coarse_loftr_ros.evaluation.data.random_homographies import find_photographs
 from coarse_loftr_ros.evaluation.data.split import held_out
 from coarse_loftr_ros.preprocessing import ImageMap, NetworkSize
+from coarse_loftr_ros.recordings.image_files import read_grey
 
 __all__ = ["SampleImages"]
 

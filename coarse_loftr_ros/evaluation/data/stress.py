@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair, read_grey
+from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair
 from coarse_loftr_ros.evaluation.data.random_homographies import (
     MODERATE,
     draw_homography,
@@ -23,6 +23,7 @@ from coarse_loftr_ros.evaluation.data.random_homographies import (
 )
 from coarse_loftr_ros.evaluation.data.split import held_out
 from coarse_loftr_ros.evaluation.data.stress_suites import SUITES, Scene, Suite
+from coarse_loftr_ros.recordings.image_files import read_grey
 
 __all__ = ["MixedStressPairs", "StressPairs"]
 
