@@ -29,7 +29,7 @@ from coarse_loftr_ros.preprocessing import NetworkSize
 from coarse_loftr_ros.recordings.bag import decode
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.image_files import read_grey
-from coarse_loftr_ros.recordings.opening import open_source
+from coarse_loftr_ros.recordings.opening import choose_streams, open_source
 from coarse_loftr_ros.tools.scene import draw_landscape
 
 __all__ = ["KINDS", "Kind"]
@@ -180,22 +180,75 @@ def _read_trajectory(path: Path) -> bool:
     return False
 
 
-def _make_layout(folder: Path) -> list[Path]:
-    """KITTI's: two eyes, calibration and times."""
+def _write_images(folder: Path, names: list[str]) -> None:
+    folder.mkdir(parents=True)
+    for name, frame in zip(names, _frames(), strict=False):
+        cv2.imwrite(str(folder / name), frame.image)
+
+
+def _make_kitti(root: Path) -> list[Path]:
+    """Two eyes, calibration and times."""
     for eye in ("image_0", "image_1"):
-        (folder / eye).mkdir()
-        for k, frame in enumerate(_frames()[:2]):
-            cv2.imwrite(str(folder / eye / f"{k:06d}.png"), frame.image)
+        _write_images(root / eye, ["000000.png", "000001.png"])
     calibration = "".join(f"P{k}: 60 0 31.5 {-6.0 * k} 0 60 23.5 0 0 0 1 0\n" for k in range(4))
-    (folder / "calib.txt").write_text(calibration + "Tr: 1 0 0 0 0 1 0 0 0 0 1 0\n")
-    (folder / "times.txt").write_text("0.000000e+00\n1.036224e-01\n")
-    return [folder / "calib.txt", folder / "times.txt"]
+    (root / "calib.txt").write_text(calibration + "Tr: 1 0 0 0 0 1 0 0 0 0 1 0\n")
+    (root / "times.txt").write_text("0.000000e+00\n1.036224e-01\n")
+    return [root / "calib.txt", root / "times.txt"]
 
 
-def _read_layout(path: Path) -> bool:
-    with open_source(path.parent, ["image_0", "image_1"], 10.0) as source:
+_SENSOR = """\
+sensor_type: camera
+T_BS:
+  cols: 4
+  rows: 4
+  data: [1.0, 0.0, 0.0, {x}, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+rate_hz: 20
+resolution: [64, 48]
+camera_model: pinhole
+intrinsics: [60.0, 60.0, 31.5, 23.5]
+distortion_model: {model}
+distortion_coefficients: [-0.28, 0.07, 0.0002, 1.8e-05]
+"""
+
+
+def _make_euroc(root: Path) -> list[Path]:
+    files = []
+    for k, model in enumerate(("radial-tangential", "radial-tangential")):
+        folder = root / "mav0" / f"cam{k}"
+        names = [f"{stamp}.png" for stamp in _STAMPS[:2]]
+        _write_images(folder / "data", names)
+        rows = "".join(f"{name[:-4]},{name}\n" for name in names)
+        (folder / "data.csv").write_text(f"#timestamp [ns],filename\n{rows}")
+        (folder / "sensor.yaml").write_text(_SENSOR.format(x=0.11 * k, model=model))
+        files += [folder / "sensor.yaml", folder / "data.csv"]
+    return files
+
+
+def _make_tum(root: Path) -> list[Path]:
+    names = [f"{stamp / 1e9:.6f}.png" for stamp in _STAMPS[:2]]
+    _write_images(root / "rgb", names)
+    rows = "".join(f"{name[:-4]} rgb/{name}\n" for name in names)
+    (root / "rgb.txt").write_text(f"# color images\n# timestamp filename\n{rows}")
+    return [root / "rgb.txt"]
+
+
+def _read_sequence(root: Path, both: bool) -> bool:
+    streams = choose_streams(root, [None], both=both)
+    with open_source(root, streams, 10.0) as source:
         source.calibrations()
-        return sum(1 for _ in source.images()) < 4
+        return sum(1 for _ in source.images()) < 2 * len(streams)
+
+
+def _read_kitti(path: Path) -> bool:
+    return _read_sequence(path.parent, True)
+
+
+def _read_euroc(path: Path) -> bool:
+    return _read_sequence(path.parents[2], True)
+
+
+def _read_tum(path: Path) -> bool:
+    return _read_sequence(path.parent, False)
 
 
 def _make_video(folder: Path) -> list[Path]:
@@ -246,9 +299,9 @@ KINDS = [
     Kind("sqlite3", _make_sqlite, _read_bag, (BagError,)),
     Kind("rosbag2 folder, zstd", _make_folders, _read_folder, (BagError,)),
     Kind("image", _make_images, _read_image, (ImageError, RecordingError)),
-    Kind(
-        "calibration, times", _make_layout, _read_layout, (RecordingError,), file_damage.damage_text
-    ),
+    Kind("KITTI's files", _make_kitti, _read_kitti, (RecordingError,), file_damage.damage_text),
+    Kind("EuRoC's files", _make_euroc, _read_euroc, (RecordingError,), file_damage.damage_text),
+    Kind("TUM's list", _make_tum, _read_tum, (RecordingError,), file_damage.damage_text),
     Kind(
         "trajectory",
         _make_trajectories,

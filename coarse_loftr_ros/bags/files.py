@@ -16,7 +16,7 @@ from coarse_loftr_ros.bags.sqlite_file import SQLITE_MAGIC, SqliteFile
 from coarse_loftr_ros.bags.storage import Storage
 from coarse_loftr_ros.bags.types import BagError
 
-__all__ = ["METADATA", "RecordingFiles", "files_of", "is_recording", "open_storage"]
+__all__ = ["METADATA", "RecordingFiles", "files_of", "is_storage_name", "open_storage"]
 
 METADATA = "metadata.yaml"
 
@@ -30,13 +30,6 @@ class RecordingFiles(NamedTuple):
 
     paths: list[Path]
     compressed_messages: bool
-
-
-def is_recording(path: Path) -> bool:
-    """Whether a file or folder is meant as a recording, readable or not."""
-    if path.is_dir():
-        return (path / METADATA).is_file() or bool(_storage_files(path))
-    return _is_storage_name(path) or path.suffix == ".bag"
 
 
 def files_of(path: Path) -> RecordingFiles:
@@ -103,13 +96,14 @@ def open_storage(path: Path, stack: ExitStack) -> Storage:
     return storage
 
 
-def _is_storage_name(path: Path) -> bool:
+def is_storage_name(path: Path) -> bool:
+    """Whether a file's name is that of a storage of rosbag2, compressed or not."""
     plain = path.name.removesuffix(".zstd").removesuffix(".zst")
     return plain.endswith(_SUFFIXES) and not plain.startswith(".")
 
 
 def _storage_files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if _is_storage_name(file) and file.is_file())
+    return sorted(file for file in folder.iterdir() if is_storage_name(file) and file.is_file())
 
 
 def _described(folder: Path) -> RecordingFiles:

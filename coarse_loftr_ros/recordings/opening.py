@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from coarse_loftr_ros.bags.files import is_recording
 from coarse_loftr_ros.bags.reader import BagReader
 from coarse_loftr_ros.bags.types import BagError
 from coarse_loftr_ros.recordings.bag import BagSource
@@ -17,7 +16,16 @@ from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import Source
 from coarse_loftr_ros.recordings.video import VideoSource
 
-__all__ = ["choose_streams", "open_source"]
+__all__ = ["choose_streams", "is_bag", "open_source"]
+
+_BAG_FILES = (".mcap", ".db3")
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a file or folder is meant as a recording of ROS, readable or not."""
+    if path.is_dir():
+        return (path / "metadata.yaml").is_file() or any(map(_is_bag_name, path.iterdir()))
+    return _is_bag_name(path) or path.suffix == ".bag"
 
 
 def choose_streams(path: Path, streams: Sequence[str | None], *, both: bool) -> list[str | None]:
@@ -28,7 +36,7 @@ def choose_streams(path: Path, streams: Sequence[str | None], *, both: bool) -> 
         streams: as they were named; one ``None`` where none was.
         both: whether both eyes are wanted where there are two.
     """
-    if list(streams) != [None] or not path.is_dir() or is_recording(path):
+    if list(streams) != [None] or not path.is_dir() or is_bag(path):
         return list(streams)
     return find_eyes(path, both=both)
 
@@ -53,7 +61,7 @@ def open_source(
     report = report or InputReport()
     if not path.exists():
         raise RecordingError(f"{path} does not exist")
-    if is_recording(path):
+    if is_bag(path):
         try:
             reader = BagReader(path)
         except BagError as error:
@@ -75,3 +83,8 @@ def open_source(
     else:
         with closing(VideoSource(path, rate, report)) as video:
             yield video
+
+
+def _is_bag_name(path: Path) -> bool:
+    plain = path.name.removesuffix(".zstd").removesuffix(".zst")
+    return plain.endswith(_BAG_FILES) and not plain.startswith(".")

@@ -91,14 +91,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Write the recording."""
-    from coarse_loftr_ros.bags.files import is_recording
     from coarse_loftr_ros.bags.types import BagError
     from coarse_loftr_ros.bags.writer import BagWriter
-    from coarse_loftr_ros.recordings.opening import choose_streams
+    from coarse_loftr_ros.recordings.opening import choose_streams, is_bag
     from coarse_loftr_ros.tools.options import check_topic_name
     from coarse_loftr_ros.tools.recording import open_recording, rejected_rows
 
-    if not args.source.is_dir() or is_recording(args.source):
+    if not args.source.is_dir() or is_bag(args.source):
         raise UserError(f"{args.source} is not a folder of images")
     if not args.rate > 0:
         raise UserError(f"--rate is {args.rate}; it must be positive")

@@ -10,12 +10,12 @@ import pytest
 from rosbags.rosbag2.storage_mcap import zstd
 
 from coarse_loftr_ros.bags.compression import MOST_BYTES
-from coarse_loftr_ros.bags.files import is_recording
 from coarse_loftr_ros.bags.messages import camera_info_message, image_message
 from coarse_loftr_ros.bags.reader import BagReader, ImageTopic
 from coarse_loftr_ros.bags.types import CAMERA_INFO, IMAGE, BagError, typestore
 from coarse_loftr_ros.bags.writer import BagWriter
 from coarse_loftr_ros.frame import Frame, Intrinsics
+from coarse_loftr_ros.recordings.opening import is_bag
 
 
 def frame(number: int) -> Frame:
@@ -178,7 +178,7 @@ def test_compressed_files_are_read(name: str, tmp_path: Path) -> None:
             "  compression_format: zstd\n  compression_mode: FILE\n"
         )
     packed.write_bytes(zstd.compress(plain.read_bytes()))
-    assert is_recording(path)
+    assert is_bag(path)
     assert read(path) == ([10, 20], {})
     packed.write_bytes(packed.read_bytes()[:-60])
     with pytest.raises(BagError, match="cannot be decompressed"):
