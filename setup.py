@@ -75,7 +75,11 @@ setup(
     install_requires=[
         "numpy>=1.26",
         "opencv-python-headless>=4.8",
-        "rosbags>=0.11.9",  # bags are read and written without ROS
+        "rosbags>=0.11.9",  # messages of bags are read and written without ROS
+        # rosbags needs these, too: what is compressed in bags, and their metadata.yaml.
+        "backports.zstd; python_version < '3.14'",
+        "lz4",
+        "ruamel.yaml",
         "tqdm",
     ],
     extras_require={

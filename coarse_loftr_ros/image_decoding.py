@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.image_ends import PNG_MAGIC, jpeg_is_whole, png_is_whole
+
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
 
@@ -93,11 +95,16 @@ _LAYOUTS: dict[str, _Layout] = {
     "bgra8": _BGRA,
     "8UC4": _BGRA,
     "rgba8": _Layout(4, 1, _colour(cv2.COLOR_RGBA2GRAY)),
+    "bgr16": _Layout(3, 2, _BGR.to_grey),  # in 8 bits by then
+    "rgb16": _Layout(3, 2, _colour(cv2.COLOR_RGB2GRAY)),
+    "bgra16": _Layout(4, 2, _BGRA.to_grey),
+    "rgba16": _Layout(4, 2, _colour(cv2.COLOR_RGBA2GRAY)),
     "yuv422": _UYVY,  # the older ROS name of uyvy
     "uyvy": _UYVY,
     "yuv422_yuy2": _YUYV,
     "yuyv": _YUYV,
-    "nv21": _Layout(),  # the Y plane comes first, and that is all that is read
+    "nv12": _Layout(),  # the Y plane comes first, and that is all that is read
+    "nv21": _Layout(),
     "nv24": _Layout(),
     **{f"bayer_{name}8": _Layout(1, 1, _colour(code)) for name, code in _BAYER.items()},
     **{f"bayer_{name}16": _Layout(1, 2, _colour(code)) for name, code in _BAYER.items()},
@@ -243,15 +250,12 @@ def _check_end(data: NDArray[np.uint8], name: str) -> None:
     """Refuse a JPEG or PNG that was cut off: OpenCV fills what is missing with grey."""
     head = data[:8].tobytes()
     if head.startswith(b"\xff\xd8"):
-        # Neither marker can occur inside the compressed scan, so an end after the last start of a
-        # scan is the image's own end and not that of a thumbnail.
-        whole = data.tobytes()
-        complete = whole.rfind(b"\xff\xd9") > whole.rfind(b"\xff\xda") > 0
-    elif head == b"\x89PNG\r\n\x1a\n":
-        complete = b"IEND" in data[-64:].tobytes()
+        whole = jpeg_is_whole(data)
+    elif head == PNG_MAGIC:
+        whole = png_is_whole(data)
     else:
         return
-    if not complete:
+    if not whole:
         raise ImageError("compressed", f"{name} ({data.size} bytes) is cut off before its end")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.backends.base import Backend, ModelFiles, Reports
+from coarse_loftr_ros.backends.base import MOST_SIDE, Backend, ModelFiles, Reports
 from coarse_loftr_ros.backends.registry import create_backend
 from coarse_loftr_ros.encoded_frame import EncodedFrame
 from coarse_loftr_ros.frame import Frame
@@ -17,7 +17,7 @@ from coarse_loftr_ros.frame_matching import FrameMatch, MatchSettings, match_fra
 from coarse_loftr_ros.loaded_sizes import LoadedSizes, LoadingLimit
 from coarse_loftr_ros.matcher import Matcher
 from coarse_loftr_ros.pairing import ReferencePolicy
-from coarse_loftr_ros.preprocessing import NetworkSize, network_size
+from coarse_loftr_ros.preprocessing import NetworkSize
 from coarse_loftr_ros.result import MatchResult, Status, StreamResult
 from coarse_loftr_ros.search import needs_other_view
 from coarse_loftr_ros.stereo_matching import match_eyes
@@ -51,9 +51,10 @@ class PipelineSettings:
 
     def __post_init__(self) -> None:
         least = 64 * 64
-        if self.network_pixels and self.network_pixels < least:
+        most = MOST_SIDE * MOST_SIDE
+        if self.network_pixels and not least <= self.network_pixels <= most:
             raise ValueError(
-                f"network_pixels is {self.network_pixels}; it must be 0 or at least {least}"
+                f"network_pixels is {self.network_pixels}; it must be 0, or {least} to {most}"
             )
         if self.detail_pixels < least:
             raise ValueError(f"detail_pixels is {self.detail_pixels}; it must be at least {least}")
@@ -300,11 +301,7 @@ class Pipeline:
         return EncodedFrame.prepare(frame, size, canvas, self.settings.detail_pixels)
 
     def _network_size(self, width: int, height: int) -> NetworkSize:
-        model = self.settings.model
-        if model.size is not None:
-            return model.size
-        pixels = self.settings.network_pixels or model.network_pixels
-        return network_size(width, height, pixels, model.size_multiple)
+        return self.settings.model.network_size(width, height, self.settings.network_pixels)
 
     def _prepare_for(self, size: NetworkSize) -> None:
         if size != self._matcher.backend.size:
@@ -329,6 +326,11 @@ class Pipeline:
             self._reports.progress(task, 1.0)
         seconds = time.perf_counter() - start
         self._reports.info(f"{backend.description}: loaded in {seconds:.2f} s")
+        if MOST_SIDE in (size.width, size.height):
+            self._reports.warning(
+                f"the network sees {size}: its sides are at most {MOST_SIDE} px, and longer images "
+                "are reduced to that, whatever network_pixels is"
+            )
         return Matcher(settings.model, backend)
 
 

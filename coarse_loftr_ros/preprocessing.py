@@ -27,7 +27,9 @@ class NetworkSize:
         return f"{self.width}x{self.height}"
 
 
-def network_size(width: int, height: int, pixels: int, multiple: int) -> NetworkSize:
+def network_size(
+    width: int, height: int, pixels: int, multiple: int, most_side: int | None = None
+) -> NetworkSize:
     """The size at which the network sees an image.
 
     Larger images are reduced to about ``pixels`` (smaller ones are not enlarged), so that every
@@ -38,8 +40,12 @@ def network_size(width: int, height: int, pixels: int, multiple: int) -> Network
         height: of the image, px.
         pixels: of the result, about.
         multiple: that both sides of the result must have.
+        most_side: longest side that the result may have, px, a multiple; ``None`` for any. A
+            longer image is reduced further, keeping its shape.
     """
     scale = min(1.0, math.sqrt(pixels / (width * height)))
+    if most_side is not None:
+        scale = min(scale, most_side / max(width, height))
 
     def rounded(side: int) -> int:
         return max(multiple, int(side * scale / multiple + 0.5) * multiple)

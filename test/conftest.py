@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import coarse_loftr_ros  # noqa: F401 - before cv2, which reads its limits when it is loaded
+
 # What a machine is busy with besides decides how long an example takes, not the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

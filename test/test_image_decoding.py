@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from binascii import crc32
 from types import ModuleType, SimpleNamespace
 
 import cv2
@@ -84,7 +85,7 @@ def test_yuv_agrees_with_opencv(half_width, height, padding, seed, encoding):
     np.testing.assert_array_equal(decode_image(message(pixels, encoding, padding)), expected)
 
 
-@pytest.mark.parametrize(("encoding", "rows"), [("nv21", 1.5), ("nv24", 3)])
+@pytest.mark.parametrize(("encoding", "rows"), [("nv12", 1.5), ("nv21", 1.5), ("nv24", 3)])
 def test_planar_yuv_is_its_first_plane(encoding, rows):
     planes = noise(1, int(40 * rows), 60)
     image = message(planes, encoding)
@@ -107,6 +108,15 @@ def test_bayer_of_one_colour_is_that_colour(width, height, padding, pattern):
     expected = 0.299 * 200 + 0.587 * 120 + 0.114 * 30
     assert grey.shape == mosaic.shape
     assert np.abs(grey.astype(float) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("bigendian", [False, True])
+@pytest.mark.parametrize("encoding", ["bgr16", "rgb16", "bgra16", "rgba16"])
+def test_colour_of_16_bits_is_that_of_its_high_bytes(encoding, bigendian):
+    values = noise(5, 20, 30, 4 if "a" in encoding else 3, dtype=np.uint16)
+    image = message(values.astype(">u2" if bigendian else "<u2"), encoding, 3, bigendian)
+    expected = cv2.cvtColor((values >> 8).astype(np.uint8), COLOURS[encoding[:-2] + "8"])
+    np.testing.assert_array_equal(decode_image(image, "full_range"), expected)
 
 
 def test_bayer_16_is_demosaiced():
@@ -281,8 +291,41 @@ def test_garbage_is_refused(data, head):
         decode_compressed(compressed(head + data))
 
 
-def test_bytes_after_the_end_of_a_jpeg_do_no_harm():
-    data = encoded(".jpg", SMOOTH)
+@pytest.mark.parametrize("extension", [".jpg", ".png"])
+@pytest.mark.parametrize(
+    "behind", [bytes(99), b"\xff\xda" + bytes(99), b"\xff\xd9", b"a note" * 40]
+)
+def test_bytes_after_the_end_of_an_image_do_no_harm(extension, behind):
+    data = encoded(extension, SMOOTH)
     np.testing.assert_array_equal(
-        decode_compressed(compressed(data + bytes(64))), decode_compressed(compressed(data))
+        decode_compressed(compressed(data + behind)), decode_compressed(compressed(data))
     )
+
+
+def test_a_thumbnail_in_a_jpeg_is_not_its_end():
+    data, thumbnail = encoded(".jpg", SMOOTH), encoded(".jpg", SMOOTH[:8, :8])
+    segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    whole = data[:2] + segment + data[2:]
+    assert decode_compressed(compressed(whole)).shape == (60, 80)
+    with pytest.raises(ImageError, match="cut off"):
+        decode_compressed(compressed(whole[: len(segment) + 40]))
+
+
+def test_a_part_of_a_png_that_claims_to_be_huge_is_refused():
+    data = bytearray(encoded(".png", SMOOTH))
+    data[33:37] = (2**30).to_bytes(4, "big")
+    with pytest.raises(ImageError, match="is cut off before its end"):
+        decode_compressed(compressed(bytes(data)))
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".png"])
+def test_an_image_that_claims_to_be_huge_is_refused_by_its_header(extension):
+    data = bytearray(encoded(extension, SMOOTH))
+    if extension == ".png":
+        data[16:24] = (30_000).to_bytes(4, "big") * 2
+        data[29:33] = crc32(data[12:29]).to_bytes(4, "big")
+    else:
+        place = data.index(b"\xff\xc0") + 5
+        data[place : place + 4] = (30_000).to_bytes(2, "big") * 2
+    with pytest.raises(ImageError, match=r"refused: .*pixels <= CV_IO_MAX_IMAGE_PIXELS"):
+        decode_compressed(compressed(bytes(data)))

@@ -216,7 +216,10 @@ def test_match_settings_that_make_no_sense_are_refused(bad):
         MatchSettings(**bad)
 
 
-@pytest.mark.parametrize("bad", [{"network_pixels": 16}, {"detail_pixels": 0}, {"threads": -1}])
+@pytest.mark.parametrize(
+    "bad",
+    [{"network_pixels": 16}, {"network_pixels": 2**23}, {"detail_pixels": 0}, {"threads": -1}],
+)
 def test_pipeline_settings_that_make_no_sense_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         PipelineSettings(**bad)

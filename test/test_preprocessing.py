@@ -22,6 +22,18 @@ def test_network_size_is_made_of_multiples_and_costs_about_the_same_for_any_shap
         assert size.width * size.height <= 1.307 * min(pixels, w * h)
 
 
+@given(st.integers(1, 20_000), st.integers(1, 20_000), st.integers(64 * 64, 2048 * 2048))
+def test_no_side_is_longer_than_the_network_knows_positions(width, height, pixels):
+    size = network_size(width, height, pixels, 32, 2048)
+    assert max(size.width, size.height) <= 2048
+    if max(width, height) <= 2048:
+        assert size == network_size(width, height, pixels, 32)
+
+
+def test_what_is_too_long_is_reduced_keeping_its_shape():
+    assert network_size(2560, 400, 1_024_000, 32, 2048) == NetworkSize(2048, 320)
+
+
 @given(st.integers(640, 4000), st.integers(640, 4000))
 def test_network_size_keeps_the_shape_to_half_a_multiple(width, height):
     size = network_size(width, height, 512 * 384, 32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,10 +14,11 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.preprocessing import NetworkSize, network_size
 
 __all__ = [
     "INT8_GRAPH",
+    "MOST_SIDE",
     "SHIPPED_MODELS",
     "Backend",
     "BackendError",
@@ -33,6 +35,9 @@ SHIPPED_MODELS = ("fast", "accurate")
 
 INT8_GRAPH = "encode.int8.onnx"
 """File in a model's folder that ``coarse-loftr quantize`` adds, listed in ``model.json``."""
+
+MOST_SIDE = 2048
+"""Longest side of a network image, px: the networks know so many positions and no more."""
 
 _SHIPPED = Path(__file__).parent.parent / "models"
 
@@ -83,6 +88,31 @@ class CellMatches:
     cell: NDArray[np.int64]
     position: NDArray[np.float32]
     confidence: NDArray[np.float32]
+
+
+_GRAPHS = {"encode.onnx", "match.onnx", INT8_GRAPH}
+
+
+def _whole(facts: dict[str, Any], name: str, most: int) -> int:
+    value = facts[name]
+    if not isinstance(value, int) or not 1 <= value <= most:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number from 1 to {most}")
+    return value
+
+
+def _positive(facts: dict[str, Any], name: str) -> float:
+    value = facts[name]
+    if not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"{name} is {value!r}; it must be a positive number")
+    return float(value)
+
+
+def _fixed_size(size: Any) -> NetworkSize | None:
+    if size is None:
+        return None
+    width, height = size
+    sides = {"width": width, "height": height}
+    return NetworkSize(*(_whole(sides, name, MOST_SIDE) for name in sides))
 
 
 _UNCALIBRATED = ((0.0, 0.0), (1.0, 1.0))
@@ -209,6 +239,8 @@ class ModelFiles:
         try:
             facts = json.loads(description.read_text())
             hashes = dict(facts["sha256"])
+            if not {"encode.onnx", "match.onnx"} <= hashes.keys() <= _GRAPHS:
+                raise ValueError(f"sha256 is of {', '.join(map(repr, hashes))}")
             for file, expected in sorted(hashes.items()):
                 found = hashlib.sha256((folder / file).read_bytes()).hexdigest()
                 if found != expected:
@@ -217,21 +249,36 @@ class ModelFiles:
                         f"{found[:12]}..., model.json says {expected[:12]}..."
                     )
             return cls(
-                name=facts["name"],
+                name=str(facts["name"]),
                 encode=folder / "encode.onnx",
                 match=folder / "match.onnx",
                 encode_int8=folder / INT8_GRAPH if INT8_GRAPH in hashes else None,
-                size=NetworkSize(*facts["size"]) if facts["size"] else None,
-                size_multiple=int(facts["size_multiple"]),
-                network_pixels=int(facts["network_pixels"]),
-                coarse_stride=int(facts["coarse_stride"]),
-                fine_stride=int(facts["fine_stride"]),
-                fine_scale=float(facts["fine_scale"]),
+                size=_fixed_size(facts["size"]),
+                size_multiple=_whole(facts, "size_multiple", MOST_SIDE),
+                network_pixels=_whole(facts, "network_pixels", MOST_SIDE * MOST_SIDE),
+                coarse_stride=_whole(facts, "coarse_stride", MOST_SIDE),
+                fine_stride=_whole(facts, "fine_stride", MOST_SIDE),
+                fine_scale=_positive(facts, "fine_scale"),
                 calibration=_calibration(facts.get("calibration", _UNCALIBRATED)),
                 sha256=hashlib.sha256("".join(hashes.values()).encode()).hexdigest()[:12],
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BackendError(f"model: {description} cannot be used: {error!r}") from error
+        except KeyError as error:
+            raise BackendError(f"model: {description} cannot be used: it has no {error}") from error
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise BackendError(f"model: {description} cannot be used: {error}") from error
+
+    def network_size(self, width: int, height: int, pixels: int = 0) -> NetworkSize:
+        """The size at which the network sees an image.
+
+        Args:
+            width: of the image, px.
+            height: of the image, px.
+            pixels: of the network image, about; 0 takes what the model was made for.
+        """
+        if self.size is not None:
+            return self.size
+        pixels = pixels or self.network_pixels
+        return network_size(width, height, pixels, self.size_multiple, MOST_SIDE)
 
     def check_size(self, size: NetworkSize) -> None:
         """Refuse a network size that the graphs do not take.
@@ -245,6 +292,8 @@ class ModelFiles:
             raise BackendError(
                 f"network size {size}: both sides must be multiples of {self.size_multiple}"
             )
+        if max(size.width, size.height) > MOST_SIDE:
+            raise BackendError(f"network size {size}: both sides must be at most {MOST_SIDE} px")
 
     def cells(self, size: NetworkSize) -> int:
         """Coarse cells of an image of ``size``."""

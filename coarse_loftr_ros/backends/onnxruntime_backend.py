@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    EPFail,
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    NotImplemented,
+    RuntimeException,
+)
 
 from coarse_loftr_ros.backends.base import BackendError, ModelFiles
 from coarse_loftr_ros.backends.cpu import CpuBackend, CpuFeatures
@@ -14,6 +22,20 @@ from coarse_loftr_ros.backends.precision import choose_precision, graph_in
 from coarse_loftr_ros.preprocessing import NetworkSize
 
 __all__ = ["OnnxRuntimeBackend"]
+
+
+# ValueError: a graph that has not the outputs that are asked for.
+_REFUSALS = (
+    EPFail,
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    NotImplemented,
+    RuntimeException,
+    ValueError,
+    IndexError,
+)
 
 
 class OnnxRuntimeBackend(CpuBackend):
@@ -53,13 +75,13 @@ class OnnxRuntimeBackend(CpuBackend):
         try:
             self._encode = onnxruntime.InferenceSession(encode, options, providers)
             self._match = onnxruntime.InferenceSession(match, options, providers)
-        except (Fail, InvalidGraph, InvalidProtobuf) as error:
+            self._warm_up()
+        except _REFUSALS as error:
             raise BackendError(f"ONNX Runtime cannot load model {model.name}: {error}") from error
         count = f"{threads} threads" if threads else "threads chosen by the runtime"
         self.description = (
             f"ONNX Runtime {onnxruntime.__version__}, CPU {self.precision}, {count}, {size}"
         )
-        self._warm_up()
 
     def _run_encode(self, image: NDArray[np.float32]) -> CpuFeatures:
         tokens, fine = self._encode.run(None, {"image": image})

@@ -68,14 +68,14 @@ class OpenVinoBackend(CpuBackend):
             match.reshape({"reference_tokens": tokens, "current_tokens": tokens})
             compiled_encode = core.compile_model(encode, "CPU", config)
             compiled_match = core.compile_model(match, "CPU", config)
-        except RuntimeError as error:
+            self._encode = compiled_encode.create_infer_request()
+            self._match = compiled_match.create_infer_request()
+            self._warm_up()
+        except (RuntimeError, ValueError, IndexError) as error:
             raise BackendError(f"OpenVINO cannot load model {model.name}: {error}") from error
-        self._encode = compiled_encode.create_infer_request()
-        self._match = compiled_match.create_infer_request()
         used = compiled_encode.get_property("INFERENCE_NUM_THREADS")
         version = openvino.get_version().split("-")[0]
         self.description = f"OpenVINO {version}, CPU {self.precision}, {used} threads, {size}"
-        self._warm_up()
 
     def _run_encode(self, image: NDArray[np.float32]) -> CpuFeatures:
         self._encode.infer([image], share_inputs=True)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.rosbag2 import ReaderError
+from rosbags.serde import SerdeError
 
-from coarse_loftr_ros.bags.types import CAMERA_INFO, BagError, typestore
+from coarse_loftr_ros.bags.compression import decompress
+from coarse_loftr_ros.bags.damage import Damage, Damaged, UnreadableError
+from coarse_loftr_ros.bags.files import files_of, open_storage
+from coarse_loftr_ros.bags.storage import Channel, Storage
+from coarse_loftr_ros.bags.types import CAMERA_INFO, IMAGE, BagError, typestore
 
 __all__ = ["BagReader", "ImageTopic", "RecordedMessage"]
 
-_MCAP_MAGIC = b"\x89MCAP0\r\n"
-_IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+_COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
+_IMAGE_TYPES = (IMAGE, _COMPRESSED_IMAGE)
+_LATEST_S = 2**31
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class ImageTopic:
     Attributes:
         name: of the topic.
         msgtype: ``sensor_msgs/msg/Image`` or ``sensor_msgs/msg/CompressedImage``.
-        count: messages on it.
+        count: messages on it, of all its publishers.
     """
 
     name: str
@@ -37,7 +41,7 @@ class ImageTopic:
     @property
     def compressed(self) -> bool:
         """Whether the images are JPEG or PNG files."""
-        return self.msgtype.endswith("CompressedImage")
+        return self.msgtype == _COMPRESSED_IMAGE
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,25 +66,38 @@ class RecordedMessage:
 class BagReader:
     """Reads images of a rosbag2 recording; a context manager.
 
+    What is damaged is left out and counted in ``damage``; the rest is read. Memory is bounded by
+    ``compression.MOST_BYTES``, whatever the file claims. Types are those of ROS 2 by their names;
+    the definitions in the recording are not needed.
+
     Args:
-        path: a rosbag2 folder, or one ``.mcap`` or ``.db3`` file.
+        path: a rosbag2 folder, or one ``.mcap`` or ``.db3`` file, also compressed with zstd.
 
     Raises:
-        BagError: when there is no such recording or it cannot be read.
+        BagError: when there is no such recording or nothing of it can be read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.exists():
-            raise BagError(f"{path} does not exist")
-        if path.is_dir() and not (path / "metadata.yaml").is_file():
-            raise BagError(f"{path} is no recording: it has no metadata.yaml")
-        if path.suffix == ".bag":
-            raise BagError(f"{path} is a ROS 1 recording; rosbags-convert makes a ROS 2 one of it")
-        # A recording describes its own types, unless it is a sqlite3 file older than ROS Iron.
-        with _readable(self.path):
-            self._reader = AnyReader([path], default_typestore=typestore())
-            self._reader.open()
+        self._damage = Damage()
+        self._storages: list[Storage] = []
+        self._stack = ExitStack()
+        try:
+            files = files_of(path)
+            self._compressed = files.compressed_messages
+            for file in files.paths:
+                try:
+                    with _readable(file):
+                        self._storages.append(open_storage(file, self._stack))
+                except BagError as error:
+                    if len(files.paths) == 1:
+                        raise
+                    self._damage.add("file", file, str(error))
+            if not self._storages:
+                raise BagError(f"nothing of {path} can be read: {self._damage}")
+        except BaseException:
+            self._stack.close()
+            raise
 
     def __enter__(self) -> BagReader:
         return self
@@ -91,16 +108,26 @@ class BagReader:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._reader.close()
+        self._stack.close()
+
+    @property
+    def damage(self) -> dict[str, Damaged]:
+        """What could not be read so far, by kind."""
+        merged: dict[str, Damaged] = {}
+        for each in (self._damage, *(storage.damage for storage in self._storages)):
+            for kind, found in each.found.items():
+                before = merged.get(kind, Damaged(0, found.example))
+                merged[kind] = Damaged(before.count + found.count, before.example)
+        return merged
 
     @property
     def image_topics(self) -> list[ImageTopic]:
         """All topics of images, by name."""
         counts: dict[tuple[str, str], int] = {}
-        for connection in self._reader.connections:  # of one topic, one per publisher
-            if connection.msgtype in _IMAGE_TYPES:
-                key = connection.topic, connection.msgtype
-                counts[key] = counts.get(key, 0) + connection.msgcount
+        for channel in self._channels():
+            if channel.msgtype in _IMAGE_TYPES:
+                key = channel.topic, channel.msgtype
+                counts[key] = counts.get(key, 0) + channel.count
         return [ImageTopic(*key, count) for key, count in sorted(counts.items())]
 
     def choose(self, name: str | None = None) -> ImageTopic:
@@ -111,17 +138,25 @@ class BagReader:
         """
         topics = self.image_topics
         if not topics:
-            others = ", ".join(sorted({c.topic for c in self._reader.connections})) or "none"
-            raise BagError(f"{self.path} has no topic of images; its topics are: {others}")
-        if name is None and len(topics) == 1:
-            return topics[0]
+            others = ", ".join(sorted({c.topic for c in self._channels()})) or "none"
+            damage = "".join(f"; {each.example}" for each in self.damage.values())
+            raise BagError(f"{self.path} has no topic of images; its topics are: {others}{damage}")
         listed = ", ".join(f"{topic.name} ({topic.count})" for topic in topics)
-        if name is None:
+        chosen = topics
+        if name is not None:
+            chosen = [topic for topic in topics if topic.name.lstrip("/") == name.lstrip("/")]
+        if not chosen:
+            raise BagError(f"{self.path} has no topic of images '{name}'; it has: {listed}")
+        if len({topic.name for topic in chosen}) > 1:
             raise BagError(f"{self.path} has several topics of images, choose one: {listed}")
-        for topic in topics:
-            if topic.name.lstrip("/") == name.lstrip("/"):
-                return topic
-        raise BagError(f"{self.path} has no topic of images '{name}'; it has: {listed}")
+        if len(chosen) > 1:
+            kinds = " and ".join(f"{topic.msgtype} ({topic.count})" for topic in chosen)
+            raise BagError(f"{self.path}: topic {chosen[0].name} is of two types: {kinds}")
+        (topic,) = chosen
+        for channel in self._channels():
+            if (channel.topic, channel.msgtype) == (topic.name, topic.msgtype):
+                _check_encoding(self.path, channel)
+        return topic
 
     def camera_info(self, topic: ImageTopic) -> Any | None:
         """The first ``sensor_msgs/CameraInfo`` beside an image topic; ``None`` without one.
@@ -136,7 +171,7 @@ class BagReader:
         """All ``sensor_msgs/CameraInfo`` beside some image topics, by time of recording.
 
         Raises:
-            BagError: where the recording is damaged.
+            BagError: when the recording cannot be read any more.
         """
         return self._messages({(camera_info_topic(topic), CAMERA_INFO) for topic in topics})
 
@@ -144,22 +179,46 @@ class BagReader:
         """Messages of some topics in the order in which they were recorded.
 
         Raises:
-            BagError: where the recording is damaged.
+            BagError: when the recording cannot be read any more.
         """
         return self._messages({(topic.name, topic.msgtype) for topic in topics})
 
+    def _channels(self) -> Iterator[Channel]:
+        for storage in self._storages:
+            yield from storage.channels.values()
+
     def _messages(self, wanted: Collection[tuple[str, str]]) -> Iterator[RecordedMessage]:
-        connections = [
-            c for c in self._reader.connections if (c.topic, c.msgtype) in wanted and c.msgcount
-        ]
-        if not connections:  # of which the library would make all that there are
-            return
-        with _readable(self.path):
-            for connection, recorded, raw in self._reader.messages(connections):
-                message = self._reader.deserialize(raw, connection.msgtype)
-                time = message.header.stamp
-                stamp = int(time.sec) * 1_000_000_000 + int(time.nanosec)
-                yield RecordedMessage(connection.topic, recorded, stamp, message, bytes(raw))
+        for part, storage in enumerate(self._storages):
+            channels = {
+                key: channel
+                for key, channel in storage.channels.items()
+                if (channel.topic, channel.msgtype) in wanted and channel.encoding == "cdr"
+            }
+            number = 0
+            with _readable(self.path):
+                for key, recorded, raw in storage.messages(set(channels)):
+                    number += 1
+                    topic = channels[key].topic
+                    try:
+                        yield self._message(channels[key], recorded, raw)
+                    except UnreadableError as error:
+                        sentence = f"{self.path}: a message on {topic} cannot be read: {error}"
+                        self._damage.add("message", (part, topic, number), sentence)
+
+    def _message(self, channel: Channel, recorded: int, raw: bytes) -> RecordedMessage:
+        if self._compressed:
+            raw = decompress(raw, "zstd")
+        try:
+            message: Any = typestore().deserialize_cdr(raw, channel.msgtype)
+        except (SerdeError, IndexError) as error:
+            raise UnreadableError(str(error)) from error
+        time = message.header.stamp
+        if not (0 <= time.sec < _LATEST_S and time.nanosec < 1_000_000_000):
+            raise UnreadableError(
+                f"its stamp is {time.sec} s and {time.nanosec} ns, which is no time"
+            )
+        stamp = int(time.sec) * 1_000_000_000 + int(time.nanosec)
+        return RecordedMessage(channel.topic, recorded, stamp, message, raw)
 
 
 def camera_info_topic(topic: ImageTopic) -> str:
@@ -171,25 +230,19 @@ def camera_info_topic(topic: ImageTopic) -> str:
     return f"{image.rpartition('/')[0]}/camera_info"
 
 
+def _check_encoding(path: Path, channel: Channel) -> None:
+    if channel.encoding != "cdr":
+        raise BagError(
+            f"{path}: topic {channel.topic} is stored as '{channel.encoding}'; ROS 2 stores cdr"
+        )
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Say which recording is meant when the library cannot read it."""
+    """Say which recording is meant when the system does not give it, or has no room for it."""
     try:
         yield
-    except (AnyReaderError, ReaderError) as error:
-        if _is_cut_off(path):
-            raise BagError(
-                f"{path} is cut off before its end, as when recording is ended by force; "
-                "'mcap recover' saves what it holds"
-            ) from error
-        raise BagError(f"{path} cannot be read: {error}") from error
-
-
-def _is_cut_off(path: Path) -> bool:
-    """Whether it is an MCAP file that begins as one and does not end as one."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        begin = file.read(len(_MCAP_MAGIC))
-        file.seek(max(0, path.stat().st_size - len(_MCAP_MAGIC)))
-        return begin == _MCAP_MAGIC != file.read()
+    except OSError as error:
+        raise BagError(f"{path} cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise BagError(f"{path} cannot be read: it needs more memory than there is") from error

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,6 +15,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from coarse_loftr_ros.bags.types import BagError, typestore
+from coarse_loftr_ros.whole_files import move_over
 
 __all__ = ["BagWriter"]
 
@@ -22,7 +26,8 @@ _FILES = {".mcap": "mcap", ".db3": "sqlite3"}
 class BagWriter:
     """Writes messages into a new recording; a context manager.
 
-    The recording appears under its name when it is complete; after an error there is none.
+    The recording appears under its name when it is complete; after an error there is none, or the
+    one that was there before.
 
     Args:
         path: ``NAME.mcap`` or ``NAME.db3`` for one file; any other name for a rosbag2 folder.
@@ -30,7 +35,8 @@ class BagWriter:
         replace: whether an existing recording of that name gives way; nothing else does.
 
     Raises:
-        BagError: when the name is taken, cannot be made, or contradicts the storage.
+        BagError: when the name is taken, cannot be made, or contradicts the storage; later, when
+            the recording cannot be written.
     """
 
     def __init__(self, path: Path, storage: str = "mcap", *, replace: bool = False) -> None:
@@ -57,7 +63,8 @@ class BagWriter:
         )
 
     def __enter__(self) -> BagWriter:
-        self._writer.open()
+        with self._written():
+            self._writer.open()
         return self
 
     def __exit__(
@@ -67,10 +74,13 @@ class BagWriter:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            self._writer.close()
             if kind is None:
-                self._publish()
+                with self._written():
+                    self._writer.close()
+                    self._publish()
         finally:
+            with suppress(OSError, sqlite3.Error):
+                self._writer.abort()  # does nothing where it was closed
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def add_topic(self, topic: str, msgtype: str) -> None:
@@ -90,18 +100,24 @@ class BagWriter:
         """
         self.add_topic(topic, message.__msgtype__)
         data = typestore().serialize_cdr(message, message.__msgtype__)
-        self._writer.write(self._connections[topic], recorded, data)
+        with self._written():
+            self._writer.write(self._connections[topic], recorded, data)
 
     def _publish(self) -> None:
         """Move the finished recording to its name."""
         made = self._folder / self.path.name
         if self._is_file:
             (made,) = (file for file in made.iterdir() if file.suffix == self.path.suffix)
-        if self.path.is_dir():
-            shutil.rmtree(self.path)
-        elif self.path.exists():
-            self.path.unlink()
-        made.rename(self.path)
+        move_over(made, self.path, aside=self._folder / "replaced")
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Say which recording cannot be written."""
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise BagError(f"{self.path} cannot be written: {reason}") from error
 
 
 def _is_recording(path: Path) -> bool:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.evaluation.pair_matcher import PairMatcher, PointMatches
+from coarse_loftr_ros.whole_files import whole_file
 
 __all__ = ["CachedMatcher", "default_folder"]
 
@@ -78,7 +79,8 @@ class CachedMatcher:
         self._folder = folder / hashlib.sha256(facts.encode()).hexdigest()[:20]
         self._folder.mkdir(parents=True, exist_ok=True)
         # For whoever looks into the folder.
-        (self._folder / "method.json").write_text(facts + "\n")
+        with whole_file(self._folder / "method.json") as new:
+            new.write_text(facts + "\n")
 
     def describe(self, image: NDArray[np.uint8]) -> _Image:
         """The image; it is described when it meets an image with which it was never matched."""
@@ -111,7 +113,5 @@ def _read(file: Path) -> PointMatches | None:
 
 def _write(file: Path, matches: PointMatches) -> None:
     """Write under another name first: two runs may share the folder, and one may be interrupted."""
-    unfinished = file.with_name(f"{file.stem}.{os.getpid()}.tmp")
-    with unfinished.open("wb") as stream:
+    with whole_file(file) as new, new.open("wb") as stream:
         np.savez(stream, **{name: getattr(matches, name) for name in _ARRAYS})
-    unfinished.replace(file)

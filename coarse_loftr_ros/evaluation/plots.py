@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coarse_loftr_ros.whole_files import whole_files
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -47,12 +49,12 @@ def draw_report(kind: str, report: dict[str, Any], folder: Path) -> list[Path]:
     import matplotlib
 
     figure = _FIGURES[kind](report)
-    folder.mkdir(parents=True, exist_ok=True)
     png, svg = (folder / f"{kind}.{suffix}" for suffix in ("png", "svg"))
-    figure.savefig(png, dpi=150)
-    # Without date and chance the same report gives the same file.
-    with matplotlib.rc_context({"svg.hashsalt": kind}):
-        figure.savefig(svg, metadata={"Date": None})
+    with whole_files(folder) as new:
+        figure.savefig(new / png.name, dpi=150)
+        # Without date and chance the same report gives the same file.
+        with matplotlib.rc_context({"svg.hashsalt": kind}):
+            figure.savefig(new / svg.name, metadata={"Date": None})
     return [png, svg]
 
 

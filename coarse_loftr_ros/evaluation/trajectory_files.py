@@ -25,6 +25,7 @@ __all__ = [
 
 _TUM_NUMBERS = 8
 _KITTI_NUMBERS = 12
+_FARTHEST = 1e12  # metres
 
 
 def tum_text(trajectory: Trajectory) -> str:
@@ -82,16 +83,12 @@ def read_poses(path: Path) -> tuple[list[int | None] | None, list[Pose]]:
     try:
         if counts == {_TUM_NUMBERS}:
             times = parse_times([line[0] for line in lines], "its first column")
-            return times, [_tum_pose([float(word) for word in line[1:]]) for line in lines]
+            return times, [_tum_pose(_numbers(line[1:])) for line in lines]
         if counts == {_KITTI_NUMBERS}:
-            rows = ([float(word) for word in line] for line in lines)
-            return None, [_pose(np.array(row).reshape(3, 4)) for row in rows]
+            return None, [_pose(np.array(_numbers(line)).reshape(3, 4)) for line in lines]
         if counts == {3, 4} and len(lines) % 5 == 0:
             blocks = (lines[k + 1 : k + 5] for k in range(0, len(lines), 5))
-            return None, [
-                _pose(np.array([[float(word) for word in line] for line in block]))
-                for block in blocks
-            ]
+            return None, [_pose(np.array([_numbers(line) for line in block])) for block in blocks]
     except ValueError as error:
         raise ValueError(f"{path} is no trajectory: {error}") from error
     raise ValueError(
@@ -104,6 +101,15 @@ def _lines(path: Path) -> list[list[str]]:
     """The words of each line that is neither empty nor a comment."""
     words = (line.split() for line in path.read_text(errors="replace").splitlines())
     return [line for line in words if line and not line[0].startswith("#")]
+
+
+def _numbers(words: Sequence[str]) -> list[float]:
+    """Values of a pose; what is not finite or far beyond any path has no place in one."""
+    values = [float(word) for word in words]
+    for word, value in zip(words, values, strict=True):
+        if not abs(value) < _FARTHEST:
+            raise ValueError(f"'{word}' is no part of a pose")
+    return values
 
 
 def _tum_pose(values: list[float]) -> Pose:

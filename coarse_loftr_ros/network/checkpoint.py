@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from coarse_loftr_ros.network.matcher_net import MatcherConfig, MatcherNet
+from coarse_loftr_ros.whole_files import whole_file
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_network", "save_checkpoint"]
 
@@ -36,18 +37,15 @@ def save_checkpoint(
     path: Path, net: MatcherNet, step: int, training: dict[str, Any] | None = None
 ) -> None:
     """Write a checkpoint in one move: a reader sees the old file or the new one, never half."""
-    temporary = path.with_suffix(path.suffix + ".tmp")
-    torch.save(
-        {
-            "format": _FORMAT,
-            "config": net.config.to_dict(),
-            "weights": net.state_dict(),
-            "step": step,
-            "training": training,
-        },
-        temporary,
-    )
-    temporary.replace(path)
+    content = {
+        "format": _FORMAT,
+        "config": net.config.to_dict(),
+        "weights": net.state_dict(),
+        "step": step,
+        "training": training,
+    }
+    with whole_file(path) as new:
+        torch.save(content, new)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -53,6 +53,7 @@ def restore_network(model: ModelFiles) -> MatcherNet:
             those of that network.
     """
     import onnx
+    from google.protobuf.message import DecodeError
     from onnx import numpy_helper
 
     facts = json.loads((model.encode.parent / "model.json").read_text())
@@ -64,7 +65,10 @@ def restore_network(model: ModelFiles) -> MatcherNet:
     net = MatcherNet(MatcherConfig.from_dict(facts["network"])).eval()
     weights: dict[str, Tensor] = {"log_fine_scale": torch.tensor(math.log(facts["fine_scale"]))}
     for path in (model.encode, model.match):
-        graph = onnx.load(path).graph
+        try:
+            graph = onnx.load(path).graph
+        except DecodeError as error:
+            raise ValueError(f"{path} is no ONNX graph: {error}") from error
         held = {
             one.name: torch.from_numpy(numpy_helper.to_array(one).copy())
             for one in graph.initializer

@@ -69,9 +69,9 @@ PARAMETERS = table(
     Parameter(
         "network_pixels",
         0,
-        "Pixels of the image that the network sees; larger images are reduced to about this, "
-        "keeping their shape. 0 takes what the model was made for: 143360 (448x320) fast, 196608 "
-        "(512x384) accurate.",
+        "Pixels of the image that the network sees; larger images are reduced to about this, and "
+        "to at most 2048 px a side, keeping their shape. 0 takes what the model was made for: "
+        "143360 (448x320) fast, 196608 (512x384) accurate.",
         unit="px",
         low=0,
         high=4194304,

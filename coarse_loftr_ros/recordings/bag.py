@@ -68,6 +68,8 @@ class BagSource:
 
         with _as_recording_error():
             yield from decoded(self._in_order(), self.report, camera)
+            for kind, damaged in self._reader.damage.items():
+                self.report.reject(kind, str(self._reader.path), damaged.example, damaged.count)
 
     def calibrations(self) -> list[Calibration]:
         """See ``Source``: the first good ``camera_info`` of each topic."""

@@ -47,13 +47,14 @@ class InputReport:
         self.notices: list[str] = []
         self._on_notice = on_notice
 
-    def reject(self, cause: str, name: str, reason: str) -> None:
-        """Count one image that takes no part.
+    def reject(self, cause: str, name: str, reason: str, count: int = 1) -> None:
+        """Count images that take no part.
 
         Args:
             cause: a short name for counting.
             name: of the image.
             reason: in words.
+            count: how many they are, where only the first has a name.
 
         Raises:
             RecordingError: when strict.
@@ -62,7 +63,7 @@ class InputReport:
         if self.strict:
             raise RecordingError(sentence)
         entry = self.rejected.setdefault(cause, Rejected(0, sentence))
-        entry.count += 1
+        entry.count += count
         if len(entry.names) < _NAMES:
             entry.names.append(name)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from coarse_loftr_ros.tools.errors import as_user_error
 from coarse_loftr_ros.tools.measuring import progress_bar
+from coarse_loftr_ros.whole_files import whole_file
 
 __all__ = ["add_parser", "run"]
 
@@ -63,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
         description = args.model / "model.json"
         facts = json.loads(description.read_text())
         facts["calibration"] = curve
-        description.write_text(json.dumps(facts, indent=2) + "\n")
+        with whole_file(description) as new:
+            new.write_text(json.dumps(facts, indent=2) + "\n")
     for confidence, right in curve:
         print(f"{confidence:.3f} -> {right:.3f}")
     print(f"written: {description}")

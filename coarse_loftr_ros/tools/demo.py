@@ -78,8 +78,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--rate is {args.rate}; it must be above 0 and at most 120")
     from coarse_loftr_ros.bags.types import BagError
 
-    with writing(args.output / "node.log"):
-        (args.output / "node.log").touch()
+    with writing(args.output / "node.log") as log:
+        log.touch()
     with as_user_error(BagError):
         if args.bag is not None:
             return _demonstrate(args, args.bag, None)

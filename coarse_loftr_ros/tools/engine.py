@@ -149,14 +149,10 @@ def _build(args: argparse.Namespace) -> int:
 
 def _network_size(model: ModelFiles, args: argparse.Namespace) -> NetworkSize:
     from coarse_loftr_ros.pipeline import PipelineSettings
-    from coarse_loftr_ros.preprocessing import network_size
 
     with as_user_error(ValueError):
         PipelineSettings(model=model, network_pixels=args.network_pixels)
-    if model.size is not None:
-        return model.size
-    pixels = args.network_pixels or model.network_pixels
-    return network_size(*args.image_size, pixels, model.size_multiple)
+    return model.network_size(*args.image_size, args.network_pixels)
 
 
 def _entries(args: argparse.Namespace) -> list[CachedEngine]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from coarse_loftr_ros.whole_files import whole_file
+
 __all__ = ["UserError", "as_user_error", "writing"]
 
 
@@ -30,11 +32,15 @@ def as_user_error(*kinds: type[Exception]) -> Iterator[None]:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[Path]:
     """Make the folder that a file goes to, and say which file cannot be written.
 
     Args:
-        path: of the file, written inside the block.
+        path: of the file.
+
+    Yields:
+        What to write inside the block instead, with the same ending: it takes the file's name
+        when the block ends without an error.
 
     Raises:
         UserError: when the folder or the file cannot be written.
@@ -46,6 +52,7 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
     try:
-        yield
+        with whole_file(path) as new:
+            yield new
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 from coarse_loftr_ros.tools.options import size
 from coarse_loftr_ros.tools.train import require_torch
+from coarse_loftr_ros.whole_files import whole_files
 
 if TYPE_CHECKING:
     from coarse_loftr_ros.network.matcher_net import MatcherNet
@@ -67,18 +68,18 @@ def run(args: argparse.Namespace) -> int:
     except (ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(f"{args.checkpoint} is no checkpoint of this project: {reason}") from error
-    with as_user_error(ValueError, OSError):
-        name = args.name or args.folder.resolve().name
-        export_model(net, args.folder, name, args.size, args.network_pixels)
+    name = args.name or args.folder.resolve().name
     worst = 0.0
-    for checked in [args.size] if args.size else _CHECKED_SIZES:
-        difference = _largest_difference(net, args.folder, checked)
-        worst = max(worst, difference)
-        print(f"{checked[0]}x{checked[1]}: largest difference from PyTorch {difference:.2g}")
+    with as_user_error(ValueError, OSError), whole_files(args.folder) as new:
+        export_model(net, new, name, args.size, args.network_pixels)
+        for checked in [args.size] if args.size else _CHECKED_SIZES:
+            difference = _largest_difference(net, new, checked)
+            worst = max(worst, difference)
+            print(f"{checked[0]}x{checked[1]}: largest difference from PyTorch {difference:.2g}")
+    print(f"written: {args.folder}")
     if worst > _TOLERANCE:
         print(f"the exported graphs differ by {worst:.2g}, more than {_TOLERANCE:g}")
         return 1
-    print(f"written: {args.folder}")
     return 0
 
 

@@ -57,5 +57,5 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
         UserError: when OpenCV does not know the format or the file cannot be written.
     """
     check_image_name(path)
-    with writing(path):
-        path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
+    with writing(path) as new:
+        new.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())

@@ -45,5 +45,5 @@ def write_json(report: dict[str, Any], path: Path | None) -> None:
     if path is None:
         sys.stdout.write(text)
         return
-    with writing(path):
-        path.write_text(text)
+    with writing(path) as new:
+        new.write_text(text)

@@ -128,5 +128,5 @@ def write_report(path: Path | None, report: dict[str, Any]) -> None:
 
     if path is None:
         return
-    with writing(path):
-        path.write_text(json_text(report) + "\n")
+    with writing(path) as new:
+        new.write_text(json_text(report) + "\n")

@@ -212,8 +212,8 @@ def _write(args: argparse.Namespace, found: OdometryRun) -> None:
         return
     texts = tum_text(found.trajectory), kitti_text(found.trajectory)
     for path, text in zip(_outputs(args), texts, strict=False):
-        with writing(path):
-            path.write_text(text)
+        with writing(path) as new:
+            new.write_text(text)
 
 
 def _check_plot_name(path: Path) -> None:
@@ -229,8 +229,8 @@ def _plot(path: Path, found: OdometryRun, truth: Trajectory | None, report: Path
     from coarse_loftr_ros.evaluation.path_plot import draw_path
 
     scale = report.errors.scale if report.errors else 1.0
-    with writing(path):
-        draw_path(path, found, truth, scale)
+    with writing(path) as new:
+        draw_path(new, found, truth, scale)
 
 
 def _write_json(args: argparse.Namespace, mode: str, report: PathReport, source: Source) -> None:

@@ -66,8 +66,8 @@ def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2)
         type=int,
         default=0,
         metavar="PX",
-        help="pixels of the image that the network sees; larger images are reduced to about this "
-        "(default: 0, what the model was made for)",
+        help="pixels of the image that the network sees; larger images are reduced to about this, "
+        "and to at most 2048 px a side (default: 0, what the model was made for)",
     )
     group.add_argument(
         "--threshold",

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.tools import evaluate
-from coarse_loftr_ros.tools.errors import UserError, as_user_error, writing
+from coarse_loftr_ros.tools.errors import UserError, as_user_error
 from coarse_loftr_ros.tools.measuring import progress_bar
+from coarse_loftr_ros.whole_files import whole_files
 
 if TYPE_CHECKING:
     from coarse_loftr_ros.backends.base import ModelFiles
@@ -102,34 +103,33 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             f"quantising needs {error.name} ({error}); pip install onnx 'onnxruntime>=1.20'"
         ) from error
-    with writing((args.output or model.encode.parent) / "model.json"):
-        folder = _write(model, graph, len(images), args.output)
+    folder = args.output or model.encode.parent
+    with as_user_error(OSError), whole_files(folder) as new:
+        _write(
+            new, model, graph, len(images), copied=folder.resolve() != model.encode.parent.resolve()
+        )
     share = len(graph) / model.encode.stat().st_size
     photographs = "1 photograph" if len(images) == 1 else f"{len(images)} photographs"
     print(f"written: {folder}, {photographs}, encoder {100 * share:.0f} % of its size")
     return evaluate.run(_measuring(args, folder)) if args.pairs else 0
 
 
-def _write(model: ModelFiles, graph: bytes, samples: int, output: Path | None) -> Path:
-    """Add the graph to the model's folder, or to a copy of it."""
+def _write(new: Path, model: ModelFiles, graph: bytes, samples: int, copied: bool) -> None:
+    """Write what the graph adds to a model, and the model's own graphs where it is copied."""
     import hashlib
     import json
 
     from coarse_loftr_ros.backends.base import INT8_GRAPH
     from coarse_loftr_ros.quantisation.int8 import PERCENTILE
 
-    source = model.encode.parent
-    folder = output or source
-    if folder.resolve() != source.resolve():
-        folder.mkdir(parents=True, exist_ok=True)
+    if copied:
         for file in (model.encode, model.match):
-            shutil.copyfile(file, folder / file.name)
-    facts = json.loads((source / "model.json").read_text())
+            shutil.copyfile(file, new / file.name)
+    facts = json.loads((model.encode.parent / "model.json").read_text())
     facts["sha256"][INT8_GRAPH] = hashlib.sha256(graph).hexdigest()
     facts["int8"] = {"samples": samples, "percentile": PERCENTILE}
-    (folder / INT8_GRAPH).write_bytes(graph)
-    (folder / "model.json").write_text(json.dumps(facts, indent=2) + "\n")
-    return folder
+    (new / INT8_GRAPH).write_bytes(graph)
+    (new / "model.json").write_text(json.dumps(facts, indent=2) + "\n")
 
 
 def _measuring(args: argparse.Namespace, model: Path | str) -> argparse.Namespace:

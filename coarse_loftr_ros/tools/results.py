@@ -9,6 +9,7 @@ from typing import Any
 
 from coarse_loftr_ros.tools import evaluate
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
+from coarse_loftr_ros.whole_files import whole_file
 
 __all__ = ["add_parser", "run"]
 
@@ -97,6 +98,7 @@ def _tables(args: argparse.Namespace) -> int:
             before = document.read_text()
             after = fill(before, args.figures)
             if after != before:
-                document.write_text(after)
+                with whole_file(document) as new:
+                    new.write_text(after)
         print(f"{document}: {'written' if after != before else 'nothing new'}")
     return 0

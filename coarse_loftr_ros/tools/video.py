@@ -41,19 +41,30 @@ def write_video(
             f"needs {_SMALLEST_PX}x{_SMALLEST_PX} or more"
         )
     for each in dict.fromkeys((path, path.with_suffix(".avi"))):
-        # OpenCV does not say why it cannot write, but the system does.
-        with writing(each), each.open("ab"):
-            pass
-        code = cv2.VideoWriter_fourcc(*_FORMATS[each.suffix.lower()])
-        writer = cv2.VideoWriter(str(each), code, rate, size)
-        if writer.isOpened():
-            try:
-                for picture in pictures:
-                    writer.write(picture)
-            finally:  # what was written until an error is a video, too
-                writer.release()
-            return each
-        writer.release()
-        if each.stat().st_size == 0:
-            each.unlink()
+        stopped: BaseException | None = None
+        try:
+            with writing(each) as new:
+                # OpenCV does not say why it cannot write, but the system does.
+                new.touch()
+                writer = cv2.VideoWriter(
+                    str(new), cv2.VideoWriter_fourcc(*_FORMATS[each.suffix.lower()]), rate, size
+                )
+                if not writer.isOpened():
+                    raise _UnknownFormatError
+                try:
+                    for picture in pictures:
+                        writer.write(picture)
+                except (KeyboardInterrupt, UserError) as error:
+                    stopped = error  # what was written until then is a video, too
+                finally:
+                    writer.release()
+        except _UnknownFormatError:
+            continue
+        if stopped is not None:
+            raise stopped
+        return each
     raise UserError(f"OpenCV can write neither {path} nor Motion JPEG (.avi)")
+
+
+class _UnknownFormatError(Exception):
+    """OpenCV was built without an encoder."""

@@ -12,6 +12,7 @@ import cv2
 from coarse_loftr_ros.training.curves import Curve, plot
 from coarse_loftr_ros.training.pictures import GOOD_PX, MOST_SHOWN_PX
 from coarse_loftr_ros.training.run_folder import RunFolder
+from coarse_loftr_ros.whole_files import whole_file
 
 __all__ = ["write_report"]
 
@@ -103,7 +104,8 @@ def write_report(folder: RunFolder) -> Path:
         f"<title>Training run {name}</title><style>{_STYLE}</style></head>"
         f"<body><main>{''.join(sections)}</main></body></html>\n"
     )
-    folder.report.write_text(html)
+    with whole_file(folder.report) as new:
+        new.write_text(html)
     return folder.report
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros import __version__
 from coarse_loftr_ros.training.settings import TrainingSettings, write_yaml
+from coarse_loftr_ros.whole_files import whole_file
 
 __all__ = ["RunFolder"]
 
@@ -61,7 +62,8 @@ class RunFolder:
         for name in ("training.jsonl", "figures.jsonl"):
             kept = [line for line in self.lines(name) if line["step"] <= step]
             text = "".join(json.dumps(line) + "\n" for line in kept)
-            (self.path / name).write_text(text)
+            with whole_file(self.path / name) as new:
+                new.write_text(text)
 
     def log(self, name: str, figures: dict[str, float]) -> None:
         """Add a line to ``training.jsonl`` or ``figures.jsonl``; what is not finite is null."""
@@ -92,7 +94,8 @@ class RunFolder:
         return json.loads(path.read_text()) if path.exists() else {}
 
     def _write(self, name: str, values: dict[str, Any]) -> None:
-        (self.path / name).write_text(json.dumps(values, indent=2) + "\n")
+        with whole_file(self.path / name) as new:
+            new.write_text(json.dumps(values, indent=2) + "\n")
 
 
 def environment() -> dict[str, Any]:

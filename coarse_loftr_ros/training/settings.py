@@ -9,6 +9,7 @@ from typing import Any
 from coarse_loftr_ros.network.matcher_net import SIZE_MULTIPLE, MatcherConfig
 from coarse_loftr_ros.training.plain_values import from_plain, to_plain
 from coarse_loftr_ros.training.recipes import SceneMix
+from coarse_loftr_ros.whole_files import whole_file
 
 __all__ = [
     "DistillationSettings",
@@ -223,7 +224,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     try:
         values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path} holds no keys and values")
@@ -236,7 +237,8 @@ def write_yaml(path: Path, settings: TrainingSettings) -> None:
 
     values = to_plain(settings)
     del values["output"]
-    path.write_text(yaml.safe_dump(values, sort_keys=False, default_flow_style=None))
+    with whole_file(path) as new:
+        new.write_text(yaml.safe_dump(values, sort_keys=False, default_flow_style=None))
 
 
 def make_settings(values: dict[str, Any], output: Path) -> TrainingSettings:

@@ -177,6 +177,36 @@ def test_a_model_of_fixed_size_takes_only_that_size(copied_model):
         model.check_size(SIZE)
 
 
+def test_a_size_beyond_the_network_s_positions_is_refused():
+    model = ModelFiles.load()
+    with pytest.raises(BackendError, match="2560x400: both sides must be"):
+        model.check_size(NetworkSize(2560, 400))
+    with pytest.raises(BackendError, match="2560x320: both sides must be at most 2048 px"):
+        model.check_size(NetworkSize(2560, 320))
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [
+        ("size_multiple", 0),
+        ("coarse_stride", "16"),
+        ("fine_scale", float("nan")),
+        ("network_pixels", 1e300),
+        ("size", [640]),
+        ("size", [640, -480]),
+        ("sha256", {"/dev/zero": "0"}),
+        ("sha256", {}),
+        ("calibration", "rising"),
+    ],
+)
+def test_facts_that_cannot_be_are_refused_by_name(copied_model, fact, value):
+    facts = json.loads((copied_model / "model.json").read_text())
+    facts[fact] = value
+    (copied_model / "model.json").write_text(json.dumps(facts))
+    with pytest.raises(BackendError, match=r"model\.json cannot be used"):
+        ModelFiles.load(copied_model)
+
+
 @pytest.mark.parametrize("name", SHIPPED_MODELS)
 def test_the_models_of_the_package_are_loaded_by_name(name):
     assert ModelFiles.load(name).encode.parent.name == name

@@ -1,5 +1,6 @@
 """What is written into a recording is what is read from it, by us and by ROS."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -235,16 +236,29 @@ def test_what_is_no_recording_is_never_replaced(tmp_path: Path) -> None:
     assert (path / "metadata.yaml").is_file()
 
 
-def test_a_recording_that_was_cut_off_says_how_to_save_it(tmp_path: Path) -> None:
-    whole = two_cameras(tmp_path / "whole.mcap").read_bytes()
-    for size in (50, len(whole) // 2, len(whole) - 1):
-        (tmp_path / "half.mcap").write_bytes(whole[:size])
-        with pytest.raises(BagError, match=r"half\.mcap is cut off.*mcap recover"):
-            BagReader(tmp_path / "half.mcap")
-
-
 def test_a_recording_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), BagWriter(tmp_path / "half.mcap") as writer:
         writer.write("/image", 1, image_message(frame(1)))
         _ = 1 / 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_full_disk_costs_the_new_recording_and_not_the_old_one(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    with BagWriter(path) as writer:
+        writer.write("/image", 1, image_message(frame(1)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with (
+            pytest.raises(BagError, match="cannot be written"),
+            BagWriter(path, replace=True) as writer,
+        ):
+            for k in range(99):
+                writer.write("/image", k, image_message(frame(k, 200, 100)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == [path]
+    with BagReader(path) as reader:
+        assert reader.choose().count == 1

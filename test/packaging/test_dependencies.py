@@ -14,13 +14,19 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "coarse_loftr_ros"
 
 # How package indexes call what Python imports under another name.
-PIP_NAME = {"cv2": "opencv-python-headless", "google": "protobuf", "yaml": "pyyaml"}
+PIP_NAME = {
+    "backports": "backports.zstd",
+    "cv2": "opencv-python-headless",
+    "google": "protobuf",
+    "ruamel": "ruamel.yaml",
+    "yaml": "pyyaml",
+}
 ROSDEP_NAME = {"cv2": "python3-opencv", "numpy": "python3-numpy", "tqdm": "python3-tqdm"}
 
 ROS = {"rclpy", "ament_index_python", "cv_bridge", "launch", "launch_ros", "tf2_ros"}
 ROS_INTERFACES = ("_msgs", "_srvs", "_interfaces")
-# On no package index: of a ROS distribution alone, or of this repository.
-NOT_ON_PYPI = {"cv_bridge", "launch", "launch_ros", "tf2_ros", "coarse_loftr_msgs"}
+# On no package index: of a ROS distribution alone, of this repository, or of Python 3.14.
+NOT_ON_PYPI = {"cv_bridge", "launch", "launch_ros", "tf2_ros", "coarse_loftr_msgs", "compression"}
 
 # What needs more than the base install to be imported: ROS, PyTorch, or a runtime. The file of a
 # runtime is imported by name, once the runtime is known to be there.

@@ -145,7 +145,10 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(run_engine, folder):
         ),
         (("build", "--optimisation-level", "6"), "optimisation_level is 6; it must be 0 to 5"),
         (("build", "--workspace", "0"), "workspace_mib is 0; it must be at least 1"),
-        (("build", "--network-pixels", "-4"), "network_pixels is -4; it must be 0 or at least"),
+        (
+            ("build", "--network-pixels", "-4"),
+            "network_pixels is -4; it must be 0, or 4096 to 4194304",
+        ),
         (("build", "--image-size", "big"), "'big' is no size; write it as 640x480"),
         (("build", "--image-size", "640x0"), "'640x0': both sides must be 1 to 16384 px"),
         (("build", "--image-size", "100000x480"), "'100000x480': both sides must be 1 to 16384 px"),

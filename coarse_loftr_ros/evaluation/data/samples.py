@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.backends.base import ModelFiles
 from coarse_loftr_ros.evaluation.data.random_homographies import find_photographs
 from coarse_loftr_ros.evaluation.data.split import held_out
-from coarse_loftr_ros.preprocessing import ImageMap, NetworkSize, network_size
+from coarse_loftr_ros.preprocessing import ImageMap, NetworkSize
 from coarse_loftr_ros.recordings.image_files import read_grey
 
 __all__ = ["SampleImages"]
@@ -57,8 +57,5 @@ class SampleImages:
         return reduced[None, None].astype(np.float32) / 255
 
     def _size(self, index: int, width: int, height: int) -> NetworkSize:
-        model = self._model
-        if model.size is not None:
-            return model.size
-        pixels = int(model.network_pixels * _AREAS[index % len(_AREAS)])
-        return network_size(width, height, pixels, model.size_multiple)
+        pixels = int(self._model.network_pixels * _AREAS[index % len(_AREAS)])
+        return self._model.network_size(width, height, pixels)
