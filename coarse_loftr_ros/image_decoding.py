@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros import jpeg_size
+
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
 
@@ -234,6 +236,13 @@ def _check_end(data: NDArray[np.uint8], form: str) -> None:
         # scan is the image's own end and not that of a thumbnail.
         whole = data.tobytes()
         complete = whole.rfind(b"\xff\xd9") > whole.rfind(b"\xff\xda") > 0
+        size = jpeg_size.size_of(whole)
+        if size is not None and not jpeg_size.fits(size, len(whole)):
+            raise ImageError(
+                "compressed",
+                f"compressed image ({form!r}) says that it is {size[0]}x{size[1]}; its "
+                f"{len(whole)} bytes cannot hold that",
+            )
     elif head == b"\x89PNG\r\n\x1a\n":
         complete = b"IEND" in data[-64:].tobytes()
     else:
