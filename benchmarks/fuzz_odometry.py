@@ -34,6 +34,7 @@ class _Correspondences(Target):
     def _start(self, namespace: str) -> tuple[NodeProcess, OdometryClient]:
         process = OdometryProcess(
             namespace, f"mode:={self.mode}", "queue_depth:=200", "diagnostics_period:=0.5",
+            "path.max_poses:=100",
             *self.parameters,
         )  # fmt: skip
         self.index = 0

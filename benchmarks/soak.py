@@ -53,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"image_transport:={'compressed' if options.compressed else 'raw'}",
         "image_reliability:=reliable",
     )  # fmt: skip
-    odometry = OdometryProcess(NAMESPACE) if options.mode == "stereo" else None
+    # The path that it keeps is full before the warm-up ends, so that it is not taken for a leak.
+    odometry = (
+        OdometryProcess(NAMESPACE, "path.max_poses:=100") if options.mode == "stereo" else None
+    )
     camera = Camera(options, matcher, odometry)
     rows = []
     try:

@@ -44,7 +44,7 @@ def test_images_of_one_colour_fit_into_their_few_bytes(level, progressive, quali
 def test_a_size_that_the_bytes_cannot_hold_is_refused_before_memory_is_taken():
     data = claiming(jpeg(np.full((48, 64), 100, np.uint8)), 30000, 30000)
     message = SimpleNamespace(data=data, format="jpeg")
-    with pytest.raises(ImageError, match="says that it is 30000x30000; its .* bytes cannot hold"):
+    with pytest.raises(ImageError, match="says that it is 30000x30000"):
         decode_compressed(message)
 
 
