@@ -10,7 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 
 from coarse_loftr_msgs.msg import HomographyStamped
 
-__all__ = ["Ledger", "not_finite"]
+__all__ = ["Ledger", "not_finite", "tracebacks"]
 
 
 def not_finite(message: object) -> list[str]:
@@ -34,6 +34,17 @@ def _not_finite(value: object, name: str) -> Iterator[str]:
             yield name
     elif not isinstance(value, (str, bytes, int)) and not np.isfinite(np.asarray(value)).all():
         yield name
+
+
+def tracebacks(output: str) -> list[str]:
+    """The errors of all tracebacks in what a process printed, each once."""
+    lines = iter(output.splitlines())
+    errors = [
+        next((line for line in lines if line and not line.startswith(" ")), "of unknown cause")
+        for line in lines
+        if line.endswith("Traceback (most recent call last):")
+    ]
+    return [*dict.fromkeys(errors)]
 
 
 class Ledger:

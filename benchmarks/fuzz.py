@@ -19,6 +19,7 @@ from pathlib import Path
 
 # First, for it makes the harness of the tests importable.
 import harness  # noqa: F401  # isort: split
+from answers import tracebacks
 from fuzz_matchers import CameraInfos, CompressedImages, Images
 from fuzz_odometry import MonoCorrespondences, PlanarCorrespondences, StereoCorrespondences
 from fuzz_target import BATCH, Target
@@ -102,9 +103,7 @@ def row(target: Target, alive: bool, since: float) -> Row:
     """What became of a target."""
     trend = target.vital_signs.trend(since)
     faults = [*target.faults, *(trend.faults if alive else ())]
-    tracebacks = target.process.output.count("Traceback (most recent call last)")
-    if tracebacks:
-        faults.append(f"{tracebacks} tracebacks were printed")
+    faults += [f"traceback: {error}" for error in tracebacks(target.process.output)]
     return Row(
         target.kind,
         target.sent,

@@ -19,6 +19,7 @@ from pathlib import Path
 
 # First, for it makes the harness of the tests importable.
 import harness  # noqa: F401  # isort: split
+from answers import tracebacks
 from disturbances import DISTURBANCES, OF_STEREO
 from odometry_harness import OdometryProcess
 from reliability_table import Row, print_report
@@ -117,9 +118,7 @@ def row(camera: Camera, index: int, fault: str, since: float, slowest: float) ->
             faults.append(fault.splitlines()[0])
     if not process.running:
         faults.append("died: " + " | ".join(process.output.strip().splitlines()[-3:]))
-    tracebacks = process.output.count("Traceback (most recent call last)")
-    if tracebacks:
-        faults.append(f"{tracebacks} tracebacks were printed")
+    faults += [f"traceback: {error}" for error in tracebacks(process.output)]
     return Row(
         process.name,
         len(camera.sent),
