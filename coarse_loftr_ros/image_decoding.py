@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros import jpeg_size
 from coarse_loftr_ros.image_ends import PNG_MAGIC, jpeg_is_whole, png_is_whole
 
 if TYPE_CHECKING:
@@ -251,6 +252,13 @@ def _check_end(data: NDArray[np.uint8], name: str) -> None:
     head = data[:8].tobytes()
     if head.startswith(b"\xff\xd8"):
         whole = jpeg_is_whole(data)
+        size = jpeg_size.size_of(data.tobytes())
+        if size is not None and not jpeg_size.fits(size, data.size):
+            raise ImageError(
+                "compressed",
+                f"{name} says that it is {size[0]}x{size[1]}; its {data.size} bytes cannot hold "
+                "that",
+            )
     elif head == PNG_MAGIC:
         whole = png_is_whole(data)
     else:
