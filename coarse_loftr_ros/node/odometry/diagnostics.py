@@ -11,6 +11,8 @@ from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 
 __all__ = ["odometry_status"]
 
+_UNITS = "a unit of their own, not metres"
+
 
 def odometry_status(
     node: str,
@@ -35,6 +37,7 @@ def odometry_status(
         values["without stereo matches"] = snapshot.counts.get("without stereo matches", 0)
     if mode == "planar":
         values["ranges out of limits"] = snapshot.counts.get("ranges out of limits", 0)
+    values["linear velocity not measured"] = snapshot.counts.get("linear velocity not measured", 0)
     values |= counts_and_times(snapshot)
     level, message = DiagnosticStatus.OK, "waiting for correspondences"
     estimate = snapshot.latest
@@ -45,9 +48,13 @@ def odometry_status(
         values["matches"] = estimate.matches
         values["landmarks"] = estimate.landmarks
         values["inliers"] = estimate.inliers
-        values["position deviation (m)"] = f"{np.linalg.norm(deviation[:3]):.3f}"
+        values["lengths"] = "metres" if estimate.metric else _UNITS
+        unit = "m" if estimate.metric else "units"
+        values[f"position deviation ({unit})"] = f"{np.linalg.norm(deviation[:3]):.3f}"
         values["attitude deviation (rad)"] = f"{np.linalg.norm(deviation[3:]):.4f}"
         level, message = judged_message(snapshot, since, estimate.reason)
+        if not estimate.metric:
+            message = f"{message}; lengths are in {_UNITS}"
         restarts = _restarts(snapshot, since)
         if restarts:
             level = DiagnosticStatus.WARN
