@@ -11,7 +11,7 @@ from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 
 __all__ = ["odometry_status"]
 
-_UNITS = "a unit of their own, not metres"
+_UNITS = "in a unit of their own, not metres"
 
 
 def odometry_status(
@@ -54,7 +54,7 @@ def odometry_status(
         values["attitude deviation (rad)"] = f"{np.linalg.norm(deviation[3:]):.4f}"
         level, message = judged_message(snapshot, since, estimate.reason)
         if not estimate.metric:
-            message = f"{message}; lengths are in {_UNITS}"
+            message = f"{message}; lengths are {_UNITS}"
         restarts = _restarts(snapshot, since)
         if restarts:
             level = DiagnosticStatus.WARN
