@@ -51,7 +51,13 @@ class ConstantVelocityFilter:
         """In the robot's axes, float64 [3], m/s."""
         return self.state[3:]
 
-    def sigmas(self, position: NDArray[np.float64], velocity: NDArray[np.float64]) -> float:
-        """The largest error of a coordinate, in the filter's own standard deviations."""
-        error = self.state - np.concatenate([position, velocity])
-        return float(np.max(np.abs(error) / np.sqrt(np.diag(self.covariance) + 1e-12)))
+    def within_three_sigmas(self, ahead: float, speed: float) -> bool:
+        """Whether a robot on its x axis is where the filter thinks, as sure as it thinks.
+
+        The speed ahead within three of its standard deviations, and all six numbers together within
+        what is as likely for six (99.73 %).
+        """
+        error = self.state - np.array([ahead, 0.0, 0.0, speed, 0.0, 0.0])
+        covariance = self.covariance + 1e-9 * np.eye(6)  # the first position is exact
+        together = float(error @ np.linalg.solve(covariance, error))
+        return abs(error[3]) < 3.0 * np.sqrt(covariance[3, 3]) and together < 20.06

@@ -99,37 +99,44 @@ def dark(image: int) -> bool:
     return SEEN <= image < SEEN + DARK
 
 
-def frame(render: Callable[..., NDArray[np.uint8]], image: int, *eye: float) -> Frame:
-    """An image of a robot that drives at a constant speed; black in the black-out."""
-    picture = render(SPEED * PERIOD_S * image, *eye)
-    if dark(image):
-        picture = np.zeros_like(picture)
-    return Frame(picture, START_NS + round(image * PERIOD_S * 1e9), "left")
+def matched(
+    policy: ReferencePolicy, render: Callable[..., NDArray[np.uint8]], ahead: NDArray[np.float64]
+) -> list[Seen]:
+    """What the matcher says of each image of a drive; in the black-out they are black.
 
-
-def matched(policy: ReferencePolicy, render: Callable[..., NDArray[np.uint8]]) -> list[Seen]:
-    """What the matcher says of each image of the drive."""
+    Args:
+        policy: of references.
+        render: the image of a camera that is so far ahead.
+        ahead: where the camera is at each image, metres.
+    """
     pipeline = Pipeline(PipelineSettings(threads=1), MatchSettings(), policy, (WIDTH, HEIGHT))
     found = []
-    for image in range(SEEN + DARK + AFTER):
+    for image, at in enumerate(ahead):
+        eyes = (
+            [render(at, shift) for shift in (0.0, BASELINE_M)] if render is street else [floor(at)]
+        )
+        stamp = START_NS + round(image * PERIOD_S * 1e9)
+        frames = [Frame(eye * np.uint8(not dark(image)), stamp, "left") for eye in eyes]
         if render is street:
-            eyes = (frame(street, image, eye) for eye in (0.0, BASELINE_M))
-            result = pipeline.process_stereo(*eyes, rectified=True)
+            result = pipeline.process_stereo(*frames, rectified=True)
             temporal, across = result.temporal, correspondences_message(result.across)
         else:
-            temporal, across = pipeline.process(frame(render, image)), None
+            temporal, across = pipeline.process(*frames), None
         found.append(Seen(temporal and correspondences_message(temporal), across))
     return found
 
 
+CONSTANT = SPEED * PERIOD_S * np.arange(SEEN + DARK + AFTER)
+
+
 @pytest.fixture(scope="module", params=[Consecutive, Keyframe])
 def along_the_street(request) -> list[Seen]:
-    return matched(request.param(), street)
+    return matched(request.param(), street, CONSTANT)
 
 
 @pytest.fixture(scope="module", params=[Consecutive, Keyframe])
 def over_the_floor(request) -> list[Seen]:
-    return matched(request.param(), floor)
+    return matched(request.param(), floor, CONSTANT)
 
 
 def follow(mode: str, images: list[Seen]) -> None:
@@ -140,15 +147,14 @@ def follow(mode: str, images: list[Seen]) -> None:
     assert len(robot.said) == len(images)
     for image, (odometry, relative) in enumerate(robot.said):
         filter_.take(odometry)
-        ahead, speed = SPEED * PERIOD_S * image, np.array([SPEED, 0.0, 0.0])
-        assert filter_.sigmas(np.array([ahead, 0.0, 0.0]), speed) < 3.0, image
+        assert filter_.within_three_sigmas(CONSTANT[image], SPEED), image
         # The first image after the black-out is matched with a black one.
         measured = image > 0 and not dark(image) and not dark(image - 1)
         assert relative.linear_velocity_measured == measured, image
         assert relative.angular_velocity_measured == measured, image
         assert (relative.status == RelativePose.LOST) == (image > 0 and not measured), image
         if image == SEEN + DARK + 10:
-            assert np.linalg.norm(filter_.velocity - speed) < 0.5
+            assert np.linalg.norm(filter_.velocity - (SPEED, 0, 0)) < 0.5
     last = robot.said[SEEN - 1][0].twist.twist
     guesses = [odometry.twist for odometry, _ in robot.said[SEEN : SEEN + DARK + 1]]
     assert all(guess.twist == last for guess in guesses)
@@ -167,3 +173,16 @@ def test_so_it_is_with_one_camera_whose_height_is_known(along_the_street):
 
 def test_so_it_is_over_a_floor(over_the_floor):
     follow("planar", over_the_floor)
+
+
+def test_a_robot_that_brakes_in_the_dark_is_not_held_to_its_last_speed():
+    """From 5 to 1 m/s while nothing is seen: the filter's own doubt is what counts, not ours."""
+    speeds = SPEED - 4.0 * np.clip((np.arange(len(CONSTANT)) - SEEN) / DARK, 0.0, 1.0)
+    ahead = np.concatenate([[0.0], np.cumsum(0.5 * PERIOD_S * (speeds[1:] + speeds[:-1]))])
+    robot, filter_ = Robot("planar"), ConstantVelocityFilter(acceleration=3.0)
+    for seen in matched(Consecutive(), floor, ahead):
+        robot.see(seen)
+    for image, (odometry, _) in enumerate(robot.said):
+        filter_.take(odometry)
+        assert filter_.within_three_sigmas(ahead[image], speeds[image]), image
+    assert filter_.velocity[0] == pytest.approx(1.0, abs=0.1)
