@@ -115,7 +115,9 @@ class MonoOdometry(IntegratedOdometry):
         view = self._view(temporal, reference[inlier], current[inlier], model)
         guess = outlook.predicted.inverse.translation
         sized = size_motion(view, guess, settings.threshold_px)
-        if sized is None:
+        # Where the wheels say that it stands, noise alone is no first motion.
+        stands = settings.scale is ScaleSource.EXTERNAL and self._speed == 0.0
+        if sized is None or (stands and not self._has_unit):
             return self._turned(view, doubts)
         return self._moved(view, sized, doubts, outlook)
 

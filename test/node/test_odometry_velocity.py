@@ -176,7 +176,7 @@ def test_so_it_is_over_a_floor(over_the_floor):
 
 
 def test_a_robot_that_brakes_in_the_dark_is_not_held_to_its_last_speed():
-    """From 5 to 1 m/s while nothing is seen: the filter's own doubt is what counts, not ours."""
+    """From 5 to 1 m/s while nothing is seen: what is only guessed makes the filter no surer."""
     speeds = SPEED - 4.0 * np.clip((np.arange(len(CONSTANT)) - SEEN) / DARK, 0.0, 1.0)
     ahead = np.concatenate([[0.0], np.cumsum(0.5 * PERIOD_S * (speeds[1:] + speeds[:-1]))])
     robot, filter_ = Robot("planar"), ConstantVelocityFilter(acceleration=3.0)
@@ -185,4 +185,7 @@ def test_a_robot_that_brakes_in_the_dark_is_not_held_to_its_last_speed():
     for image, (odometry, _) in enumerate(robot.said):
         filter_.take(odometry)
         assert filter_.within_three_sigmas(ahead[image], speeds[image]), image
+        if image == SEEN + DARK - 1:
+            alone = 3.0 * np.sqrt(DARK * PERIOD_S)
+            assert np.sqrt(filter_.covariance[3, 3]) > 0.9 * alone
     assert filter_.velocity[0] == pytest.approx(1.0, abs=0.1)

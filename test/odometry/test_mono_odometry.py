@@ -188,6 +188,15 @@ def test_a_robot_that_stands_before_its_first_motion_is_where_it_began_in_metres
     assert all(estimate.metric for estimate in run(world, settings, speed=lambda k: 0.0))
 
 
+def test_while_the_wheels_say_that_it_stands_what_looks_like_a_motion_makes_no_unit():
+    settings = MonoSettings(scale=ScaleSource.EXTERNAL)
+    estimates = run(scene(count=3, noise_px=0.2), settings, speed=lambda k: 0.0)
+    for estimate in estimates:
+        assert estimate.metric
+        assert not estimate.pose.translation.any()
+    assert estimates[-1].scale is Scale.NONE
+
+
 def street(count: int, noise_px: float = 0.1) -> Scene:
     """Five of six points lie on the road, 1.5 m below the camera."""
     rng = np.random.default_rng(7)
