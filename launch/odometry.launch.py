@@ -114,7 +114,8 @@ def generate_launch_description() -> LaunchDescription:
             default_value="stereo",
             choices=MODES,
             description="A stereo camera (stereo), one camera (mono), or one that looks down "
-            "(planar).",
+            "(planar). With mono and planar lengths are metres only where the parameter file says "
+            "how: mono.scale, planar.altitude_m, altitude_source.",
         ),
         *(
             DeclareLaunchArgument(

@@ -16,7 +16,6 @@ from coarse_loftr_ros.evaluation.trajectory_errors import (
     step_errors,
 )
 from coarse_loftr_ros.evaluation.visual_odometry import OdometryRun
-from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.result import Status
 
 __all__ = ["PathErrors", "PathReport", "Percentiles", "path_errors", "path_report"]
@@ -70,7 +69,7 @@ class PathReport:
         degraded: estimates that are DEGRADED.
         lost: estimates that are LOST.
         length: of the estimated path, metres or units.
-        metric: whether it has a metric scale.
+        metric: whether all of its lengths are metres.
         match_ms: time of matching per image.
         odometry_ms: time of odometry per image.
         errors: where the truth is known.
@@ -107,7 +106,7 @@ def path_report(
     if not moved:
         raise ValueError("a path needs at least two images")
     status = [estimate.status for estimate in moved]
-    metric = not any(estimate.scale is Scale.UNIT for estimate in moved)
+    metric = all(estimate.metric for estimate in moved)
     return PathReport(
         images=len(run.estimates),
         ok=status.count(Status.OK),

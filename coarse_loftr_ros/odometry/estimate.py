@@ -13,16 +13,16 @@ from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatche
 from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.result import Status
 
-__all__ = ["Odometry", "OdometryEstimate", "Scale"]
+__all__ = ["Odometry", "OdometryEstimate", "Scale", "Step"]
 
 
 class Scale(Enum):
     """Where the length of the motion comes from.
 
-    METRIC: the stereo baseline. UNIT: one camera alone; the first motion has length 1 and later
-    ones are measured by it. GROUND_PLANE: the camera's known height over the ground, or altitude.
-    EXTERNAL: a speed or range from another sensor. NONE: this motion has no known length (no
-    translation was seen, or there is no estimate).
+    METRIC: the stereo baseline. UNIT: nowhere; the first motion (over a plane the altitude) has
+    length 1 and later ones are measured by it. GROUND_PLANE: the camera's known height over the
+    ground, or altitude. EXTERNAL: a speed or range from another sensor. NONE: this motion has no
+    known length (no translation was seen, or there is no estimate).
     """
 
     METRIC = "metric"
@@ -30,6 +30,24 @@ class Scale(Enum):
     GROUND_PLANE = "ground_plane"
     EXTERNAL = "external"
     NONE = "none"
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """How the camera moved from the image before to this one, as matches measured it.
+
+    Attributes:
+        pose: the current camera in the one of the image before.
+        covariance: float64 [6, 6], of ``pose``.
+        seconds: from the image before.
+        seen: whether the translation was; after a turn alone, without points of known distance,
+            it is zero because nothing shows it.
+    """
+
+    pose: Pose
+    covariance: NDArray[np.float64]
+    seconds: float
+    seen: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +74,11 @@ class OdometryEstimate:
         landmarks: matches whose distance was known.
         inliers: matches that agree with the motion.
         timing_ms: milliseconds that the update took.
+        metric: whether the lengths of ``pose`` are metres. They are not while all there is is a
+            unit; once it is known, the path so far is made metres too.
+        step: the motion since the image before; ``None`` where no match measured it: the first
+            image, a LOST one, or one that was found again from a reference before images that
+            were LOST.
     """
 
     stamp: int
@@ -71,6 +94,8 @@ class OdometryEstimate:
     landmarks: int
     inliers: int
     timing_ms: float
+    metric: bool = True
+    step: Step | None = None
 
 
 class Odometry(Protocol):

@@ -14,14 +14,26 @@ from coarse_loftr_ros.odometry.pose import Pose, exp_rotation, skew
 
 __all__ = [
     "OPTICAL_IN_BODY",
+    "UNKNOWN_VARIANCE",
     "base_covariance",
     "base_in_odom",
     "mounting_of_camera",
+    "robot_pose",
     "rotation_of_rpy",
+    "without_lengths",
+    "without_lever",
 ]
 
 # Columns are the optical axes (right, down, forward) in the body frame of the same camera.
 OPTICAL_IN_BODY = Pose(np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.zeros(3))
+
+
+UNKNOWN_VARIANCE = 1e9
+"""Variance of what nothing is known of, m^2 or (m/s)^2, rad^2 or (rad/s)^2.
+
+A standard deviation of 32 km: finite, because filters refuse what is not, and so large that
+thousands of such messages do not move one.
+"""
 
 
 def rotation_of_rpy(roll: float, pitch: float, yaw: float) -> NDArray[np.float64]:
@@ -74,3 +86,38 @@ def base_covariance(
     lever[:3, 3:] = skew(base.rotation @ mounting.translation)
     carry = lever @ turn
     return carry @ covariance @ carry.T
+
+
+def robot_pose(
+    camera: Pose, covariance: NDArray[np.float64], mounting: Pose, metric: bool
+) -> tuple[Pose, NDArray[np.float64]]:
+    """``base_link`` in ``odom`` with its covariance [6, 6], as far as lengths allow.
+
+    Where lengths are not metres the robot's attitude is known all the same; its position is that of
+    the camera along the axes of ``odom``, in units, because a lever arm in metres cannot be taken
+    from it, and its variance is ``UNKNOWN_VARIANCE``.
+
+    Args:
+        camera: the camera's optical frame in that of the first image.
+        covariance: of ``camera``, float64 [6, 6], along the axes of the first image.
+        mounting: the optical frame in ``base_link``, metres.
+        metric: whether the lengths of ``camera`` are metres.
+    """
+    if metric:
+        return base_in_odom(camera, mounting), base_covariance(camera, covariance, mounting)
+    turned = without_lever(mounting)
+    spread = base_covariance(camera, covariance, turned)
+    return base_in_odom(camera, turned), without_lengths(spread)
+
+
+def without_lever(mounting: Pose) -> Pose:
+    """The mounting of a camera in the middle of the robot, which is turned as this one is."""
+    return Pose(mounting.rotation, np.zeros(3))
+
+
+def without_lengths(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A covariance [6, 6] of (translation, rotation) of which only the rotation's part holds."""
+    known = np.zeros((6, 6))
+    known[:3, :3] = UNKNOWN_VARIANCE * np.eye(3)
+    known[3:, 3:] = covariance[3:, 3:]
+    return known

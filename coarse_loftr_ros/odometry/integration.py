@@ -5,54 +5,19 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale
+from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale, Step
+from coarse_loftr_ros.odometry.history import History
 from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatches
-from coarse_loftr_ros.odometry.pose import Pose, compose_covariance
+from coarse_loftr_ros.odometry.pose import Pose, compose_covariance, inverse_covariance
+from coarse_loftr_ros.odometry.scale import LogLength
 from coarse_loftr_ros.odometry.settings import MotionSettings
 from coarse_loftr_ros.result import Status
 
-__all__ = ["History", "IntegratedOdometry", "Motion", "Outlook"]
-
-# Images that are kept beside the reference: one of the latest becomes the next reference.
-_RECENT = 16
-
-Item = TypeVar("Item")
-
-
-class History(Generic[Item]):
-    """Things by stamp: those of the reference and of the latest images."""
-
-    def __init__(self) -> None:
-        self._items: dict[int, Item] = {}
-
-    def __setitem__(self, stamp: int, item: Item) -> None:
-        self._items[stamp] = item
-
-    def __contains__(self, stamp: int) -> bool:
-        return stamp in self._items
-
-    def get(self, stamp: int) -> Item | None:
-        """What is kept of this stamp, if anything."""
-        return self._items.get(stamp)
-
-    def forget_before(self, reference_stamp: int) -> None:
-        """Drop what is older than the reference, and the oldest beyond a fixed number."""
-        stamps = sorted(stamp for stamp in self._items if stamp >= reference_stamp)
-        if len(stamps) > _RECENT:
-            stamps = [stamps[0], *stamps[-_RECENT:]]
-        self._items = {stamp: self._items[stamp] for stamp in stamps}
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._items.clear()
+__all__ = ["IntegratedOdometry", "Motion", "Outlook"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +48,11 @@ class Motion:
         nothing = np.zeros((6, 6))
         return Motion(Pose.identity(), nothing, Status.LOST, reason, Scale.NONE, landmarks, inliers)
 
+    @property
+    def seen(self) -> bool:
+        """Whether the translation was: a turn alone bounds it by points of known distance only."""
+        return self.scale is not Scale.NONE or self.landmarks > 0
+
 
 @dataclass(frozen=True, eq=False)
 class Outlook:
@@ -107,6 +77,23 @@ class _State:
     pose: Pose
     covariance: NDArray[np.float64]
 
+    def measured_by(self, unit: LogLength) -> _State:
+        """The same in metres, given the metres of a unit."""
+        factor = np.repeat([unit.length, 1.0], 3)
+        pose = Pose(self.pose.rotation, unit.length * self.pose.translation)
+        covariance = self.covariance * np.outer(factor, factor)
+        covariance[:3, :3] += unit.variance * np.outer(pose.translation, pose.translation)
+        return _State(self.stamp, pose, covariance)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What the matches of an image told."""
+
+    stamp: int
+    reference_stamp: int
+    motion: Motion
+
 
 class IntegratedOdometry(ABC):
     """Chains the motions that a geometry measures; see ``Odometry``.
@@ -114,15 +101,22 @@ class IntegratedOdometry(ABC):
     An image that could not be connected is where the last motion leads, with a covariance that
     grows with time; the next connected image goes on from there, so the path never jumps to a new
     origin, and its covariance keeps what was not seen.
+
+    Args:
+        settings: what all odometries share.
+        metric: whether lengths can be metres at all. A geometry says by ``_takes_a_unit`` that it
+            does not know them yet, and by ``_learns_the_unit`` that now it does.
     """
 
-    def __init__(self, settings: MotionSettings) -> None:
+    def __init__(self, settings: MotionSettings, metric: bool = True) -> None:
         self._motion_settings = settings
+        self._may_be_metric = self._metric = metric
         self._states: History[_State] = History()
         self._latest: int | None = None
-        # The last image whose motion was measured, and its twist per second from the one before.
+        # The last image whose motion was measured, and the last twist per second that was.
         self._anchor: _State | None = None
         self._velocity = np.zeros(6)
+        self._before: _Seen | None = None
 
     @abstractmethod
     def _observe(self, stamp: int, stereo: StereoMatches | None, matched: bool) -> None:
@@ -143,8 +137,9 @@ class IntegratedOdometry(ABC):
     def reset(self) -> None:
         """See ``Odometry.reset``."""
         self._states.clear()
-        self._latest = self._anchor = None
+        self._latest = self._anchor = self._before = None
         self._velocity = np.zeros(6)
+        self._metric = self._may_be_metric
         self._forget(None)
 
     def update(
@@ -163,14 +158,15 @@ class IntegratedOdometry(ABC):
         previous = self._states.get(self._latest or reference_stamp)
         self._latest = stamp
         self._observe(stamp, stereo, temporal is not None)
-        reference = self._states.get(reference_stamp)
         if temporal is None:
             motion = Motion(Pose.identity(), np.zeros((6, 6)), Status.OK, "", Scale.NONE, 0, 0)
         elif lost:
             motion = Motion.lost("the matcher is lost")
         else:
+            reference = self._states.get(reference_stamp)
             motion = self._measure(temporal, self._outlook(stamp, reference, previous))
-        state = self._advance(stamp, reference, motion)
+        step = self._step(_Seen(stamp, reference_stamp, motion))
+        state = self._advance(stamp, self._states.get(reference_stamp), motion, step)
         self._correct(self._refined(stamp, reference_stamp, motion))
         status, reason = motion.status, motion.reason
         if unconnected:
@@ -196,7 +192,25 @@ class IntegratedOdometry(ABC):
             landmarks=motion.landmarks,
             inliers=motion.inliers,
             timing_ms=(time.perf_counter() - begin) * 1e3,
+            metric=self._metric,
+            step=step,
         )
+
+    def _takes_a_unit(self) -> None:
+        """From this motion on lengths are in a unit that is not known."""
+        self._metric = False
+
+    def _learns_the_unit(self, metres: LogLength) -> None:
+        """The unit of all motions so far is known now: the path becomes metres."""
+        self._metric = True
+        self._states.change(lambda state: state.measured_by(metres))
+        if self._anchor is not None:
+            self._anchor = self._anchor.measured_by(metres)
+        self._velocity[:3] *= metres.length
+        if self._before is not None:
+            # Its length was that of another unit than this image's; the motion between the two,
+            # where both have one keyframe, is not their difference.
+            self._before = replace(self._before, motion=Motion.lost("in a unit"))
 
     def _stamp_of(
         self, temporal: TemporalMatches | None, stereo: StereoMatches | None, stamp: int | None
@@ -252,7 +266,28 @@ class IntegratedOdometry(ABC):
             (stamp - previous.stamp) / 1e9,
         )
 
-    def _advance(self, stamp: int, reference: _State, motion: Motion) -> _State:
+    def _step(self, now: _Seen) -> Step | None:
+        """The motion since the image before, if the matches of both measured it."""
+        before, self._before = self._before, now
+        lost = now.motion.status == Status.LOST
+        if before is None or lost or now.stamp == now.reference_stamp:
+            return None
+        seconds = (now.stamp - before.stamp) / 1e9
+        motion = now.motion
+        if now.reference_stamp == before.stamp:
+            return Step(motion.pose, motion.covariance, seconds, motion.seen)
+        first = before.motion
+        if first.status == Status.LOST or now.reference_stamp != before.reference_stamp:
+            return None
+        # Both were measured from one keyframe. Their errors are taken as independent; they share
+        # that of the keyframe's points, so this is on the safe side.
+        back = first.pose.inverse
+        covariance = compose_covariance(
+            back, inverse_covariance(first.pose, first.covariance), motion.pose, motion.covariance
+        )
+        return Step(back @ motion.pose, covariance, seconds, first.seen and motion.seen)
+
+    def _advance(self, stamp: int, reference: _State, motion: Motion, step: Step | None) -> _State:
         """The state of the current image."""
         if motion.status == Status.LOST:
             state = self._predict(stamp)
@@ -261,10 +296,11 @@ class IntegratedOdometry(ABC):
                 reference.pose, reference.covariance, motion.pose, motion.covariance
             )
             state = _State(stamp, reference.pose @ motion.pose, covariance)
-            seconds = (stamp - self._anchor.stamp) / 1e9
-            if seconds > 0:
-                self._velocity = (self._anchor.pose.inverse @ state.pose).log() / seconds
             self._anchor = state
+        if step is not None:
+            # Of what was measured alone: poses also differ by predictions and corrections.
+            twist = step.pose.log() / step.seconds
+            self._velocity = twist if step.seen else np.concatenate([self._velocity[:3], twist[3:]])
         self._states[stamp] = state
         return state
 

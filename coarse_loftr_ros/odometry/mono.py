@@ -12,7 +12,8 @@ from coarse_loftr_ros.odometry.camera_rays import rays_of
 from coarse_loftr_ros.odometry.depths import Depths
 from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.odometry.ground import ground_height
-from coarse_loftr_ros.odometry.integration import History, IntegratedOdometry, Motion, Outlook
+from coarse_loftr_ros.odometry.history import History
+from coarse_loftr_ros.odometry.integration import IntegratedOdometry, Motion, Outlook
 from coarse_loftr_ros.odometry.judgement import judge
 from coarse_loftr_ros.odometry.observations import (
     StereoMatches,
@@ -54,7 +55,7 @@ class MonoOdometry(IntegratedOdometry):
         check_intrinsics(intrinsics)
         self.intrinsics = intrinsics
         self.settings = settings or MonoSettings()
-        super().__init__(self.settings)
+        super().__init__(self.settings, metric=self.settings.scale is not ScaleSource.UNIT)
         self._depths: History[Depths] = History()
         self._plane_normal: NDArray[np.float64] | None = None
         self._speed: float | None = None
@@ -114,7 +115,9 @@ class MonoOdometry(IntegratedOdometry):
         view = self._view(temporal, reference[inlier], current[inlier], model)
         guess = outlook.predicted.inverse.translation
         sized = size_motion(view, guess, settings.threshold_px)
-        if sized is None:
+        # Where the wheels say that it stands, noise alone is no first motion.
+        stands = settings.scale is ScaleSource.EXTERNAL and self._speed == 0.0
+        if sized is None or (stands and not self._has_unit):
             return self._turned(view, doubts)
         return self._moved(view, sized, doubts, outlook)
 
@@ -134,14 +137,13 @@ class MonoOdometry(IntegratedOdometry):
     def _turned(self, view: View, doubts: list[str]) -> Motion:
         """A turn alone: no translation is invented, but its size has a bound."""
         temporal, model = view.temporal, view.model
-        unseen = self.settings.lost_speed * (temporal.stamp - temporal.reference_stamp) / 1e9
+        covariance = self._unseen((temporal.stamp - temporal.reference_stamp) / 1e9)
         if view.landmarks:
             # A translation that shows no parallax is less than a pixel at the usual depth.
             usual = 1.0 / float(np.median(view.known.inverse[view.known.sure]))
             unseen = usual * model.sigma_px / self.intrinsics.fx
+            covariance[:3, :3] = unseen**2 * np.eye(3)
         into_current = Pose(model.rotation, np.zeros(3))
-        covariance = np.zeros((6, 6))
-        covariance[:3, :3] = unseen**2 * np.eye(3)
         covariance[3:, 3:] = model.covariance[:3, :3]
         if view.known is not None:
             self._depths[temporal.stamp] = view.seen_from_current(view.known, into_current)
@@ -150,31 +152,55 @@ class MonoOdometry(IntegratedOdometry):
 
     def _moved(self, view: View, sized: SizedMotion, doubts: list[str], outlook: Outlook) -> Motion:
         """A motion with a translation: settle its length, and remember depths."""
-        source = self.settings.scale
-        compared = sized.length
+        source, compared = self.settings.scale, sized.length
         if compared is None and sized.told:
             # As good as no translation: it says nothing of the unit or of depths.
             depths = view.seen_from_current(view.known, sized.into_current)
             self._depths[view.temporal.stamp] = depths
-            return self._motion(
-                view, sized.into_current, sized.covariance, _SCALE_OF[source], doubts
-            )
+            return self._motion(view, sized.into_current, sized.covariance, self._scale, doubts)
         if compared is not None:
             variance = compared.variance + view.known.unit_variance
             compared = LogLength(compared.value, variance)
-        measured = self._measured_length(view, sized, outlook)
+        told = compared or self._guessed_length(outlook)[0]
+        measured = self._measured_length(view, sized, outlook, told)
         if measured is None and source is not ScaleSource.UNIT:
             doubts = [*doubts, f"scale {source.value}: length not measured"]
+        if measured is not None and not self._metric:
+            view = self._in_metres(view, told, measured)
+            if compared is not None:
+                compared, measured = measured, None
         length = fuse(compared, measured)
         if length is None:
             length, doubt = self._guessed_length(outlook)
             doubts = [*doubts, doubt] if doubt else doubts
+            if not self._has_unit:
+                self._takes_a_unit()
         self._has_unit = True
         # What the unit has become now, it was before.
         factor = None if compared is None else float(np.exp(length.value - compared.value))
-        sized = sized.with_length(length)
+        if source is ScaleSource.UNIT:
+            sized = sized.with_length(length)
+        else:
+            # A wheel's radius, or the height of a camera over a road that slopes, is wrong in the
+            # same way in each image: many measurements are no surer than one.
+            surest = max(length.variance, self.settings.scale_sigma**2)
+            sized = sized.with_length(LogLength(length.value, surest))
         self._remember(view, sized.into_current, factor, length.variance)
-        return self._motion(view, sized.into_current, sized.covariance, _SCALE_OF[source], doubts)
+        return self._motion(view, sized.into_current, sized.covariance, self._scale, doubts)
+
+    @property
+    def _scale(self) -> Scale:
+        """Where lengths come from now."""
+        return _SCALE_OF[self.settings.scale] if self._metric else Scale.UNIT
+
+    def _in_metres(self, view: View, told: LogLength, measured: LogLength) -> View:
+        """All that is known becomes metres, once a length that it tells was measured too."""
+        unit = LogLength(measured.value - told.value, measured.variance + told.variance)
+        self._learns_the_unit(unit)
+        self._depths.change(lambda depths: depths.scaled(unit.length, unit.variance))
+        if view.known is None:
+            return view
+        return replace(view, known=view.known.scaled(unit.length, unit.variance))
 
     def _guessed_length(self, outlook: Outlook) -> tuple[LogLength, str]:
         """The first motion is the unit; a later one goes on like the one before."""
@@ -188,9 +214,16 @@ class MonoOdometry(IntegratedOdometry):
         )
 
     def _measured_length(
-        self, view: View, sized: SizedMotion, outlook: Outlook
+        self, view: View, sized: SizedMotion, outlook: Outlook, told: LogLength
     ) -> LogLength | None:
-        """The length of the translation by a speed or by the ground."""
+        """The length of the translation by a speed or by the ground, metres.
+
+        Args:
+            view: the matches.
+            sized: the motion.
+            outlook: where the image before was; in the unit of the path.
+            told: the length in that unit.
+        """
         settings, pose = self.settings, sized.into_current
         length = None
         if settings.scale is ScaleSource.GROUND_PLANE:
@@ -204,7 +237,11 @@ class MonoOdometry(IntegratedOdometry):
                 length = settings.camera_height_m / height * np.linalg.norm(pose.translation)
         elif settings.scale is ScaleSource.EXTERNAL and self._speed:
             travelled = self._speed * outlook.seconds
-            length = _length_to(travelled, pose, outlook.previous)
+            if self._metric:
+                length = _length_to(travelled, pose, outlook.previous)
+            else:
+                moved = _moved_from(outlook.previous, pose, told.length)
+                length = told.length * travelled / moved if moved > 0.0 else None
         return LogLength.of(float(length), settings.scale_sigma) if length else None
 
     def _remember(
@@ -245,6 +282,12 @@ class MonoOdometry(IntegratedOdometry):
             view.landmarks,
             len(view.reference),
         )
+
+
+def _moved_from(previous: Pose, into_current: Pose, length: float) -> float:
+    """How far from the image before a translation of this length ends."""
+    camera = into_current.inverse.translation
+    return float(np.linalg.norm(camera * (length / np.linalg.norm(camera)) - previous.translation))
 
 
 def _length_to(travelled: float, into_current: Pose, previous: Pose) -> float | None:

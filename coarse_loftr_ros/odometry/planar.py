@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.odometry.camera_rays import cross, rays_of, tangent_basis
 from coarse_loftr_ros.odometry.estimate import Scale
-from coarse_loftr_ros.odometry.integration import History, IntegratedOdometry, Motion, Outlook
+from coarse_loftr_ros.odometry.history import History
+from coarse_loftr_ros.odometry.integration import IntegratedOdometry, Motion, Outlook
 from coarse_loftr_ros.odometry.judgement import judge
 from coarse_loftr_ros.odometry.observations import (
     StereoMatches,
@@ -107,6 +108,7 @@ class PlanarOdometry(IntegratedOdometry):
             plane = self._plane_at(stamp)
             measured = self._measured_distance(plane.normal)
             if measured is not None:
+                plane = self._ranged(plane, plane.distance, measured)
                 plane = replace(plane, distance=measured, scale=Scale.EXTERNAL)
             self._keep(plane)
 
@@ -179,16 +181,19 @@ class PlanarOdometry(IntegratedOdometry):
         )
         ratio_variance = float(by_ratio @ fit.covariance @ by_ratio) / ratio**2
         distance = plane.distance
-        if plane.scale is Scale.UNIT:
-            compared = None
-        else:
-            value, variance = distance.value + np.log(ratio), distance.variance + ratio_variance
-            compared = LogLength(float(value), variance)
+        value, variance = distance.value + np.log(ratio), distance.variance + ratio_variance
+        compared = LogLength(float(value), variance)
         measured = self._measured_distance(normal)
-        fused = fuse(compared, measured)
         scale = plane.scale if measured is None else Scale.EXTERNAL
-        if fused is None:
-            fused = LogLength(float(distance.value + np.log(ratio)), 0.0)
+        if plane.scale is not Scale.UNIT:
+            fused = fuse(compared, measured)
+        elif measured is not None:
+            plane = self._ranged(plane, compared, measured)
+            fused = measured
+        else:
+            # The unit is what it is: it has no error.
+            fused = LogLength(compared.value, 0.0)
+            self._takes_a_unit()
         # What the distance is now tells what it was at the reference.
         distance = LogLength(float(fused.value - np.log(ratio)), fused.variance)
         self._keep(replace(plane, distance=distance, scale=scale))
@@ -236,6 +241,23 @@ class PlanarOdometry(IntegratedOdometry):
         moved = settings.lost_speed * max(0.0, (stamp - last.stamp) / 1e9) / last.distance.length
         distance = LogLength(last.distance.value, last.distance.variance + moved**2)
         return replace(last, stamp=stamp, covariance=last.covariance + spread, distance=distance)
+
+    def _ranged(self, plane: _Plane, told: LogLength, measured: LogLength) -> _Plane:
+        """The plane once a distance is measured; a unit of before is known then."""
+        if plane.scale is not Scale.UNIT or self._metric:
+            return plane
+        unit = LogLength(measured.value - told.value, measured.variance + told.variance)
+
+        def in_metres(known: _Plane) -> _Plane:
+            if known.scale is not Scale.UNIT:
+                return known
+            distance = LogLength(known.distance.value + unit.value, unit.variance)
+            return replace(known, distance=distance, scale=Scale.EXTERNAL)
+
+        self._learns_the_unit(unit)
+        self._planes.change(in_metres)
+        self._last = in_metres(self._last)
+        return in_metres(plane)
 
     def _keep(self, plane: _Plane) -> None:
         self._planes[plane.stamp] = plane

@@ -110,7 +110,8 @@ class MonoSettings(MotionSettings):
         ground_angle_deg: largest angle between ``down`` and the normal of a plane that is taken
             for the ground.
         scale_sigma: standard deviation of an external speed, or of one measurement of the camera's
-            height, as a share of it.
+            height, as a share of it. No length is stated to be surer, however often it was
+            measured: those errors are alike from image to image.
     """
 
     scale: ScaleSource = ScaleSource.UNIT

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.odometry.camera_rays import rays_of
 from coarse_loftr_ros.odometry.estimate import Scale
-from coarse_loftr_ros.odometry.integration import History, IntegratedOdometry, Motion, Outlook
+from coarse_loftr_ros.odometry.history import History
+from coarse_loftr_ros.odometry.integration import IntegratedOdometry, Motion, Outlook
 from coarse_loftr_ros.odometry.judgement import judge
 from coarse_loftr_ros.odometry.landmark_motion import (
     LandmarkCamera,

@@ -180,11 +180,21 @@ def run(args: argparse.Namespace) -> int:
     for path in _outputs(args):
         print(f"written: {path}")
     say_gap(moments)
+    if not report.metric:
+        print(_no_metres(args, mode), file=sys.stderr)
     if report.errors is not None and report.errors.evo is None:
         print(f"for absolute and relative errors (APE, RPE) install evo: {_EVO}", file=sys.stderr)
     if refusal:
         raise UserError(refusal)
     return 0
+
+
+def _no_metres(args: argparse.Namespace, mode: str) -> str:
+    """Why lengths of the path are no metres."""
+    if args.camera_height is not None:
+        return "lengths are not metres: the first ones were made before the ground was found"
+    option = "--altitude" if mode == "planar" else "--camera-height"
+    return f"lengths are in a unit of their own, not metres; {option} would give metres"
 
 
 def _first(moments: Moments, source: Source) -> tuple[Moment, Iterator[Moment]]:

@@ -24,6 +24,7 @@ def path_table(report: PathReport, title: str, lacking: Sequence[tuple[str, str]
         *lacking,
         ("OK / DEGRADED / LOST", f"{report.ok} / {report.degraded} / {report.lost}"),
         ("length of the path", f"{report.length:.2f} {unit}"),
+        *([] if report.metric else [("unit of length", "one of its own, not metres")]),
         ("matching per image", _milliseconds(report.match_ms)),
         ("odometry per image", _milliseconds(report.odometry_ms)),
     ]

@@ -42,7 +42,7 @@ def follow(client: OdometryClient, camera, count: int, before=lambda index: None
 
 @pytest.fixture(scope="module")
 def mono(start_odometry) -> OdometryClient:
-    return start_odometry("/unit", "mode:=mono")
+    return start_odometry("/unit", "mode:=mono", "mounting.x:=0.5", "diagnostics_period:=0.2")
 
 
 def test_one_camera_alone_has_a_unit_of_its_own(mono):
@@ -53,6 +53,20 @@ def test_one_camera_alone_has_a_unit_of_its_own(mono):
     way = position(odometry)
     np.testing.assert_allclose(np.linalg.norm(way), 7.0, rtol=0.05)
     np.testing.assert_allclose(way / np.linalg.norm(way), (0.8, -0.6, 0), atol=0.02)
+
+
+def test_a_unit_of_its_own_is_not_taken_for_metres(mono):
+    assert "mono.scale is unit: lengths are in a unit of their own" in mono.process.output
+    odometry, relative = mono.odometry[-1], mono.relative[-1]
+    for part in (odometry.pose, odometry.twist):
+        deviations = np.sqrt(np.diag(np.reshape(part.covariance, (6, 6))))
+        assert (deviations[:3] > 30_000).all()
+        assert (deviations[3:] < 0.1).all()
+    assert (relative.linear_velocity_measured, relative.angular_velocity_measured) == (False, True)
+    mono.until(
+        lambda: "not metres" in mono.diagnostic("odometry")[2].get("lengths", ""), "the words"
+    )
+    assert mono.node.count_publishers("/tf") == 0
 
 
 def test_another_odometry_gives_one_camera_its_lengths(start_odometry):

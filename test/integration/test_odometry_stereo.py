@@ -109,11 +109,17 @@ def test_lost_and_found_again_without_a_jump_and_with_an_honest_covariance(clien
     assert relative.reason
     assert np.linalg.norm(position(lost) - position(before)) < 2 * SPEED
     assert (deviation(lost)[:3] > deviation(before)[:3]).all()
+    assert lost.twist.twist == before.twist.twist
     assert np.reshape(lost.twist.covariance, (6, 6))[0, 0] >= 0.5**2
+    assert not relative.linear_velocity_measured
+    assert not relative.angular_velocity_measured
     found, relative = step(client, 15)
     assert relative.status == relative.OK
     assert np.linalg.norm(position(found) - position(lost)) < 2 * SPEED
     assert (deviation(found)[:3] >= 0.9 * deviation(lost)[:3]).all()
+    assert relative.linear_velocity_measured
+    assert relative.angular_velocity_measured
+    assert np.reshape(found.twist.covariance, (6, 6))[0, 0] < 0.1**2
     assert client.diagnostic("odometry")[2]["results LOST"] == "1"
 
 
@@ -168,6 +174,10 @@ def test_reset_begins_a_new_path(client):
     odometry, relative = step(client, 29)
     assert relative.status == relative.OK
     np.testing.assert_allclose(np.linalg.norm(position(odometry)), SPEED, atol=0.01)
+    # The robot was moving all the time: its first image is no word of a stop.
+    first = next(m for m in reversed(client.odometry) if m.header.stamp == client.header(28).stamp)
+    np.testing.assert_array_equal(position(first), 0)
+    np.testing.assert_array_equal(np.reshape(first.twist.covariance, (6, 6)).diagonal(), 1e9)
     assert client.diagnostic("odometry")[2]["reset: asked"] == "1"
 
 

@@ -29,7 +29,7 @@ from coarse_loftr_ros.node.odometry.conversion import (
     transform_message,
 )
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale
-from coarse_loftr_ros.odometry.frames import mounting_of_camera
+from coarse_loftr_ros.odometry.frames import UNKNOWN_VARIANCE, mounting_of_camera
 from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.velocity import Velocity
 from coarse_loftr_ros.result import Correspondences, Status, StereoMatch
@@ -65,8 +65,9 @@ def estimate(pose: Pose, **fields) -> OdometryEstimate:
     return OdometryEstimate(**(values | fields))
 
 
-def velocity() -> Velocity:
-    return Velocity(np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.3]), np.eye(6) * 0.5)
+def velocity(linear_measured: bool = True, angular_measured: bool = True) -> Velocity:
+    linear, angular = np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.3])
+    return Velocity(linear, angular, np.eye(6) * 0.5, linear_measured, angular_measured)
 
 
 @given(st.integers(0, 30), st.data())
@@ -149,16 +150,46 @@ def test_the_transform_is_the_pose_of_the_odometry(twist):
 
 def test_relative_pose_says_what_the_estimate_says():
     lost = estimate(Pose.identity(), status=Status.LOST, reason="dark", scale=Scale.NONE)
-    message = on_the_wire(relative_pose_message(lost, header_of(RIGHT), header_of(LEFT)))
+    message = on_the_wire(
+        relative_pose_message(lost, velocity(), header_of(RIGHT), header_of(LEFT))
+    )
     assert (message.header, message.reference_header) == (header_of(RIGHT), header_of(LEFT))
     assert (message.status, message.reason) == (RelativePose.LOST, "dark")
     assert (message.match_count, message.landmark_count, message.inlier_count) == (90, 80, 70)
     np.testing.assert_array_equal(np.reshape(message.pose.covariance, (6, 6)), np.eye(6))
 
 
+@pytest.mark.parametrize("measured", [(True, True), (False, True), (False, False)])
+def test_relative_pose_says_whether_the_velocity_was_measured(measured):
+    message = on_the_wire(
+        relative_pose_message(
+            estimate(Pose.identity()), velocity(*measured), header_of(RIGHT), header_of(LEFT)
+        )
+    )
+    assert (message.linear_velocity_measured, message.angular_velocity_measured) == measured
+
+
+def test_without_metres_a_robot_that_turns_on_the_spot_is_not_moved_by_its_lever():
+    base = Pose.exp(np.array([0, 0, 0, 0, 0, np.pi / 2]))
+    camera, unit_m = LEVEL.inverse @ base @ LEVEL, 0.05
+    in_units = Pose(camera.rotation, camera.translation / unit_m)
+    message = odometry_message(
+        estimate(in_units, metric=False), velocity(), LEVEL, "odom", "base_link"
+    )
+    position, turn = message.pose.pose.position, message.pose.pose.orientation
+    # The camera's way, along the robot's axes: from 0.3 m ahead to 0.3 m left.
+    expected = np.array([-0.3, 0.3, 0.0]) / unit_m
+    np.testing.assert_allclose((position.x, position.y, position.z), expected, atol=1e-9)
+    np.testing.assert_allclose((turn.z, turn.w), np.sqrt([0.5, 0.5]))
+    covariance = np.reshape(message.pose.covariance, (6, 6))
+    np.testing.assert_array_equal(covariance[:3, :3], UNKNOWN_VARIANCE * np.eye(3))
+    assert not covariance[:3, 3:].any()
+    np.testing.assert_allclose(np.diag(covariance)[3:], (6, 4, 5), atol=1e-12)
+
+
 @pytest.mark.parametrize("scale", Scale)
 def test_every_scale_has_its_constant(scale):
     message = relative_pose_message(
-        estimate(Pose.identity(), scale=scale), header_of(RIGHT), header_of(LEFT)
+        estimate(Pose.identity(), scale=scale), velocity(), header_of(RIGHT), header_of(LEFT)
     )
     assert message.scale == getattr(RelativePose, f"SCALE_{scale.name}")

@@ -12,7 +12,7 @@ import yaml
 from parameter_files import constant, declared, flat, launch_tree, lines_above_values
 
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
-from coarse_loftr_ros.node.odometry.parameters import check, mounting, settings
+from coarse_loftr_ros.node.odometry.parameters import check, mounting, settings, why_not_metric
 from coarse_loftr_ros.node.parameter import ParameterError
 from coarse_loftr_ros.node.parameter_table import PARAMETERS as MATCHER
 from coarse_loftr_ros.node.parameters import check as check_matcher
@@ -122,6 +122,14 @@ def test_configuration_file_is_for_both_nodes(repository, mode):
     assert matcher["mode"] == ("stereo" if mode == "stereo" else "mono")
     rows = [*(MATCHER[name] for name in matcher), *PARAMETERS.values()]
     assert lines_above_values(text) == [f"# Allowed: {row.allowed}" for row in rows]
+
+
+@pytest.mark.parametrize("mode", MODE_VALUES)
+def test_a_configuration_file_says_first_that_its_lengths_are_not_metres(repository, mode):
+    text = (repository / "config" / f"odometry_{mode}.yaml").read_text()
+    why = why_not_metric(of_mode(mode))
+    assert ("NOT METRES" in text) == bool(why) == (mode != "stereo")
+    assert not why or f"lengths are NOT METRES: {why.split(' and ')[0]}" in text.split("\n")[0]
 
 
 # --- the launch file, read without ROS ----------------------------------------------------------

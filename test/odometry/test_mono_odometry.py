@@ -148,6 +148,55 @@ def test_without_the_speed_that_was_promised_the_length_is_doubtful():
     assert "length not measured" in estimates[1].reason
 
 
+@pytest.mark.parametrize("keyframe", [1, 3])
+@pytest.mark.parametrize("known_from", [2, 5])
+def test_lengths_are_units_until_a_speed_comes_and_then_the_whole_path_is_metres(
+    keyframe, known_from
+):
+    world = scene(noise_px=0.2)
+    true = lengths(world.poses)
+    estimates = run(
+        world,
+        MonoSettings(scale=ScaleSource.EXTERNAL),
+        keyframe=keyframe,
+        speed=lambda k: None if k < known_from else true[k - 1] / (STEP_NS / 1e9),
+    )
+    # Where nothing has moved yet there is no length that could be wrong.
+    assert estimates[0].metric
+    for estimate in estimates[1:known_from]:
+        assert (estimate.metric, estimate.scale) == (False, Scale.UNIT)
+        assert estimate.status == Status.DEGRADED
+        assert "length not measured" in estimate.reason
+    for k in range(known_from, len(estimates)):
+        assert (estimates[k].metric, estimates[k].scale) == (True, Scale.EXTERNAL)
+        error = error_vector(estimates[k].pose, world.poses[k])[:3]
+        assert np.linalg.norm(error) < 0.05 * true[:k].sum()
+        sigma = np.sqrt(np.trace(estimates[k].covariance[:3, :3]))
+        assert np.linalg.norm(error) < 3.0 * sigma
+
+
+def test_a_unit_that_never_becomes_metres_is_said():
+    assert not any(estimate.metric for estimate in run(scene(count=4, noise_px=0.2)))
+    again = MonoOdometry(CAMERA)
+    again.reset()
+    assert not again.update(None, stamp=stamp(0)).metric
+
+
+def test_a_robot_that_stands_before_its_first_motion_is_where_it_began_in_metres():
+    world = replace(scene(noise_px=0.2), poses=[Pose.identity()] * 5)
+    settings = MonoSettings(scale=ScaleSource.EXTERNAL)
+    assert all(estimate.metric for estimate in run(world, settings, speed=lambda k: 0.0))
+
+
+def test_while_the_wheels_say_that_it_stands_what_looks_like_a_motion_makes_no_unit():
+    settings = MonoSettings(scale=ScaleSource.EXTERNAL)
+    estimates = run(scene(count=3, noise_px=0.2), settings, speed=lambda k: 0.0)
+    for estimate in estimates:
+        assert estimate.metric
+        assert not estimate.pose.translation.any()
+    assert estimates[-1].scale is Scale.NONE
+
+
 def street(count: int, noise_px: float = 0.1) -> Scene:
     """Five of six points lie on the road, 1.5 m below the camera."""
     rng = np.random.default_rng(7)
@@ -178,6 +227,20 @@ def test_the_height_over_the_ground_gives_metres():
     assert estimates[-1].scale is Scale.GROUND_PLANE
     travelled = lengths([e.pose for e in estimates]).sum()
     assert travelled == pytest.approx(lengths(poses).sum(), rel=0.03)
+
+
+def test_before_the_ground_is_found_lengths_are_no_metres():
+    world = street(8)
+    settings = MonoSettings(scale=ScaleSource.GROUND_PLANE, camera_height_m=1.5)
+    odometry = MonoOdometry(CAMERA, settings)
+    estimates = [odometry.update(None, stamp=stamp(0))]
+    above = world.points[:, 1:2] < 0.0
+    sky = replace(world, points=np.where(above, world.points, np.nan))
+    for k in range(1, 8):
+        estimates.append(odometry.update((world if k > 3 else sky).temporal(k - 1, k)))
+    assert [estimate.metric for estimate in estimates] == [True] + 3 * [False] + 4 * [True]
+    true = world.poses[7].translation
+    np.testing.assert_allclose(estimates[7].pose.translation, true, atol=0.05 * true[2])
 
 
 def test_rotation_and_direction_are_as_sure_as_they_say():

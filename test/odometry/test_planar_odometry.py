@@ -114,6 +114,25 @@ def test_without_altitude_the_unit_is_the_altitude_and_that_is_said():
     np.testing.assert_allclose(estimates[-1].pose.translation, truth, atol=2e-3)
 
 
+@pytest.mark.parametrize("keyframe", [1, 4])
+def test_the_first_range_makes_metres_of_the_whole_path(keyframe):
+    world = over(flight(16), noise_px=0.1)
+
+    def ranged(k):
+        pose = world.poses[k]
+        return None if k < 6 else -pose.translation[2] / pose.rotation[2, 2]
+
+    settings = PlanarSettings(normal_sigma_deg=1.0)
+    estimates = run(world, settings, keyframe=keyframe, ranges=ranged)
+    assert [estimate.metric for estimate in estimates] == [True] + 5 * [False] + 10 * [True]
+    for k in range(6, 16):
+        assert estimates[k].scale is Scale.EXTERNAL
+        error = error_vector(estimates[k].pose, world.truth(0, k))
+        assert np.linalg.norm(error[:3]) < 0.05 * travelled(world.poses[: k + 1])
+        sigma = np.sqrt(np.trace(estimates[k].covariance[:3, :3]))
+        assert np.linalg.norm(error[:3]) < 3.0 * sigma
+
+
 def test_a_robot_on_a_floor_keeps_its_height_and_its_tilt():
     poses = []
     for k in range(60):

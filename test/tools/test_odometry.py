@@ -77,6 +77,8 @@ def test_other_matchers_pairings_and_modes_follow_the_same_path(
     limit = 1.0 if "mono" in options else 0.5
     assert report["errors"]["steps"]["median_rotation_deg"] < limit
     assert report["metric"] == ("mono" not in options)
+    for text in (done.stdout, done.stderr):
+        assert ("not metres" in text) == ("mono" in options)
 
 
 def test_planar_takes_its_scale_from_the_altitude(

@@ -27,11 +27,11 @@ from coarse_loftr_ros.node.odometry.cameras import Cameras
 from coarse_loftr_ros.node.odometry.conversion import camera_speed
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
 from coarse_loftr_ros.node.odometry.outputs import Frames, Outputs
-from coarse_loftr_ros.node.odometry.parameters import mounting
+from coarse_loftr_ros.node.odometry.parameters import mounting, why_not_metric
 from coarse_loftr_ros.node.odometry.path import DecimatedPath
 from coarse_loftr_ros.node.odometry.silence import why_silent
 from coarse_loftr_ros.node.odometry.tracking import Tracking
-from coarse_loftr_ros.node.odometry.transforms import MountingLookup, tf_available
+from coarse_loftr_ros.node.odometry.transforms import Broadcaster, MountingLookup, tf_available
 from coarse_loftr_ros.node.parameter import Value
 from coarse_loftr_ros.node.statistics import Snapshot, Statistics
 from coarse_loftr_ros.node.subscribing import subscribe, subscribe_to_latest
@@ -79,7 +79,7 @@ class Activity:
         self._outputs = Outputs(
             node,
             Frames(values["odom_frame"], values["base_frame"]),
-            values["publish_tf"] and self._can_broadcast(),
+            Broadcaster(node) if self._can_broadcast() else None,
             DecimatedPath[PoseStamped](values["path.min_distance"], values["path.max_poses"]),
             values["path.max_rate"],
         )
@@ -214,13 +214,18 @@ class Activity:
         return self._lookup.find(camera_frame)
 
     def _can_broadcast(self) -> bool:
-        if tf_available():
-            return True
-        self._log.warning(
-            "tf2_ros is not installed: nothing is sent on /tf (it comes with ROS, as package "
-            "tf2_ros; publish_tf false takes this notice away)"
-        )
-        return False
+        why = why_not_metric(self._values)
+        if why:
+            self._log.warning(
+                f"{why}: lengths are in a unit of their own, not metres; nothing is sent on /tf, "
+                "and the variance of positions and linear velocities says that they are unknown"
+            )
+        elif self._values["publish_tf"] and not tf_available():
+            self._log.warning(
+                "tf2_ros is not installed: nothing is sent on /tf (it comes with ROS, as package "
+                "tf2_ros; publish_tf false takes this notice away)"
+            )
+        return self._values["publish_tf"] and not why and tf_available()
 
     def _why_silent(self, names: Sequence[str]) -> str:
         topics = [self._node.resolve_topic_name(self._topics[name]) for name in names]

@@ -20,7 +20,7 @@ from std_msgs.msg import Header
 from coarse_loftr_msgs.msg import Correspondences, RelativePose
 from coarse_loftr_ros.node.conversion import stamp_ns, time_message
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale
-from coarse_loftr_ros.odometry.frames import base_covariance, base_in_odom
+from coarse_loftr_ros.odometry.frames import robot_pose
 from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatches
 from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.velocity import Velocity
@@ -81,9 +81,9 @@ def stereo_matches(message: Correspondences) -> StereoMatches:
 
 
 def relative_pose_message(
-    estimate: OdometryEstimate, header: Header, reference_header: Header
+    estimate: OdometryEstimate, velocity: Velocity, header: Header, reference_header: Header
 ) -> RelativePose:
-    """An estimate as ``coarse_loftr_msgs/RelativePose``."""
+    """An estimate as ``coarse_loftr_msgs/RelativePose``, and whether its velocity was measured."""
     return RelativePose(
         header=header,
         reference_header=reference_header,
@@ -92,6 +92,8 @@ def relative_pose_message(
         landmark_count=estimate.landmarks,
         inlier_count=estimate.inliers,
         scale=_SCALES[estimate.scale],
+        linear_velocity_measured=velocity.linear_measured,
+        angular_velocity_measured=velocity.angular_measured,
         status=int(estimate.status),
         reason=estimate.reason,
     )
@@ -105,10 +107,10 @@ def odometry_message(
     base_frame: str,
 ) -> Odometry:
     """An estimate as ``nav_msgs/Odometry``: the robot in ``odom_frame``, its own velocity."""
-    covariance = base_covariance(estimate.pose, estimate.covariance, mounting)
+    pose, covariance = robot_pose(estimate.pose, estimate.covariance, mounting, estimate.metric)
     header = Header(stamp=time_message(estimate.stamp), frame_id=odom_frame)
     message = Odometry(header=header, child_frame_id=base_frame)
-    message.pose = _with_covariance(base_in_odom(estimate.pose, mounting), covariance)
+    message.pose = _with_covariance(pose, covariance)
     message.twist = TwistWithCovariance(covariance=velocity.covariance.reshape(36))
     message.twist.twist.linear = _vector(velocity.linear)
     message.twist.twist.angular = _vector(velocity.angular)

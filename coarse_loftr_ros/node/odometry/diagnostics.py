@@ -16,6 +16,8 @@ from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 
 __all__ = ["odometry_status"]
 
+_UNITS = "in a unit of their own, not metres"
+
 
 def odometry_status(
     node: str,
@@ -42,6 +44,7 @@ def odometry_status(
         values["without stereo matches"] = snapshot.counts.get("without stereo matches", 0)
     if mode == "planar":
         values["ranges out of limits"] = snapshot.counts.get("ranges out of limits", 0)
+    values["linear velocity not measured"] = snapshot.counts.get("linear velocity not measured", 0)
     values |= counts_and_times(snapshot)
     estimate = snapshot.latest
     if estimate is not None:
@@ -51,11 +54,15 @@ def odometry_status(
         values["matches"] = estimate.matches
         values["landmarks"] = estimate.landmarks
         values["inliers"] = estimate.inliers
-        values["position deviation (m)"] = f"{np.linalg.norm(deviation[:3]):.3f}"
+        values["lengths"] = "metres" if estimate.metric else _UNITS
+        unit = "m" if estimate.metric else "units"
+        values[f"position deviation ({unit})"] = f"{np.linalg.norm(deviation[:3]):.3f}"
         values["attitude deviation (rad)"] = f"{np.linalg.norm(deviation[3:]):.4f}"
     reason = "" if estimate is None else estimate.reason
     level, message = work_message(snapshot, since, expected, "waiting for correspondences", reason)
     if estimate is not None:
+        if not estimate.metric:
+            message = f"{message}; lengths are {_UNITS}"
         restarts = _restarts(snapshot, since)
         if restarts:
             level = max(level, DiagnosticStatus.WARN)

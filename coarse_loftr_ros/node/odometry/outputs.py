@@ -46,7 +46,7 @@ class Outputs:
     Args:
         node: that publishes.
         frames: names of the frames.
-        broadcast: also send the pose on /tf.
+        broadcaster: also sends the pose on /tf where its lengths are metres.
         path: to collect poses in.
         path_rate: most path messages per second.
     """
@@ -55,7 +55,7 @@ class Outputs:
         self,
         node: Node,
         frames: Frames,
-        broadcast: bool,
+        broadcaster: Broadcaster | None,
         path: DecimatedPath[PoseStamped],
         path_rate: float,
     ) -> None:
@@ -66,7 +66,8 @@ class Outputs:
         self._odometry = node.create_publisher(Odometry, "~/odometry", 10)
         self._relative = node.create_publisher(RelativePose, "~/relative_pose", 10)
         self._path = node.create_publisher(Path, "~/path", 1)
-        self._broadcaster = Broadcaster(node) if broadcast else None
+        self._broadcaster = broadcaster
+        self._metric = True
         self._last_path = -1e9
 
     def publish(
@@ -88,9 +89,13 @@ class Outputs:
             estimate, velocity, mounting, self._frames.odom, self._frames.base
         )
         self._odometry.publish(message)
-        if self._broadcaster is not None:
+        if self._broadcaster is not None and estimate.metric:
             self._broadcaster.send(transform_message(message))
-        self._relative.publish(relative_pose_message(estimate, *headers))
+        self._relative.publish(relative_pose_message(estimate, velocity, *headers))
+        if estimate.metric != self._metric:
+            # A path of both metres and units would be none.
+            self.path.clear()
+            self._metric = estimate.metric
         position = message.pose.pose.position
         self.path.add(np.array([position.x, position.y, position.z]), pose_stamped(message))
         self._publish_path(message.header)

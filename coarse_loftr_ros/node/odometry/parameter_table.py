@@ -70,8 +70,8 @@ PARAMETERS = table(
     Parameter(
         "publish_tf",
         True,
-        "Broadcast odom_frame to base_frame on /tf; needs tf2_ros. False where another node, such "
-        "as robot_localization, does it.",
+        "Broadcast odom_frame to base_frame on /tf, where lengths are metres; needs tf2_ros. "
+        "False where another node, such as robot_localization, does it.",
         change=Change.UNCONFIGURED,
     ),
     Parameter(
@@ -167,8 +167,8 @@ PARAMETERS = table(
     Parameter(
         "motion.lost_speed",
         _MOTION.lost_speed,
-        "While LOST, the position may be wrong by this much more per second, or by the last speed "
-        "where that is larger.",
+        "While LOST, the position may be wrong by this much more per second, or by the last "
+        "speed where that is larger; so may the velocity.",
         unit="m/s",
         low=0.001,
         high=1000.0,
@@ -177,8 +177,8 @@ PARAMETERS = table(
     Parameter(
         "motion.lost_rate",
         _MOTION.lost_rate,
-        "While LOST, the attitude may be wrong by this much more per second, or by the last rate "
-        "where that is larger.",
+        "While LOST, the attitude may be wrong by this much more per second, or by the last "
+        "rate where that is larger; so may the rate.",
         unit="rad/s",
         low=0.001,
         high=100.0,
@@ -224,8 +224,9 @@ PARAMETERS = table(
     Parameter(
         "mono.scale",
         _MONO.scale.value,
-        "Mono: where lengths come from. unit: nowhere, the first motion has length 1; "
-        "ground_plane: mono.camera_height_m; external: the topic external_odometry.",
+        "Mono: where lengths come from. unit: nowhere, they are not metres (the first motion "
+        "has length 1), and nothing is sent on /tf; ground_plane: mono.camera_height_m; "
+        "external: the topic external_odometry.",
         choices=tuple(source.value for source in ScaleSource),
         change=Change.UNCONFIGURED,
     ),
@@ -250,8 +251,8 @@ PARAMETERS = table(
     Parameter(
         "mono.scale_sigma",
         _MONO.scale_sigma,
-        "Mono: standard deviation of a speed, or of one measurement of the camera's height, as a "
-        "share of it.",
+        "Mono: standard deviation of a speed, or of one measurement of the camera's height, as "
+        "a share of it; no length is stated to be surer.",
         low=0.0001,
         high=1.0,
         change=Change.UNCONFIGURED,
@@ -259,8 +260,8 @@ PARAMETERS = table(
     Parameter(
         "planar.altitude_m",
         0.0,
-        "Planar: distance of the camera from the plane at the first image; 0 means unknown, then "
-        "it is the unit of length.",
+        "Planar: distance of the camera from the plane at the first image; 0 means unknown: "
+        "lengths are in units of it and not metres, until a range comes.",
         unit="m",
         low=0.0,
         high=10000.0,

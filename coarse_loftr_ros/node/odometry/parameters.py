@@ -19,7 +19,7 @@ from coarse_loftr_ros.odometry.settings import (
     StereoSettings,
 )
 
-__all__ = ["check", "mounting", "settings"]
+__all__ = ["check", "mounting", "settings", "why_not_metric"]
 
 _UP = np.array([0.0, 0.0, 1.0])
 
@@ -92,6 +92,16 @@ def settings(values: Mapping[str, Value], mounted: Pose) -> MotionSettings:
         range_sigma=planar["range_sigma"],
         normal=_down(mounted),
     )
+
+
+def why_not_metric(values: Mapping[str, Value]) -> str:
+    """The parameter by which lengths never are metres, in words; empty when they can be."""
+    if values["mode"] == "mono" and values["mono.scale"] == ScaleSource.UNIT.value:
+        return "mono.scale is unit"
+    by_range = values["altitude_source"] == "range"
+    if values["mode"] == "planar" and not by_range and not values["planar.altitude_m"]:
+        return "planar.altitude_m is 0 and altitude_source is parameter"
+    return ""
 
 
 def _down(mounted: Pose) -> tuple[float, float, float]:

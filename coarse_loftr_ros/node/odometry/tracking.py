@@ -26,9 +26,9 @@ from coarse_loftr_ros.odometry.mono import MonoOdometry
 from coarse_loftr_ros.odometry.observations import StereoRig, TemporalMatches
 from coarse_loftr_ros.odometry.planar import PlanarOdometry
 from coarse_loftr_ros.odometry.pose import Pose
-from coarse_loftr_ros.odometry.settings import MotionSettings, ScaleSource
+from coarse_loftr_ros.odometry.settings import ScaleSource
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
-from coarse_loftr_ros.odometry.velocity import velocity_between
+from coarse_loftr_ros.odometry.velocity import VelocityTracker
 
 __all__ = ["Tracking"]
 
@@ -80,7 +80,7 @@ class Tracking:
             self._stereo, values["queue_depth"]
         )
         self._odometry: Odometry | None = None
-        self._settings: MotionSettings | None = None
+        self._velocity: VelocityTracker | None = None
         self._mounting: Pose | None = None
         self._camera_frame = ""
         self._latest: OdometryEstimate | None = None
@@ -214,7 +214,8 @@ class Tracking:
             self._odometry = MonoOdometry(camera, chosen)
         else:
             self._odometry = PlanarOdometry(camera, chosen)
-        self._settings, self._mounting, self._camera_frame = chosen, mounting, frame
+        self._velocity = VelocityTracker(mounting, chosen)
+        self._mounting, self._camera_frame = mounting, frame
         for topic in self._cameras.distorted():
             self._inform(
                 "distortion",
@@ -264,7 +265,9 @@ class Tracking:
             self.reset("not finite")
             raise _RefusedError("runtime", "a covariance is not finite: odometry starts over")
         estimated = perf_counter()
-        velocity = velocity_between(self._latest, estimate, self._mounting, self._settings)
+        velocity = self._velocity.update(estimate)
+        if not velocity.linear_measured:
+            self._statistics.count("linear velocity not measured")
         self._latest = estimate
         with self._defects.survived("publishing"):
             self._outputs.publish(estimate, velocity, self._mounting, headers)
