@@ -12,6 +12,9 @@ from coarse_loftr_ros.rectification import Calibration, CalibrationError, check_
 
 __all__ = ["LatestCamera", "calibration_of", "describe", "intrinsics_of"]
 
+# Values of D that are looked at; models have up to 14.
+_MOST_DISTORTION = 100
+
 
 class LatestCamera:
     """The camera of one topic, by the latest of its camera_info that can be used.
@@ -91,13 +94,17 @@ def calibration_of(info: Any) -> Calibration:
 
     Raises:
         CalibrationError: when it describes no image: width or height is 0, or binning or region
-            of interest leave nothing of it.
+            of interest leave nothing of it; or when D is longer than that of any model.
     """
     roi = info.roi
     if not (info.width and info.height):
         raise CalibrationError(
             f"camera_info describes images of {info.width}x{info.height}; both sides must be at "
             "least 1"
+        )
+    if len(info.d) > _MOST_DISTORTION:
+        raise CalibrationError(
+            f"camera_info has a D of {len(info.d)} values; at most {_MOST_DISTORTION} are allowed"
         )
     width, height, left, top = int(info.width), int(info.height), 0, 0
     if roi.width and roi.height:
@@ -143,5 +150,6 @@ def _contents(info: Any) -> tuple:
         (info.width, info.height, info.binning_x, info.binning_y),
         (roi.x_offset, roi.y_offset, roi.width, roi.height),
         info.distortion_model,
-        *(field.tobytes() for field in (info.d, info.k, info.r, info.p)),
+        len(info.d),
+        *(field.tobytes() for field in (info.d[: _MOST_DISTORTION + 1], info.k, info.r, info.p)),
     )

@@ -35,6 +35,8 @@ _WITHOUT = (
     "inverse_brown_conrady",
     "modified_brown_conrady",
 )
+# That errors repeat.
+_LONGEST_NAME = 40
 
 
 class LensError(ValueError):
@@ -72,17 +74,18 @@ def lens_of(model: str, parameters: Sequence[float]) -> Lens:
     for number, value in enumerate(parameters):
         if not np.isfinite(value):
             raise LensError(f"D[{number}] of camera_info is {value}; it must be finite")
+    said = model if len(model) <= _LONGEST_NAME else model[:_LONGEST_NAME] + "..."
     name = model.strip().lower().replace(" ", "_").replace("-", "_")
     name = _ALIASES.get(name, name)
     if name in _WITHOUT:
         if any(parameters):
             raise LensError(
-                f"distortion model is '{model}', and D is not 0; allowed with that are "
+                f"distortion model is '{said}', and D is not 0; allowed with that are "
                 f"{', '.join(_MODELS)}"
             )
         return Lens(False, ())
     if name not in _MODELS:
-        raise LensError(f"distortion model is '{model}'; allowed are {', '.join(_MODELS)}, none")
+        raise LensError(f"distortion model is '{said}'; allowed are {', '.join(_MODELS)}, none")
     fisheye = name == "equidistant"
     if not any(parameters) and not (fisheye and len(parameters)):
         return Lens(False, ())
@@ -91,7 +94,7 @@ def lens_of(model: str, parameters: Sequence[float]) -> Lens:
         kept.pop()
     if len(kept) not in counts:
         raise LensError(
-            f"distortion model {model} has {len(parameters)} parameters; it takes "
+            f"distortion model {said} has {len(parameters)} parameters; it takes "
             f"{' or '.join(map(str, counts))}, and zeros behind them"
         )
     return Lens(fisheye, tuple(float(value) for value in kept))

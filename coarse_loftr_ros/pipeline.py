@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.backends.base import MOST_SIDE, Backend, ModelFiles, Reports
+from coarse_loftr_ros.backends.base import MOST_SIDE, Backend, EngineFolder, ModelFiles, Reports
 from coarse_loftr_ros.backends.registry import create_backend
 from coarse_loftr_ros.encoded_frame import EncodedFrame
 from coarse_loftr_ros.frame import Frame
@@ -38,7 +37,7 @@ class PipelineSettings:
             about this.
         threads: CPU threads of the runtime; 0 lets it choose.
         precision: of the runtime, or ``auto``, the fastest of it that keeps the accuracy.
-        engines: folder of TensorRT's engines; ``None`` is in the user's cache folder.
+        engines: folder of TensorRT's engines.
     """
 
     backend: str = "auto"
@@ -47,7 +46,7 @@ class PipelineSettings:
     detail_pixels: int = 1280 * 720
     threads: int = 0
     precision: str = "auto"
-    engines: Path | None = None
+    engines: EngineFolder = field(default_factory=EngineFolder)
 
     def __post_init__(self) -> None:
         least = 64 * 64

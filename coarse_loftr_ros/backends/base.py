@@ -25,6 +25,7 @@ __all__ = [
     "CellMatches",
     "DeviceError",
     "EncodedImage",
+    "EngineFolder",
     "ModelFiles",
     "Reports",
 ]
@@ -67,6 +68,24 @@ class Reports:
     info: Callable[[str], None] = _nobody
     warning: Callable[[str], None] = _nobody
     progress: Callable[[str, float], None] = _nobody
+
+
+@dataclass(frozen=True)
+class EngineFolder:
+    """Where TensorRT's engines are kept, and how many.
+
+    Attributes:
+        path: of the folder; ``None`` is in the user's cache folder.
+        most_bytes: of all engines; when one is built, those not used for longest make room. 0 sets
+            no limit.
+    """
+
+    path: Path | None = None
+    most_bytes: int = 2 * 10**9
+
+    def __post_init__(self) -> None:
+        if self.most_bytes < 0:
+            raise ValueError(f"most_bytes is {self.most_bytes}; it must not be negative")
 
 
 EncodedImage: TypeAlias = Any

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
 
-from coarse_loftr_ros.backends.base import Backend, BackendError, ModelFiles, Reports
+from coarse_loftr_ros.backends.base import (
+    Backend,
+    BackendError,
+    EngineFolder,
+    ModelFiles,
+    Reports,
+)
 from coarse_loftr_ros.backends.fallback import FallbackBackend
 from coarse_loftr_ros.backends.precision import choose_precision
 from coarse_loftr_ros.preprocessing import NetworkSize
@@ -92,7 +97,7 @@ def create_backend(
     size: NetworkSize,
     threads: int = 0,
     precision: str = "auto",
-    engines: Path | None = None,
+    engines: EngineFolder | None = None,
     reports: Reports | None = None,
 ) -> Backend:
     """Load ``model`` for ``size`` with the runtime that ``name`` resolves to.
@@ -108,7 +113,7 @@ def create_backend(
         threads: CPU threads; 0 lets the runtime choose.
         precision: one of ``PRECISION_NAMES``; ``auto`` is the fastest of the runtime that keeps
             the accuracy of fp32.
-        engines: folder of TensorRT's engines; ``None`` is in the user's cache folder.
+        engines: folder of TensorRT's engines; by default that of ``EngineFolder``.
         reports: told about slow work and about a replacement.
 
     Raises:
@@ -140,7 +145,7 @@ def _create_tensorrt(
     model: ModelFiles,
     size: NetworkSize,
     precision: str,
-    engines: Path | None,
+    engines: EngineFolder | None,
     reports: Reports,
 ) -> Backend:
     try:

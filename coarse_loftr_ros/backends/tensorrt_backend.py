@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from coarse_loftr_ros.backends.base import (
     BackendError,
     CellMatches,
     DeviceError,
+    EngineFolder,
     ModelFiles,
     Reports,
 )
@@ -49,7 +49,7 @@ class TensorRtBackend:
         model: the exported model.
         size: network size to build for; builds take seconds to minutes and are kept.
         precision: ``fp32``, ``fp16`` or ``int8``.
-        engines: folder of the engines; ``None`` is in the user's cache folder.
+        engines: folder of the engines; by default that of ``EngineFolder``.
         reports: told about builds.
         use_cuda_graphs: whether to record CUDA graphs where that is possible.
 
@@ -65,7 +65,7 @@ class TensorRtBackend:
         model: ModelFiles,
         size: NetworkSize,
         precision: str = "fp16",
-        engines: Path | None = None,
+        engines: EngineFolder | None = None,
         reports: Reports | None = None,
         use_cuda_graphs: bool = True,
     ) -> None:
@@ -80,9 +80,14 @@ class TensorRtBackend:
         self._unrecorded = ""  # why not everything is one
         self._engines: list[LoadedEngine] = []
         self._stream: Any = None
-        library = load_library()
+        library, kept = load_library(), engines or EngineFolder()
         loaded = obtain_engines(
-            library, EngineCache(engines), model, size, precision, reports or Reports()
+            library,
+            EngineCache(kept.path, kept.most_bytes),
+            model,
+            size,
+            precision,
+            reports or Reports(),
         )
         try:
             with self._device.current("load the engines"):

@@ -181,8 +181,9 @@ class Inputs:
         def take(message: CameraInfo) -> None:
             before = camera.calibration
             if camera.take(message) and before is not None:
-                after = describe(camera.calibration)
-                self._inform("camera_info", f"{topic} changed from {describe(before)} to {after}")
+                was, now = describe(before), describe(camera.calibration)
+                change = f"from {was} to {now}" if was != now else "in K, the distortion or R"
+                self._inform("camera_info", f"{topic} changed {change}")
             # A camera that nobody calibrated sends zeros: only where it has to be, that is a fault.
             if camera.problem and (self._settings.rectify or any(message.p)):
                 self._reject("camera_info", f"{topic} left out: {camera.problem}")

@@ -5,7 +5,7 @@ The configuration files, the launch file and the documentation are checked again
 
 from __future__ import annotations
 
-from coarse_loftr_ros.backends.base import SHIPPED_MODELS
+from coarse_loftr_ros.backends.base import SHIPPED_MODELS, EngineFolder
 from coarse_loftr_ros.backends.precision import PRECISION_NAMES
 from coarse_loftr_ros.backends.registry import BACKEND_NAMES
 from coarse_loftr_ros.homography import HomographySettings
@@ -51,6 +51,16 @@ PARAMETERS = table(
         "Folder of TensorRT's engines, each with its manifest beside it, such as 'coarse-loftr "
         "engine build --engines' fills; empty is in the user's cache folder.",
         change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "engines_limit",
+        EngineFolder.most_bytes / 1e9,
+        "Size that the folder of engines may have: when one is built, those not used for longest "
+        "make room, never one in use; 0 sets no limit.",
+        low=0.0,
+        high=1000.0,
+        unit="GB",
+        read_only=True,
     ),
     Parameter(
         "model",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from coarse_loftr_ros.backends.base import ModelFiles
+from coarse_loftr_ros.backends.base import EngineFolder, ModelFiles
 from coarse_loftr_ros.homography import HomographySettings
 from coarse_loftr_ros.node.parameter import ParameterError, Value, check_values, group
 from coarse_loftr_ros.node.parameter_table import PARAMETERS
@@ -71,7 +71,10 @@ def pipeline_settings(values: Mapping[str, Value]) -> PipelineSettings:
             detail_pixels=values["detail_pixels"],
             threads=values["threads"],
             precision=values["precision"],
-            engines=Path(values["engines"]).expanduser() if values["engines"] else None,
+            engines=EngineFolder(
+                Path(values["engines"]).expanduser() if values["engines"] else None,
+                round(values["engines_limit"] * 1e9),
+            ),
         )
     except ValueError as error:
         raise ParameterError(f"parameters do not fit the model: {error}") from error

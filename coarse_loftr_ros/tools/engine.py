@@ -76,7 +76,19 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         metavar="MIB",
         help="most GPU memory that a layer may use as scratch space (default: %(default)s)",
     )
-    actions.add_parser("list", help="list the engines and what is wrong with any")
+    listing = actions.add_parser(
+        "list", help="list the engines, their size and what is wrong with any"
+    )
+    for action in (build, listing):
+        action.add_argument(
+            "--limit",
+            type=_gigabytes,
+            default=2.0,
+            metavar="GB",
+            help="size that the folder may have, as the node's parameter engines_limit: when an "
+            "engine is built, those not used for longest make room, never one in use; 0 sets no "
+            "limit (default: %(default)g)",
+        )
     actions.add_parser(
         "verify",
         help="check every engine",
@@ -105,6 +117,17 @@ def run(args: argparse.Namespace) -> int:
         return action(args)
 
 
+def _gigabytes(text: str) -> float:
+    """Parse a limit for argparse."""
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = -1.0
+    if not 0 <= limit <= 1000:
+        raise argparse.ArgumentTypeError(f"'{text}' is no limit; it must be 0 to 1000 GB")
+    return limit
+
+
 def _build(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.backends.base import ModelFiles
     from coarse_loftr_ros.backends.precision import choose_precision
@@ -119,7 +142,7 @@ def _build(args: argparse.Namespace) -> int:
     with as_user_error(ValueError):
         settings = BuildSettings(args.optimisation_level, args.workspace)
     library = load_library()
-    cache = EngineCache(args.engines)
+    cache = EngineCache(args.engines, round(args.limit * 1e9))
     kept = True
     for graph in GRAPHS:
         label = f"{model.name} {graph} {network} {precision}"
@@ -165,7 +188,10 @@ def _entries(args: argparse.Namespace) -> list[CachedEngine]:
 
 
 def _list(args: argparse.Namespace) -> int:
-    for entry in _entries(args):
+    entries = _entries(args)
+    limit = f"of at most {args.limit:g} GB" if args.limit else "without a limit"
+    print(f"{sum(entry.size for entry in entries) / 1e9:.3f} GB {limit}")
+    for entry in entries:
         print(f"{entry.path.name}  {entry.size / 2**20:.1f} MiB")
         if entry.manifest is not None:
             made = entry.manifest.identity

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from coarse_loftr_ros.backends.base import BackendError
+from coarse_loftr_ros.backends.tensorrt.builder import BuiltEngine
 from coarse_loftr_ros.backends.tensorrt.cache import EngineCache, read_engine
 from coarse_loftr_ros.backends.tensorrt.gpu import Gpu
 from coarse_loftr_ros.backends.tensorrt.library import Library
@@ -235,6 +236,59 @@ def test_entries_say_what_is_wrong_with_each(filled, identity, small_engine):
     (intact,) = found.values()
     assert intact.problem == "" and intact.size == len(small_engine.data)
     assert intact.manifest.identity == other
+
+
+def engine_of(size: int) -> BuiltEngine:
+    return BuiltEngine(bytes(size), {}, 0.0)
+
+
+def test_the_engines_not_used_for_longest_make_room_for_a_new_one(tmp_path, identity):
+    cache = EngineCache(tmp_path / "engines", most_bytes=3000)
+    first, second, third, fourth = (
+        dataclasses.replace(identity, size=f"{64 * k}x64") for k in range(1, 5)
+    )
+    for age, each in ((40, first), (30, second), (20, third)):
+        assert "removed" not in cache.obtain(each, lambda: engine_of(1000)).note
+        os.utime(cache.path(each), (time.time() - age,) * 2)
+    cache.obtain(first, must_not_build)  # used once more
+    built = cache.obtain(fourth, lambda: engine_of(1000))
+    assert f"removed for the limit of 3e-06 GB: {cache.path(second).name}" in built.note
+    left = {entry.path for entry in cache.entries()}
+    assert left == {cache.path(each) for each in (first, third, fourth)}
+    assert not cache.path(second).with_suffix(".json").exists()
+    assert (
+        not EngineCache(cache.folder, 0).obtain(second, lambda: engine_of(9000)).note.count("rem")
+    )
+
+
+def test_an_engine_in_use_never_makes_room(tmp_path, identity, repository):
+    cache = EngineCache(tmp_path / "engines", most_bytes=2000)
+    sizes = [dataclasses.replace(identity, size=f"{64 * k}x64") for k in range(1, 5)]
+    own = cache.obtain(sizes[0], lambda: engine_of(1500))
+    cache.obtain(sizes[1], lambda: engine_of(1500))
+    # Another process uses the second.
+    code = (
+        "import dataclasses, json, sys\n"
+        "from pathlib import Path\n"
+        "from coarse_loftr_ros.backends.tensorrt.cache import EngineCache\n"
+        "from coarse_loftr_ros.backends.tensorrt.manifest import EngineIdentity\n"
+        "identity = EngineIdentity(**json.loads(sys.argv[2]))\n"
+        "used = EngineCache(Path(sys.argv[1])).obtain(identity, None)\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    arguments = str(cache.folder), json.dumps(dataclasses.asdict(sizes[1]))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], cwd=repository, **pipes
+    ) as user:
+        assert user.stdout.readline() == "ready\n"
+        assert "removed" not in cache.obtain(sizes[2], lambda: engine_of(1500)).note
+        user.kill()  # a lease ends with its holder
+    del own
+    note = cache.obtain(sizes[3], lambda: engine_of(1500)).note
+    assert all(cache.path(each).name in note for each in sizes[:3])
+    assert [entry.path for entry in cache.entries()] == [cache.path(sizes[3])]
 
 
 def test_clear_removes_every_engine(filled, identity):

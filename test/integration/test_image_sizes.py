@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from ros_harness import scene, view
+from ros_harness import camera_info, scene, view
+
+from coarse_loftr_msgs.msg import HomographyStamped
 
 PICTURE = scene()
 
@@ -40,3 +42,23 @@ def test_two_sizes_in_turn_are_loaded_once_each(start):
         "all images to be used",
     )
     assert process.output.count(": loaded in ") == 2
+
+
+def test_a_camera_info_of_another_size_is_left_out_in_words(start):
+    process, client = start("/reduced", "freshness:=all", "diagnostics_period:=0.2")
+    client.camera_info[0].publish(camera_info(640, 480, 400.0))
+    sentence = (
+        "camera_info left out: image is 320x240, camera_info describes 640x480 (of whole images "
+        "reduced 2 times it has to say so: binning_x and binning_y 2)"
+    )
+    usual = client.message(view(PICTURE, 0, 0))
+    for number in range(1, 100):
+        client.send(usual)
+        usual = client.message(view(PICTURE, number, 0))
+        client.spin(0.1)
+        if sentence in process.output:
+            break
+    assert sentence in process.output
+    # Matches need no camera.
+    assert client.match(usual)[1].status == HomographyStamped.OK
+    assert int(client.diagnostic("input")[2]["rejected: camera_info"]) >= 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,14 @@ def test_a_bad_camera_is_looked_at_once():
             "must be positive"
         )
     assert len(looks) == 1
+
+
+def test_a_camera_info_of_any_length_costs_no_time_and_no_words():
+    camera = LatestCamera(Rectification)
+    begin = time.perf_counter()
+    assert not camera.take(calibration(d=[0.0] * 1_000_000))
+    assert camera.problem == "camera_info has a D of 1000000 values; at most 100 are allowed"
+    long = calibration(distortion_model="x" * 1_000_000, k=[500.0, 0, 320, 0, 510, 240, 0, 0, 1])
+    assert not camera.take(long)
+    assert camera.problem.startswith(f"distortion model is '{'x' * 40}...'; allowed are")
+    assert time.perf_counter() - begin < 1.0

@@ -80,6 +80,7 @@ def test_the_life_of_a_cache(run_engine, folder):
     done = run_engine("list")
     assert done.returncode == 0
     assert "2 engines\n" in done.stdout
+    assert " GB of at most 2 GB\n" in done.stdout
     assert "tensorrt_rtx 0." in done.stdout and "any GPU" in done.stdout
     assert "will be built again: the engine has" in done.stdout
 
@@ -87,6 +88,11 @@ def test_the_life_of_a_cache(run_engine, folder):
     assert (done.returncode, done.stdout.count(": built with")) == (0, 2)
     assert done.stdout.count("the one that was there was refused: ") == 2
     assert run_engine("verify").returncode == 0
+
+    done = run_engine("list", "--limit", "0")
+    assert " GB without a limit\n" in done.stdout
+    done = run_engine("list", "--limit", "-1")
+    assert done.returncode == 2 and "'-1' is no limit; it must be 0 to 1000 GB" in done.stderr
 
     done = run_engine("clear")
     assert (done.returncode, done.stdout) == (0, f"{folder}: 2 engines removed\n")

@@ -13,11 +13,12 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from coarse_loftr_ros.backends.base import BackendError
+from coarse_loftr_ros.backends.base import BackendError, EngineFolder
 from coarse_loftr_ros.backends.tensorrt.builder import BuiltEngine
+from coarse_loftr_ros.backends.tensorrt.lease import Lease
 from coarse_loftr_ros.backends.tensorrt.manifest import EngineIdentity, Manifest, ManifestError
 
 __all__ = ["CacheUnusableError", "CachedEngine", "CheckedEngine", "EngineCache", "read_engine"]
@@ -39,7 +40,9 @@ class CheckedEngine:
         manifest: of the engine.
         built: whether it was built just now.
         kept: whether it is in the cache.
-        note: for the log: why it was built, and why it could not be kept where that is so.
+        note: for the log: why it was built, which others made room, and why it could not be kept
+            where that is so.
+        lease: while somebody holds it, the file is not removed to make room for another.
     """
 
     data: bytes
@@ -47,6 +50,7 @@ class CheckedEngine:
     built: bool = False
     kept: bool = True
     note: str = ""
+    lease: Lease | None = None
 
 
 @dataclass(frozen=True)
@@ -91,13 +95,17 @@ class EngineCache:
     Args:
         folder: of the engines; by default ``coarse_loftr_ros/engines`` in the user's cache
             folder (``XDG_CACHE_HOME``, else ``~/.cache``).
+        most_bytes: see ``EngineFolder``.
 
     Raises:
         BackendError: when the user has neither.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path | None = None, most_bytes: int = EngineFolder.most_bytes
+    ) -> None:
         self.folder = folder or _users_cache_folder() / "coarse_loftr_ros" / "engines"
+        self.most_bytes = most_bytes
 
     def path(self, identity: EngineIdentity) -> Path:
         """Where the engine of an identity is or would be."""
@@ -186,8 +194,13 @@ class EngineCache:
 
     def _load(self, identity: EngineIdentity) -> CheckedEngine | str:
         """The engine, or why there is none that may be used."""
+        path = self.path(identity)
         try:
-            return read_engine(self.path(identity), identity)
+            found, lease = read_engine(path, identity), None
+            with contextlib.suppress(OSError):  # as on a read-only disk
+                lease = Lease(path)
+                os.utime(path)  # the newest is what was used last
+            return replace(found, lease=lease)
         except FileNotFoundError:
             return "there was none"
         except (ManifestError, OSError) as error:
@@ -225,15 +238,34 @@ class EngineCache:
         """Write an engine and its manifest, in this order: an engine alone is never loaded."""
         manifest = Manifest.of(identity, engine)
         path = self.path(identity)
-        kept = True
+        kept, lease = True, None
         try:
             for unfinished in self._files(_UNFINISHED):  # of processes that died: we have the lock
                 unfinished.unlink(missing_ok=True)
             self._write(path, engine.data)
             self._write(path.with_suffix(_MANIFEST), manifest.to_json().encode())
+            with contextlib.suppress(OSError):  # on a file system without locks
+                lease = Lease(path)
+            reason += self._make_room()
         except OSError as error:
             kept, reason = False, f"{reason}; it could not be kept: {error}"
-        return CheckedEngine(engine.data, manifest, True, kept, reason)
+        return CheckedEngine(engine.data, manifest, True, kept, reason, lease)
+
+    def _make_room(self) -> str:
+        """Remove the engines that were not used for longest, but none in use; for the log."""
+        engines = [(path.lstat(), path) for path in self._files(_ENGINE)]
+        total, removed = sum(found.st_size for found, _ in engines), []
+        for found, path in sorted(engines, key=lambda engine: engine[0].st_mtime_ns):
+            if not self.most_bytes or total <= self.most_bytes:
+                break
+            if Lease.held(path):
+                continue
+            path.unlink(missing_ok=True)
+            path.with_suffix(_MANIFEST).unlink(missing_ok=True)
+            total -= found.st_size
+            removed.append(path.name)
+        limit = f"{self.most_bytes / 1e9:g} GB"
+        return f"; removed for the limit of {limit}: {', '.join(removed)}" if removed else ""
 
     def _write(self, path: Path, data: bytes) -> None:
         """Put a whole file in its place or none."""

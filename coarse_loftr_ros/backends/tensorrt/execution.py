@@ -32,6 +32,7 @@ class LoadedEngine:
 
     def __init__(self, library: Library, engine: CheckedEngine) -> None:
         self._library = library
+        self._lease = engine.lease  # nobody makes room of its file
         try:
             self._runtime = library.module.Runtime(library.log)  # has to outlive its engines
         except TypeError as error:  # a driver that is too old, says the log
@@ -86,3 +87,4 @@ class LoadedEngine:
         self._execution = None
         self._engine = None
         self._runtime = None
+        self._lease = None
