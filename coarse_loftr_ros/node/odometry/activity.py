@@ -198,8 +198,8 @@ class Activity:
         if tf_available():
             return True
         self._log.warning(
-            "tf2_ros is not installed: nothing is sent on /tf (it comes with ROS, as package "
-            "tf2_ros; publish_tf false takes this notice away)"
+            "tf2_ros is not installed: nothing is sent on /tf (it comes with ROS, in package "
+            "tf2_ros_py; publish_tf false takes this notice away)"
         )
         return False
 
