@@ -28,7 +28,9 @@ PARAMETER_ARGUMENTS = {
     "odom_frame": "Frame in which the path starts at the origin.",
     "base_frame": "Frame of the robot.",
     "publish_tf": "true broadcasts odom_frame to base_frame on /tf, false leaves that to others.",
+    "autostart": "Both nodes: false waits for lifecycle transitions instead of starting at once.",
 }
+SWITCHES = ("publish_tf", "autostart")
 
 # Topics of the images; each camera's camera_info is beside them.
 IMAGE_ARGUMENTS = {
@@ -67,19 +69,19 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     check_parameter_file(
         Path(params_file), [full_name(*outer, name) for name in ("matcher", "odometry")]
     )
-    handed_on = (*IMAGE_ARGUMENTS, *MATCHER_ARGUMENTS, "namespace", "use_sim_time", "log_level")
+    general = ("autostart", "namespace", "use_sim_time", "log_level")
     matcher = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(share / "launch" / "matcher.launch.py")),
         launch_arguments={
-            **{name: given[name] for name in handed_on},
+            **{name: given[name] for name in (*IMAGE_ARGUMENTS, *MATCHER_ARGUMENTS, *general)},
             "mode": "stereo" if given["mode"] == "stereo" else "mono",
             "params_file": params_file,
             "name": "matcher",
         }.items(),
     )
     overrides = {name: given[name] for name in PARAMETER_ARGUMENTS if given[name]}
-    if "publish_tf" in overrides:
-        overrides["publish_tf"] = given["publish_tf"].lower() == "true"
+    for name in {*SWITCHES} & {*overrides}:
+        overrides[name] = given[name].lower() == "true"
     odometry = LifecycleNode(
         package="coarse_loftr_ros",
         executable="odometry_node",
@@ -122,7 +124,7 @@ def generate_launch_description() -> LaunchDescription:
                 name,
                 default_value="",
                 description=description,
-                choices=["", *TRUTH_VALUES] if name == "publish_tf" else None,
+                choices=["", *TRUTH_VALUES] if name in SWITCHES else None,
             )
             for name, description in (PARAMETER_ARGUMENTS | MATCHER_ARGUMENTS).items()
         ),

@@ -292,7 +292,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
 def run(
     make: Callable[[], ManagedNode], name: str, args: Sequence[str] | None, signals: StopSignals
 ) -> int:
-    """Run a node until a signal, which is from now on noted, and waited for by nobody but this.
+    """Run a node until a signal, which from here on is noted and interrupts nothing.
 
     Args:
         make: makes the node.

@@ -149,7 +149,8 @@ def test_launch_modes_have_a_configuration_each(launch, repository):
 def test_launch_arguments_are_parameters_of_the_node(launch):
     arguments = constant(launch, "PARAMETER_ARGUMENTS")
     assert set(arguments) <= set(PARAMETERS)
-    assert {n for n in arguments if isinstance(PARAMETERS[n].default, bool)} == {"publish_tf"}
+    switches = {name for name in arguments if isinstance(PARAMETERS[name].default, bool)}
+    assert set(constant(launch, "SWITCHES")) == switches
 
 
 def test_what_is_handed_on_are_arguments_of_the_matchers_launch_file(launch, repository):
@@ -161,7 +162,15 @@ def test_what_is_handed_on_are_arguments_of_the_matchers_launch_file(launch, rep
     }
     assert set(constant(launch, "MATCHER_ARGUMENTS")) <= set(known)
     assert set(constant(launch, "IMAGE_ARGUMENTS")) <= set(known)
-    assert {"mode", "params_file", "name", "namespace", "use_sim_time", "log_level"} <= set(known)
+    assert {
+        "autostart",
+        "mode",
+        "params_file",
+        "name",
+        "namespace",
+        "use_sim_time",
+        "log_level",
+    } <= set(known)
 
 
 def test_launch_arguments_are_described(launch):

@@ -21,7 +21,16 @@ PIP_NAME = {
     "ruamel": "ruamel.yaml",
     "yaml": "pyyaml",
 }
-ROSDEP_NAME = {"cv2": "python3-opencv", "numpy": "python3-numpy", "tqdm": "python3-tqdm"}
+ROSDEP_NAME = {
+    "cv2": "python3-opencv",
+    "numpy": "python3-numpy",
+    "onnxruntime": "python3-onnxruntime-pip",
+    "rosbags": "python3-rosbags-pip",
+    "tqdm": "python3-tqdm",
+    "yaml": "python3-yaml",
+}
+# The module is in the Python half of a pair of packages.
+ROS_PACKAGE = {"tf2_ros": "tf2_ros_py"}
 
 ROS = {"rclpy", "ament_index_python", "cv_bridge", "launch", "launch_ros", "tf2_ros"}
 ROS_INTERFACES = ("_msgs", "_srvs", "_interfaces")
@@ -66,6 +75,7 @@ def pip_names(name: str) -> set[str]:
 
 
 IMPORTED = set().union(*(imports_of(file) for file in PACKAGE.rglob("*.py")))
+USED_BY_LAUNCH = set().union(*(imports_of(file) for file in REPOSITORY.glob("launch/*.py")))
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +87,17 @@ def rosdep_keys() -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(filter(is_ros, IMPORTED)))
 def test_ros_packages_are_declared_to_rosdep(name, rosdep_keys):
-    assert name in rosdep_keys
+    assert ROS_PACKAGE.get(name, name) in rosdep_keys
+
+
+def test_nothing_is_declared_to_rosdep_that_is_not_used(rosdep_keys):
+    ros = {ROS_PACKAGE.get(name, name) for name in filter(is_ros, IMPORTED | USED_BY_LAUNCH)}
+    assert rosdep_keys - ros - set(ROSDEP_NAME.values()) == set()
 
 
 def test_packages_of_the_launch_files_are_declared_to_rosdep(rosdep_keys):
-    used = set().union(*(imports_of(file) for file in REPOSITORY.glob("launch/*.py")))
-    assert {"launch", "launch_ros"} <= used
-    assert used - rosdep_keys == set()
+    assert {"launch", "launch_ros"} <= USED_BY_LAUNCH
+    assert USED_BY_LAUNCH - rosdep_keys == set()
 
 
 @pytest.mark.parametrize("name", sorted(ROSDEP_NAME))

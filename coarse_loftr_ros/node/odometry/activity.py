@@ -222,8 +222,8 @@ class Activity:
             )
         elif self._values["publish_tf"] and not tf_available():
             self._log.warning(
-                "tf2_ros is not installed: nothing is sent on /tf (it comes with ROS, as package "
-                "tf2_ros; publish_tf false takes this notice away)"
+                "tf2_ros is not installed: nothing is sent on /tf (it comes with ROS, in package "
+                "tf2_ros_py; publish_tf false takes this notice away)"
             )
         return self._values["publish_tf"] and not why and tf_available()
 
