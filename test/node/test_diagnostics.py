@@ -17,6 +17,7 @@ from coarse_loftr_ros.node.diagnostics import (
     Occasionally,
     idle_status,
     input_status,
+    worth_logging,
 )
 from coarse_loftr_ros.node.matching_diagnostics import matching_status
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
@@ -286,6 +287,16 @@ def test_an_engine_in_the_making_is_shown_with_its_progress():
     assert idle.message == f"not active (unconfigured): {busy}"
     active = matching_status("/m", Statistics().snapshot(), None, IMAGES, "b", "n", "", busy)
     assert (active.level, active.message) == (DiagnosticStatus.WARN, f"images wait: {busy}")
+
+
+def test_the_log_repeats_warnings_of_the_input_and_every_error():
+    def status(name: str, level: bytes) -> DiagnosticStatus:
+        return DiagnosticStatus(name=f"/m: {name}", level=level, message="so it is")
+
+    ok, warn, error = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+    statuses = [status("input", ok), status("matching", warn), status("input", warn)]
+    assert worth_logging(statuses) == [("/m: input", "input: so it is")]
+    assert worth_logging([status("matching", error)]) == [("/m: matching", "matching: so it is")]
 
 
 def test_each_kind_of_log_has_its_own_period():
