@@ -30,6 +30,9 @@ from coarse_loftr_ros.result import Homography
 
 __all__ = ["Activity"]
 
+# No image takes so long that nothing else is wrong.
+_LONG_S = 1.0
+
 
 class Activity:
     """Topics, services and the worker between activate and deactivate.
@@ -146,12 +149,23 @@ class Activity:
                 f"{model.name} ({model.sha256})",
                 self._pipeline.backend.failure,
                 self._busy(),
-                self._worker.busy_s,
+                self._doing(),
             ),
         ]
         for subject, sentence in worth_logging(statuses):
             self._warn(subject, sentence)
         return statuses
+
+    def _doing(self) -> str:
+        """What images that came wait for, should there be no results."""
+        words = []
+        if self._worker.busy_s > _LONG_S:
+            words.append(f"an image has been in work for {self._worker.busy_s:.1f} s")
+        if self._pairing is not None:
+            for number, side in zip(self._pairing.waiting, self._sides, strict=True):
+                if number:
+                    words.append(f"{number} {side} waiting for a partner")
+        return ", ".join(words)
 
     def _expectations(self) -> Expectations:
         gap = None if self._pairing is None else self._pairing.gap_ns

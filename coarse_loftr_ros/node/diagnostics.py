@@ -185,7 +185,7 @@ def work_message(
         expected: of the inputs.
         waiting: what to say before there is a result.
         reason: of the latest result's status; empty when there is none.
-        doing: work that has been going on for long, in words; empty when there is none.
+        doing: what inputs are waiting for, in words; empty when for nothing.
     """
     level, message = DiagnosticStatus.OK, waiting
     if snapshot.latest is not None:
@@ -225,7 +225,7 @@ def result_problem(
         snapshot: the numbers now.
         since: the numbers at the previous message.
         expected: of the inputs.
-        doing: work that goes on, in words; empty when there is none.
+        doing: what inputs are waiting for, in words; empty when for nothing.
 
     Returns:
         ``None`` when there is nothing to say.

@@ -142,10 +142,14 @@ def test_whatever_keeps_results_from_coming_is_said(happened, said):
     assert matching_status("/m", statistics.snapshot(), snapshot, IMAGES, "b", "n").message == "OK"
 
 
-def test_a_worker_that_is_stuck_is_said():
-    stuck = matching_status("/m", after(Statistics(), 5.0), None, IMAGES, "b", "n", in_work_s=4.9)
+def test_what_images_wait_for_is_said_first():
+    statistics = Statistics()
+    statistics.lost("skipped", 3)
+    stuck = matching_status(
+        "/m", after(statistics, 5.0), None, IMAGES, "b", "n", doing="10 left waiting for a partner"
+    )
     assert stuck.message == (
-        "images come, nothing was published for 5.0 s: an image has been in work for 4.9 s"
+        "images come, nothing was published for 5.0 s: 10 left waiting for a partner, 3 skipped"
     )
 
 
