@@ -60,14 +60,14 @@ class Activity:
         self._values = dict(values)
         self._log = node.get_logger()
         self._occasionally = Occasionally()
-        self._sides = ("left", "right") if values["mode"] == "stereo" else ("",)
+        stereo = values["mode"] == "stereo"
+        self._sides = ("left", "right") if stereo else ("",)
         self._statistics = Statistics[Homography](self._sides)
         self._defects = Defects(self._statistics, self._report)
         self._reported: Snapshot[Homography] | None = None
-        stereo = values["mode"] == "stereo"
         self._pairing = None
         if stereo:
-            # As many as may wait, behind the one that comes.
+            # One more than may wait: the one that comes.
             queue = values["queue_depth"] + 1
             self._pairing = StereoPairing[Arrival](self._tolerance_ns, queue)
         self._submitted = False
