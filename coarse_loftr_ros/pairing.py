@@ -216,6 +216,11 @@ class StereoPairing(Generic[Item]):
         return self._right.unpaired
 
     @property
+    def waiting(self) -> tuple[int, int]:
+        """Left and right frames that wait for a partner."""
+        return len(self._left.waiting), len(self._right.waiting)
+
+    @property
     def gap_ns(self) -> int | None:
         """How far apart the latest stamps of both sides are; see ``stamp_gap_ns``."""
         return stamp_gap_ns(self._left.stamps, self._right.stamps)

@@ -30,6 +30,9 @@ from coarse_loftr_ros.result import Homography
 
 __all__ = ["Activity"]
 
+# No image takes so long that nothing else is wrong.
+_LONG_S = 1.0
+
 
 class Activity:
     """Topics, services and the worker between activate and deactivate.
@@ -57,14 +60,14 @@ class Activity:
         self._values = dict(values)
         self._log = node.get_logger()
         self._occasionally = Occasionally()
-        self._sides = ("left", "right") if values["mode"] == "stereo" else ("",)
+        stereo = values["mode"] == "stereo"
+        self._sides = ("left", "right") if stereo else ("",)
         self._statistics = Statistics[Homography](self._sides)
         self._defects = Defects(self._statistics, self._report)
         self._reported: Snapshot[Homography] | None = None
-        stereo = values["mode"] == "stereo"
         self._pairing = None
         if stereo:
-            # As many as may wait, behind the one that comes.
+            # One more than may wait: the one that comes.
             queue = values["queue_depth"] + 1
             self._pairing = StereoPairing[Arrival](self._tolerance_ns, queue)
         self._submitted = False
@@ -152,12 +155,23 @@ class Activity:
                 f"{model.name} ({model.sha256})",
                 self._pipeline.backend.failure,
                 self._busy(),
-                self._worker.busy_s,
+                self._doing(),
             ),
         ]
         for subject, sentence in worth_logging(statuses):
             self._warn(subject, sentence)
         return statuses
+
+    def _doing(self) -> str:
+        """What images that came wait for, should there be no results."""
+        words = []
+        if self._worker.busy_s > _LONG_S:
+            words.append(f"an image has been in work for {self._worker.busy_s:.1f} s")
+        if self._pairing is not None:
+            for number, side in zip(self._pairing.waiting, self._sides, strict=True):
+                if number:
+                    words.append(f"{number} {side} waiting for a partner")
+        return ", ".join(words)
 
     def _expectations(self) -> Expectations:
         gap = None if self._pairing is None else self._pairing.gap_ns

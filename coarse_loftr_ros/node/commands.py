@@ -72,11 +72,11 @@ class Commands:
                 response.success, response.message = await self._answer(ask(do))
             except CommandError as error:
                 response.message = str(error)
-            finally:
-                self._open -= 1
-                if self._closing and not self._open:
-                    # The answer is sent when this returns, and needs the service.
-                    self._node.executor.create_task(self._destroy)
+            # Not reached when the process ends, whose executor abandons what it has begun.
+            self._open -= 1
+            if self._closing and not self._open:
+                # The answer is sent when this returns, and needs the service.
+                self._node.executor.create_task(self._destroy)
             return response
 
         self._services.append(

@@ -126,9 +126,9 @@ def _input_problems(
     silent = _silent(snapshot, expected.timeout_s)
     if silent:
         which = "" if len(silent) == len(snapshot.inputs) else " and ".join(silent) + " "
-        longest = min(snapshot.inputs[name].silence_s for name in silent)
+        seconds = min(snapshot.inputs[name].silence_s for name in silent)
         why = expected.why_silent(silent)
-        problems.append(f"no {which}{thing} for {longest:.1f} s: {why}")
+        problems.append(f"no {which}{thing} for {seconds:.1f} s: {why}")
     rejected = _grown(snapshot.rejected, since.rejected if since else {})
     if rejected:
         problems.append(f"unusable messages: {_listed(rejected)}")
@@ -154,9 +154,10 @@ def _apart(expected: Expectations) -> str:
     if expected.gap_s is None:
         return ""
     gap = f"; the stamps of left and right are {1e3 * expected.gap_s:.1f} ms apart (median)"
+    tolerance = f"{1e3 * expected.tolerance_s:.1f} ms"
     if expected.gap_s > expected.tolerance_s:
-        return f"{gap}, stereo.tolerance is {1e3 * expected.tolerance_s:.1f} ms"
-    return f"{gap}, within stereo.tolerance ({1e3 * expected.tolerance_s:.1f} ms): some are missing"
+        return f"{gap}, stereo.tolerance is {tolerance}"
+    return f"{gap}, within stereo.tolerance ({tolerance}): some are missing or come too late"
 
 
 def _grown(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
@@ -185,19 +186,19 @@ def work_message(
         expected: of the inputs.
         waiting: what to say before there is a result.
         reason: of the latest result's status; empty when there is none.
-        doing: work that has been going on for long, in words; empty when there is none.
+        doing: what inputs are waiting for, in words; empty when for nothing.
     """
     level, message = DiagnosticStatus.OK, waiting
     if snapshot.latest is not None:
-        level, message = judged_message(snapshot, since, reason)
-    problem = result_problem(snapshot, since, expected, doing)
+        level, message = _judged_message(snapshot, since, reason)
+    problem = _result_problem(snapshot, since, expected, doing)
     if problem is None:
         return level, message
     latest = f"; the latest result was {message}" if snapshot.latest is not None else ""
     return max(level, problem[0]), problem[1] + latest
 
 
-def judged_message(snapshot: Snapshot, since: Snapshot | None, reason: str) -> tuple[bytes, str]:
+def _judged_message(snapshot: Snapshot, since: Snapshot | None, reason: str) -> tuple[bytes, str]:
     """Level and words for the quality of the latest result; LOST warns, also when it has passed.
 
     Args:
@@ -216,7 +217,7 @@ def judged_message(snapshot: Snapshot, since: Snapshot | None, reason: str) -> t
     return DiagnosticStatus.OK, message
 
 
-def result_problem(
+def _result_problem(
     snapshot: Snapshot, since: Snapshot | None, expected: Expectations, doing: str = ""
 ) -> tuple[bytes, str] | None:
     """Level and words when no result came for too long, or an error was survived.
@@ -225,7 +226,7 @@ def result_problem(
         snapshot: the numbers now.
         since: the numbers at the previous message.
         expected: of the inputs.
-        doing: work that goes on, in words; empty when there is none.
+        doing: what inputs are waiting for, in words; empty when for nothing.
 
     Returns:
         ``None`` when there is nothing to say.

@@ -15,9 +15,6 @@ from coarse_loftr_ros.result import Homography
 
 __all__ = ["matching_status"]
 
-# No image takes so long that nothing else is wrong.
-_LONG_S = 1.0
-
 
 def matching_status(
     node: str,
@@ -28,7 +25,7 @@ def matching_status(
     model: str,
     failure: str = "",
     busy: str = "",
-    in_work_s: float = 0.0,
+    doing: str = "",
 ) -> DiagnosticStatus:
     """What goes out: rates, times per stage, and the quality of the latest match.
 
@@ -42,7 +39,7 @@ def matching_status(
         failure: what the runtime's device failed of, which is an error even where another one
             has taken over; empty when nothing did.
         busy: slow work that keeps images waiting; empty when there is none.
-        in_work_s: how long the current image has been in work, seconds.
+        doing: what images that came are waiting for, in words; empty when for nothing.
     """
     values: dict[str, object] = {
         "output rate (Hz)": f"{snapshot.output_hz:.1f}",
@@ -63,7 +60,6 @@ def matching_status(
         values["rms (px)"] = f"{homography.rms_px:.2f}"
         values["coverage"] = f"{homography.coverage:.2f}"
     reason = "" if homography is None else homography.reason
-    doing = f"an image has been in work for {in_work_s:.1f} s" if in_work_s > _LONG_S else ""
     level, message = work_message(
         snapshot, since, expected, "waiting for a pair of images", reason, doing
     )

@@ -157,7 +157,8 @@ class Statistics(Generic[Result]):
         """Inputs came to nothing."""
         with self._lock:
             self._counts[event] += number
-            self._since_result[event] += number
+            if number:
+                self._since_result[event] += number
 
     def rejected(self, cause: str) -> None:
         """A message was dropped because it cannot be used."""

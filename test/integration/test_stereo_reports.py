@@ -22,7 +22,7 @@ def client(start) -> MatcherClient:
         "mode:=stereo",
         "freshness:=all",
         "image_reliability:=reliable",
-        "queue_depth:=10",
+        "queue_depth:=40",
         "image_timeout:=0.5",
         "diagnostics_period:=0.2",
         stereo=True,
@@ -78,7 +78,7 @@ def test_a_dead_eye_is_a_warning_that_names_it_and_an_error_when_it_lasts(client
     healthy(client)
     lives = ("left", "right")[alive]
     stream(client, said(client, "input", 1, f"no {dead} image for "), (alive,))
-    stream(client, said(client, "matching", 2, f"unpaired {lives}"), (alive,))
+    stream(client, said(client, "matching", 2, f"{lives} waiting for a partner"), (alive,))
     assert "images come, nothing was published for " in client.latest("matching")[1]
     assert f"the publishers of /reports/{dead}/image are silent" in client.latest("input")[1]
 
@@ -87,26 +87,25 @@ def test_eyes_apart_by_more_than_the_tolerance_are_a_warning_with_the_gap(client
     healthy(client)
     words = "are 12.0 ms apart (median), stereo.tolerance is 5.0 ms"
     stream(client, said(client, "input", 1, words), gap_ns=12_000_000)
-    stream(client, said(client, "matching", 1, "nothing was published"), gap_ns=12_000_000)
-    assert "images without a partner: " in client.process.output
+    stream(client, said(client, "matching", 2, "nothing was published"), gap_ns=12_000_000)
     healthy(client)
 
 
-def test_an_eye_that_comes_late_by_as_many_images_as_may_wait_costs_nothing(client):
-    lag = 10
+def test_an_eye_that_comes_late_by_35_images_costs_nothing_where_40_may_wait(client):
+    lag = 35
     healthy(client)
     client.spin(0.5)
     before = client.diagnostic("input")[2]
     begin = client.stamp + PERIOD_NS
     client.across.clear()
-    for k in range(20 + lag):
-        if k < 20:
+    for k in range(40 + lag):
+        if k < 40:
             eye(client, 0, begin + k * PERIOD_NS)
         if k >= lag:
             eye(client, 1, begin + (k - lag) * PERIOD_NS)
-        client.spin(0.04)
-    client.stamp = begin + 20 * PERIOD_NS
-    client.until(lambda: len(client.across) >= 20, "all pairs")
+        client.spin(0.02)
+    client.stamp = begin + 40 * PERIOD_NS
+    client.until(lambda: len(client.across) >= 40, "all pairs")
     after = client.diagnostic("input")[2]
     for side in ("unpaired left", "unpaired right"):
         assert after[side] == before[side]
@@ -124,7 +123,9 @@ def test_a_recording_that_loops_is_one_restart_and_loses_no_pair(client):
             for side in (k % 2, 1 - k % 2):
                 eye(client, side, begin + k * PERIOD_NS)
             client.spin(0.04)
-    client.until(lambda: len(client.across) == 18, "all pairs")
+    client.until(
+        lambda: len(client.across) >= 18 and len(client.correspondences) >= 16, "all pairs"
+    )
     stamps = [stamp_ns(message.header.stamp) for message in client.correspondences]
     turn = [begin + k * PERIOD_NS for k in range(6)]
     assert stamps == [*turn, *turn[1:], *turn[1:]]

@@ -5,9 +5,11 @@ Images, results, services and the network are real; devices fail and publishers 
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -280,6 +282,24 @@ def test_the_node_goes_on_while_an_answer_waits_and_answers_when_it_is_deactivat
     for future in asked:
         assert desk.answered(future) == (False, "nothing was done: the node is not active")
     desk.until(lambda: not list(desk.node.services) or not desk.activity._commands._services)
+
+
+def test_an_answer_that_waits_when_the_process_ends_is_given_up_without_a_word(
+    pipeline, monkeypatch
+):
+    complaints = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    desk = Desk(pipeline)
+    desk.device.free.clear()
+    desk.send()
+    desk.received(1)
+    desk.ask("reset")
+    commands = desk.activity._commands
+    desk.until(lambda: commands._open)
+    desk.close()
+    del desk
+    gc.collect()
+    assert [str(complaint.exc_value) for complaint in complaints] == []
 
 
 def test_a_command_that_waits_too_long_is_taken_back(desk):

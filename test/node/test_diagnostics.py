@@ -17,6 +17,7 @@ from coarse_loftr_ros.node.diagnostics import (
     Occasionally,
     idle_status,
     input_status,
+    worth_logging,
 )
 from coarse_loftr_ros.node.matching_diagnostics import matching_status
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
@@ -141,10 +142,14 @@ def test_whatever_keeps_results_from_coming_is_said(happened, said):
     assert matching_status("/m", statistics.snapshot(), snapshot, IMAGES, "b", "n").message == "OK"
 
 
-def test_a_worker_that_is_stuck_is_said():
-    stuck = matching_status("/m", after(Statistics(), 5.0), None, IMAGES, "b", "n", in_work_s=4.9)
+def test_what_images_wait_for_is_said_first():
+    statistics = Statistics()
+    statistics.lost("skipped", 3)
+    stuck = matching_status(
+        "/m", after(statistics, 5.0), None, IMAGES, "b", "n", doing="10 left waiting for a partner"
+    )
     assert stuck.message == (
-        "images come, nothing was published for 5.0 s: an image has been in work for 4.9 s"
+        "images come, nothing was published for 5.0 s: 10 left waiting for a partner, 3 skipped"
     )
 
 
@@ -167,7 +172,7 @@ def test_the_first_seconds_are_no_warning():
     ("gap_s", "said"),
     [
         (0.012, "are 12.0 ms apart (median), stereo.tolerance is 5.0 ms"),
-        (0.001, "are 1.0 ms apart (median), within stereo.tolerance (5.0 ms): some are missing"),
+        (0.001, "are 1.0 ms apart (median), within stereo.tolerance (5.0 ms): some are missing or"),
     ],
 )
 def test_images_without_a_partner_are_a_warning_with_the_measured_gap(gap_s, said):
@@ -286,6 +291,16 @@ def test_an_engine_in_the_making_is_shown_with_its_progress():
     assert idle.message == f"not active (unconfigured): {busy}"
     active = matching_status("/m", Statistics().snapshot(), None, IMAGES, "b", "n", "", busy)
     assert (active.level, active.message) == (DiagnosticStatus.WARN, f"images wait: {busy}")
+
+
+def test_the_log_repeats_warnings_of_the_input_and_every_error():
+    def status(name: str, level: bytes) -> DiagnosticStatus:
+        return DiagnosticStatus(name=f"/m: {name}", level=level, message="so it is")
+
+    ok, warn, error = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+    statuses = [status("input", ok), status("matching", warn), status("input", warn)]
+    assert worth_logging(statuses) == [("/m: input", "input: so it is")]
+    assert worth_logging([status("matching", error)]) == [("/m: matching", "matching: so it is")]
 
 
 def test_each_kind_of_log_has_its_own_period():
