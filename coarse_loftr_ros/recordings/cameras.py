@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ __all__ = [
     "Cameras",
     "cameras_of_calibrations",
     "cameras_of_projections",
+    "counted_from_left",
     "folder_calibrations",
 ]
 
@@ -72,6 +73,19 @@ def cameras_of_calibrations(calibrations: Sequence[Calibration]) -> Cameras:
 def cameras_of_projections(projections: Sequence[NDArray[np.float64]]) -> Cameras:
     """The cameras of one projection matrix [3, 4], or of those of left and right."""
     return cameras_of_calibrations([_rectified(each, (1, 1)) for each in projections])
+
+
+def counted_from_left(calibrations: Sequence[Calibration]) -> list[Calibration]:
+    """The same cameras, their places along x counted from the first one as in ROS.
+
+    KITTI counts the places of all four cameras from the left grey one.
+    """
+    counted = []
+    for each in calibrations:
+        fx, skew, cx, offset, *rest = each.projection
+        moved = offset + fx * calibrations[0].baseline
+        counted.append(replace(each, projection=(fx, skew, cx, moved, *rest)))
+    return counted
 
 
 def folder_calibrations(

@@ -11,14 +11,19 @@ from coarse_loftr_ros.image_decoding import ImageError
 from coarse_loftr_ros.recordings import euroc, kitti
 from coarse_loftr_ros.recordings.cameras import folder_calibrations
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.image_files import has_orientation, read_grey
+from coarse_loftr_ros.recordings.image_files import (
+    find_images,
+    has_orientation,
+    read_bytes,
+    read_grey,
+)
 from coarse_loftr_ros.recordings.listed import Listed, rising
 from coarse_loftr_ros.recordings.listing import list_folders
 from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage, decoded
 from coarse_loftr_ros.rectification import Calibration
 
-__all__ = ["FolderSource", "find_eyes"]
+__all__ = ["FolderSource", "find_eyes", "has_images"]
 
 
 def find_eyes(root: Path, *, both: bool = True) -> list[str | None]:
@@ -32,6 +37,11 @@ def find_eyes(root: Path, *, both: bool = True) -> list[str | None]:
         if (root / left).is_dir():
             return [left, right] if both and (root / right).is_dir() else [left]
     return [None]
+
+
+def has_images(root: Path) -> bool:
+    """Whether a folder has images, in itself or in a layout that is known."""
+    return find_eyes(root) != [None] or (root / "rgb.txt").is_file() or bool(find_images(root))
 
 
 class FolderSource:
@@ -91,7 +101,8 @@ class FolderSource:
     def _listed(self, stream: int) -> Iterator[Listed]:
         for shot in self._shots[stream]:
             path = shot.path
-            name = str(path.relative_to(self._root))
+            near = path.is_relative_to(self._root)
+            name = str(path.relative_to(self._root) if near else path)
             read = partial(read_grey, path)
             yield Listed(stream, shot.number, name, shot.stamp, shot.stamp or 0, read)
 
@@ -107,7 +118,7 @@ class FolderSource:
 
     def _look_for_orientation(self, path: Path) -> None:
         try:
-            tagged = has_orientation(path)
+            tagged = has_orientation(read_bytes(path))
         except ImageError:
             return
         if tagged:
