@@ -76,7 +76,7 @@ def calibrations_of(files: Sequence[Path]) -> list[Calibration]:
     if left.size != right.size or left.model != right.model:
         raise RecordingError(f"{left.path} and {right.path} are of cameras of different kinds")
     motion = np.linalg.inv(right.pose) @ left.pose
-    rotation, translation = motion[:3, :3], motion[:3, 3]
+    rotation, translation = motion[:3, :3].copy(), motion[:3, 3:].copy()
     if left.model == "equidistant":
         first, second, near, far, _ = cv2.fisheye.stereoRectify(
             left.matrix, left.distortion, right.matrix, right.distortion,

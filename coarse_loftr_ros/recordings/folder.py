@@ -11,14 +11,14 @@ from coarse_loftr_ros.image_decoding import ImageError
 from coarse_loftr_ros.recordings import euroc, kitti
 from coarse_loftr_ros.recordings.cameras import folder_calibrations
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.image_files import has_orientation, read_grey
+from coarse_loftr_ros.recordings.image_files import find_images, has_orientation, read_grey
 from coarse_loftr_ros.recordings.listed import Listed, rising
 from coarse_loftr_ros.recordings.listing import list_folders
 from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage, decoded
 from coarse_loftr_ros.rectification import Calibration
 
-__all__ = ["FolderSource", "find_eyes"]
+__all__ = ["FolderSource", "find_eyes", "has_images"]
 
 
 def find_eyes(root: Path, *, both: bool = True) -> list[str | None]:
@@ -32,6 +32,11 @@ def find_eyes(root: Path, *, both: bool = True) -> list[str | None]:
         if (root / left).is_dir():
             return [left, right] if both and (root / right).is_dir() else [left]
     return [None]
+
+
+def has_images(root: Path) -> bool:
+    """Whether a folder has images, in itself or in a layout that is known."""
+    return find_eyes(root) != [None] or (root / "rgb.txt").is_file() or bool(find_images(root))
 
 
 class FolderSource:

@@ -11,14 +11,22 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.image_decoding import ImageError, decode_file, scale_to_8_bits
 
-__all__ = ["find_images", "has_orientation", "is_image_name", "natural", "read_file", "read_grey"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "find_images",
+    "has_orientation",
+    "is_image_name",
+    "natural",
+    "read_file",
+    "read_grey",
+]
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm")
 
 
 def is_image_name(name: str) -> bool:
     """Whether a file of that name is an image; what desktops hide (``._1.png``) is none."""
-    return not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES
+    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def find_images(folder: Path) -> list[Path]:

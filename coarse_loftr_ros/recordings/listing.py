@@ -19,6 +19,7 @@ __all__ = ["Listing", "Shot", "list_folders", "read_text"]
 TIME_FILES = ("times.txt", "timestamps.txt")
 # Lists of EuRoC's and TUM's sequences: a time and the name of a file per line.
 _IMAGE_LISTS = ("data.csv", "rgb.txt")
+_HEADER = re.compile(r"[a-z]*(time|stamp|sec)", re.IGNORECASE)  # of a column
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,8 @@ def _words(path: Path) -> list[str]:
     """The times of a file of one per line, or of one line."""
     lines = [line.strip() for line in read_text(path).splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
+    if len(lines) > 1 and _HEADER.match(lines[0]):
+        return lines[1:]
     return lines[0].split() if len(lines) == 1 else lines
 
 

@@ -10,7 +10,7 @@ from coarse_loftr_ros.bags.reader import BagReader
 from coarse_loftr_ros.bags.types import BagError
 from coarse_loftr_ros.recordings.bag import BagSource
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.folder import FolderSource, find_eyes
+from coarse_loftr_ros.recordings.folder import FolderSource, find_eyes, has_images
 from coarse_loftr_ros.recordings.image_files import is_image_name
 from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import Source
@@ -22,9 +22,14 @@ _BAG_FILES = (".mcap", ".db3")
 
 
 def is_bag(path: Path) -> bool:
-    """Whether a file or folder is meant as a recording of ROS, readable or not."""
+    """Whether a file or folder is meant as a recording of ROS, readable or not.
+
+    A folder of images stays one when a recording was written into it.
+    """
     if path.is_dir():
-        return (path / "metadata.yaml").is_file() or any(map(_is_bag_name, path.iterdir()))
+        return (path / "metadata.yaml").is_file() or (
+            any(map(_is_bag_name, path.iterdir())) and not has_images(path)
+        )
     return _is_bag_name(path) or path.suffix == ".bag"
 
 

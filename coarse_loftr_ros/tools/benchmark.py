@@ -86,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
 def _frames(args: argparse.Namespace) -> list[NDArray[np.uint8]]:
     import cv2
 
+    from coarse_loftr_ros.recordings.image_files import find_images
     from coarse_loftr_ros.tools.images import read_grey
 
     if args.images is None:
@@ -97,9 +98,9 @@ def _frames(args: argparse.Namespace) -> list[NDArray[np.uint8]]:
         return [frame.image for frame in flight.frames()]
     if not args.images.is_dir():
         raise UserError(f"--images: there is no folder {args.images}")
-    files = sorted(path for path in args.images.iterdir() if path.is_file())[:30]
+    files = find_images(args.images)[:30]
     if len(files) < 2:
-        raise UserError(f"--images: {args.images} holds {len(files)} files; at least 2 are needed")
+        raise UserError(f"--images: {args.images} holds {len(files)} images; at least 2 are needed")
     return [cv2.resize(read_grey(path), args.size, interpolation=cv2.INTER_AREA) for path in files]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import cv2
@@ -18,11 +19,19 @@ __all__ = ["check_image_name", "read_colour", "read_grey", "write_image"]
 def read_grey(path: Path) -> NDArray[np.uint8]:
     """Grey levels uint8 [H, W] of an image file; 16 bits are stretched to 8 as the node does.
 
+    The pixels are as stored; a tag that asks viewers to turn them is said on stderr.
+
     Raises:
         UserError: when there is no such file or it is no image.
     """
     with as_user_error(ImageError):
-        return image_files.read_grey(path)
+        image = image_files.read_grey(path)
+        if image_files.has_orientation(path):
+            print(
+                f"{path} has a tag that asks viewers to turn it: the image is taken as stored",
+                file=sys.stderr,
+            )
+    return image
 
 
 def read_colour(path: Path) -> NDArray[np.uint8]:

@@ -40,7 +40,9 @@ def find_images(*folders: Path, held_out_split: bool) -> list[Path]:
         path
         for folder in folders
         for path in folder.rglob("*")
-        if path.suffix.lower() in _SUFFIXES and held_out(path) == held_out_split
+        if path.suffix.lower() in _SUFFIXES
+        and not path.name.startswith(".")  # what desktops hide beside an image
+        and held_out(path) == held_out_split
     )
     if not images:
         split = "validation" if held_out_split else "training"

@@ -151,3 +151,14 @@ def test_evo_agrees_about_relative_errors() -> None:
     scaled = evo_errors(truth.scaled(0.25), truth, align_scale=True)
     assert scaled.scale == pytest.approx(4)
     assert scaled.ape_rmse_m == pytest.approx(0, abs=1e-9)
+
+
+def test_a_path_on_a_line_has_relative_errors_and_says_why_no_others() -> None:
+    pytest.importorskip("evo", reason="evo is not installed")
+    from coarse_loftr_ros.evaluation.evo_errors import evo_errors
+
+    truth = drive(8, 0.25)
+    found = evo_errors(truth.scaled(1.1), truth, align_scale=False)
+    assert found.ape_rmse_m is None and found.ape_max_m is None
+    assert "on a line" in found.lacking
+    assert found.rpe_translation_rmse_m == pytest.approx(0.025)

@@ -25,7 +25,7 @@ def test_every_method_has_a_row_and_a_ratio(run_tool, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--images", "/nowhere"), "there is no folder /nowhere"),
+        (("--images", "/no/such/folder"), "there is no folder /no/such/folder"),
         (("--rounds", 0), "0 rounds"),
         (("--backend", "tensorrt"), "not available"),
     ],

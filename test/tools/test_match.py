@@ -114,3 +114,15 @@ def test_a_file_in_the_place_of_a_folder_is_named(refusal, pair, tmp_path: Path)
     (tmp_path / "taken").write_text("precious")
     out = tmp_path / "taken" / "matches.json"
     assert "taken is not a folder" in refusal("match", *pair[:2], "-o", out, *FAST)
+
+
+def test_a_tag_of_orientation_turns_nothing(run_tool, pair, tmp_path: Path) -> None:
+    first, second, _ = pair
+    code = cv2.imencode(".jpg", cv2.imread(str(first), cv2.IMREAD_GRAYSCALE))[1].tobytes()
+    tag = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    header = b"\xff\xe1" + (len(tag) + 2).to_bytes(2, "big") + tag
+    tagged = tmp_path / "tagged.jpg"
+    tagged.write_bytes(code[:2] + header + code[2:])
+    done = run_tool("match", tagged, second, *FAST)
+    assert json.loads(done.stdout)["reference_size"] == [320, 256]
+    assert "tagged.jpg has a tag that asks viewers to turn it" in done.stderr

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair
 from coarse_loftr_ros.evaluation.data.split import held_out
-from coarse_loftr_ros.recordings.image_files import read_grey
+from coarse_loftr_ros.recordings.image_files import IMAGE_SUFFIXES, is_image_name, read_grey
 
 __all__ = [
     "MODERATE",
@@ -31,7 +31,6 @@ WIDTH, HEIGHT = 640, 480
 # The photograph is larger than the view by this factor, so that the moved view has real content
 # at its borders; what still lies outside is mirrored.
 MARGIN = 1.2
-SUFFIXES = (".webp", ".png", ".jpg", ".jpeg", ".ppm", ".pgm", ".tif", ".tiff", ".bmp")
 
 
 @dataclass(frozen=True)
@@ -130,9 +129,9 @@ def find_photographs(directory: Path, keep: Callable[[Path], bool] = held_out) -
     """
     if not directory.is_dir():
         raise NotADirectoryError(f"there is no folder {directory}")
-    images = [path for path in directory.resolve().rglob("*") if path.suffix.lower() in SUFFIXES]
+    images = [path for path in directory.resolve().rglob("*") if is_image_name(path.name)]
     if not images:
-        raise ValueError(f"{directory} has no image ({', '.join(SUFFIXES)})")
+        raise ValueError(f"{directory} has no image ({', '.join(IMAGE_SUFFIXES)})")
     files = [path for path in images if keep(path)]
     if not files:
         raise ValueError(
