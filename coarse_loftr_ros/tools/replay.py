@@ -141,7 +141,9 @@ def run(args: argparse.Namespace) -> int:
         odometry = None if args.odometry is None else make_replay_odometry(args, streams, source)
         start = time.perf_counter()
         cameras = ImageCameras(progress(source, "replay"), source.report, rectify=args.rectify)
-        moments = Moments(cameras, round(args.tolerance_ms * 1e6) if stereo else None, source.report)
+        moments = Moments(
+            cameras, round(args.tolerance_ms * 1e6) if stereo else None, source.report
+        )
         results = _match(args, moments, source, cameras)
         if args.output is None:
             for _, _, result in results:
