@@ -23,6 +23,7 @@ __all__ = [
     "calibration_message",
     "camera_info_message",
     "correspondences_message",
+    "header_message",
     "homography_message",
     "image_message",
     "pose_message",
@@ -32,7 +33,7 @@ __all__ = [
 def image_message(frame: Frame) -> Any:
     """A frame as ``sensor_msgs/Image`` in mono8."""
     return typestore().types[IMAGE](
-        header=_header(frame.stamp, frame.frame_id),
+        header=header_message(frame.stamp, frame.frame_id),
         height=frame.height,
         width=frame.width,
         encoding="mono8",
@@ -65,7 +66,7 @@ def calibration_message(frame: Frame, calibration: Calibration) -> Any:
     """
     types = typestore().types
     return types[CAMERA_INFO](
-        header=_header(frame.stamp, frame.frame_id),
+        header=header_message(frame.stamp, frame.frame_id),
         height=calibration.height,
         width=calibration.width,
         distortion_model=calibration.model,
@@ -83,7 +84,7 @@ def pose_message(stamp: int, frame_id: str, pose: Pose) -> Any:
     """A pose in a frame as ``geometry_msgs/PoseStamped``."""
     types = typestore().types
     return types[POSE](
-        header=_header(stamp, frame_id),
+        header=header_message(stamp, frame_id),
         pose=types["geometry_msgs/msg/Pose"](
             position=types["geometry_msgs/msg/Point"](*map(float, pose.translation)),
             orientation=types["geometry_msgs/msg/Quaternion"](*pose.quaternion),
@@ -124,8 +125,8 @@ def _common(result: MatchResult | StereoMatch) -> dict[str, Any]:
     """The fields with which both messages begin."""
     reference, current = result.reference, result.current
     return {
-        "header": _header(current.stamp, current.frame_id),
-        "reference_header": _header(reference.stamp, reference.frame_id),
+        "header": header_message(current.stamp, current.frame_id),
+        "reference_header": header_message(reference.stamp, reference.frame_id),
         "width": current.width,
         "height": current.height,
         "reference_width": reference.width,
@@ -133,7 +134,8 @@ def _common(result: MatchResult | StereoMatch) -> dict[str, Any]:
     }
 
 
-def _header(stamp: int, frame_id: str) -> Any:
+def header_message(stamp: int, frame_id: str) -> Any:
+    """A stamp in nanoseconds and a frame as ``std_msgs/Header``."""
     types = typestore().types
     seconds, nanoseconds = divmod(stamp, 1_000_000_000)
     time = types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)

@@ -17,7 +17,7 @@ from coarse_loftr_ros.bags.files import files_of, open_storage
 from coarse_loftr_ros.bags.storage import Channel, Storage
 from coarse_loftr_ros.bags.types import CAMERA_INFO, IMAGE, BagError, typestore
 
-__all__ = ["BagReader", "ImageTopic", "RecordedMessage"]
+__all__ = ["BagReader", "ImageTopic", "RecordedMessage", "camera_info_topic"]
 
 _COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 _IMAGE_TYPES = (IMAGE, _COMPRESSED_IMAGE)

@@ -17,8 +17,10 @@ __all__ = [
     "DEFINITIONS",
     "HOMOGRAPHY",
     "IMAGE",
+    "ODOMETRY",
     "POSE",
     "RELATIVE_POSE",
+    "TF",
     "BagError",
     "typestore",
 ]
@@ -29,6 +31,8 @@ RELATIVE_POSE = "coarse_loftr_msgs/msg/RelativePose"
 IMAGE = "sensor_msgs/msg/Image"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 POSE = "geometry_msgs/msg/PoseStamped"
+ODOMETRY = "nav_msgs/msg/Odometry"
+TF = "tf2_msgs/msg/TFMessage"
 
 DEFINITIONS = {
     CORRESPONDENCES: """\

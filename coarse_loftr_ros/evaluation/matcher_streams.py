@@ -15,8 +15,9 @@ from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatche
 from coarse_loftr_ros.pairing import ReferencePolicy
 from coarse_loftr_ros.pipeline import Pipeline
 from coarse_loftr_ros.recordings.moments import Moment
+from coarse_loftr_ros.result import MatchResult, StereoMatch
 
-__all__ = ["MatcherStream", "OwnStream", "PairStream"]
+__all__ = ["MatcherStream", "OwnStream", "PairStream", "stereo_matches_of", "temporal_matches_of"]
 
 
 class MatcherStream(Protocol):
@@ -47,28 +48,35 @@ class OwnStream:
             temporal = self.pipeline.process(moment.left)
         else:
             result = self.pipeline.process_stereo(moment.left, moment.right, rectified=True)
-            temporal, found = result.temporal, result.across.correspondences
-            across = StereoMatches(
-                moment.left.stamp,
-                found.reference_points,
-                found.current_points,
-                found.confidence,
-                found.track_id,
-            )
-        if temporal is None:
-            return None, across
-        found = temporal.correspondences
-        matches = TemporalMatches(
-            temporal.reference.stamp,
-            temporal.current.stamp,
-            found.reference_points,
-            found.current_points,
-            found.confidence,
-            found.track_id,
-            moment.left.width,
-            moment.left.height,
-        )
-        return matches, across
+            temporal, across = result.temporal, stereo_matches_of(result.across)
+        return None if temporal is None else temporal_matches_of(temporal), across
+
+
+def temporal_matches_of(result: MatchResult) -> TemporalMatches:
+    """What odometry takes of an image's matches with its reference."""
+    found = result.correspondences
+    return TemporalMatches(
+        result.reference.stamp,
+        result.current.stamp,
+        found.reference_points,
+        found.current_points,
+        found.confidence,
+        found.track_id,
+        result.current.width,
+        result.current.height,
+    )
+
+
+def stereo_matches_of(match: StereoMatch) -> StereoMatches:
+    """What odometry takes of a left image's matches with its right one."""
+    found = match.correspondences
+    return StereoMatches(
+        match.left.stamp,
+        found.reference_points,
+        found.current_points,
+        found.confidence,
+        found.track_id,
+    )
 
 
 @dataclass(eq=False)

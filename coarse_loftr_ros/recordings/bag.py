@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.bags.reader import BagReader, ImageTopic, RecordedMessage
+from coarse_loftr_ros.bags.reader import (
+    BagReader,
+    ImageTopic,
+    RecordedMessage,
+    camera_info_topic,
+)
 from coarse_loftr_ros.bags.types import BagError
 from coarse_loftr_ros.camera_info import calibration_of
 from coarse_loftr_ros.image_decoding import decode_compressed, decode_image
@@ -52,6 +57,7 @@ class BagSource:
         self._cameras: list[_Cameras] | None = None
         self.description = f"{reader.path} " + ", ".join(topic.name for topic in topics)
         self.count = sum(topic.count for topic in topics)
+        self.camera_info_topics = [camera_info_topic(topic) for topic in topics]
         self.moments = None
         self.timed = True
         self.raw = False

@@ -70,6 +70,8 @@ class FolderSource:
         self.timed = listing.timed
         self.raw = all(euroc.find_sensor(folder) for folder in self._folders)
         self.report = report
+        eyes = ("/left", "/right") if len(self._folders) > 1 else ("",)
+        self.camera_info_topics = [f"{eye}/camera_info" for eye in eyes]
 
     def images(self) -> Iterator[SourceImage]:
         """See ``Source``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,6 +58,9 @@ class Source(Protocol):
     """Whether the stamps are the recording's and not those of an assumed rate."""
     raw: bool
     """Whether the images are known to be as the lens made them, neither undistorted nor aligned."""
+
+    camera_info_topics: Sequence[str]
+    """Where the camera of each stream is described to ROS, or would be."""
 
     def images(self) -> Iterator[SourceImage]:
         """The images of all streams."""

@@ -83,6 +83,7 @@ class VideoSource:
         self.timed = True
         self.raw = False
         self.report = report
+        self.camera_info_topics = ["/camera_info"]
 
     def close(self) -> None:
         """Let go of the file."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.tools.errors import UserError, as_user_error, writing
 from coarse_loftr_ros.tools.options import (
+    add_length_options,
     add_pipeline_options,
     add_source_options,
     chosen_streams,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "run"]
 
 _PLOTS = "pip install 'coarse_loftr_ros[plots]'"
-_REFINEMENT = "pip install 'coarse_loftr_ros[refinement]'"
 _EVO = "pip install 'coarse_loftr_ros[odometry]'"
 
 
@@ -77,26 +77,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "it they are taken as rectified already",
     )
     parser.add_argument(
-        "--camera-height",
-        type=float,
-        metavar="M",
-        help="mono: metres of the camera above the ground, which gives the scale",
-    )
-    parser.add_argument(
-        "--altitude",
-        type=float,
-        metavar="M",
-        help="planar: metres of the camera above the plane at the first image",
-    )
-    parser.add_argument(
-        "--window",
-        type=int,
-        default=0,
-        metavar="N",
-        help="stereo: adjust the N latest images together, 3 to 10; needs SciPy: "
-        f"{_REFINEMENT} (default: %(default)s, none)",
-    )
-    parser.add_argument(
         "--truth",
         type=Path,
         metavar="FILE",
@@ -106,6 +86,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--plot", type=Path, metavar="PNG", help="draw the path beside the true one"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file")
+    add_length_options(parser)
     add_source_options(parser)
     add_pipeline_options(parser)
     return parser

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from coarse_loftr_ros.evaluation.matcher_streams import MatcherStream, OwnStream, PairStream
 from coarse_loftr_ros.odometry.estimate import Odometry
+from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_calibrations
 from coarse_loftr_ros.recordings.moments import Moment
 from coarse_loftr_ros.recordings.one_camera import of_one_camera, of_one_size
@@ -96,8 +98,17 @@ def find_images(args: argparse.Namespace, source: Source) -> Iterable[SourceImag
         return of_one_camera(images, calibrations, source.report, rectify=args.rectify)
 
 
-def make_odometry(args: argparse.Namespace, mode: str, cameras: Cameras) -> Odometry:
+def make_odometry(
+    args: argparse.Namespace, mode: str, cameras: Cameras, mounting: Pose | None = None
+) -> Odometry:
     """The odometry of a mode.
+
+    Args:
+        args: with the options of ``add_length_options``.
+        mode: ``stereo``, ``mono`` or ``planar``.
+        cameras: rectified.
+        mounting: the optical frame in the robot's, which says where down is; without it a camera
+            of mode mono looks ahead, and one of mode planar straight down.
 
     Raises:
         UserError: when cameras or settings do not serve.
@@ -112,20 +123,21 @@ def make_odometry(args: argparse.Namespace, mode: str, cameras: Cameras) -> Odom
     )
     from coarse_loftr_ros.odometry.stereo import StereoOdometry
 
+    down = None if mounting is None else tuple((-mounting.rotation[2]).tolist())
     with as_user_error(ValueError):
         if mode == "stereo":
             return StereoOdometry(cameras.rig(), StereoSettings(window=args.window))
         if mode == "planar":
-            return PlanarOdometry(cameras.left, PlanarSettings(altitude_m=args.altitude))
+            planar = PlanarSettings(altitude_m=args.altitude)
+            return PlanarOdometry(cameras.left, replace(planar, normal=down or planar.normal))
         height = args.camera_height
         scale = ScaleSource.UNIT if height is None else ScaleSource.GROUND_PLANE
-        return MonoOdometry(cameras.left, MonoSettings(scale=scale, camera_height_m=height))
+        mono = MonoSettings(scale=scale, camera_height_m=height)
+        return MonoOdometry(cameras.left, replace(mono, down=down or mono.down))
 
 
 def make_stream(args: argparse.Namespace, first: Moment) -> MatcherStream:
     """The matcher that was asked for, made for images of the first one's size."""
-    from dataclasses import replace
-
     if args.matcher == "own":
         size = first.left.width, first.left.height
         pipeline = make_pipeline(args, make_policy(args), size)

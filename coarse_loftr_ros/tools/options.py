@@ -6,7 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ROW_TOLERANCE_PX",
+    "add_length_options",
     "add_pipeline_options",
     "add_source_options",
     "add_strict_option",
@@ -26,6 +27,7 @@ __all__ = [
     "size",
 ]
 
+_REFINEMENT = "pip install 'coarse_loftr_ros[refinement]'"
 ROW_TOLERANCE_PX = 1.5  # the default of the node
 _MOST_RATE = 10_000.0  # Hz
 _MOST_SIDE = 16384  # px
@@ -133,6 +135,30 @@ def add_strict_option(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="refuse a recording of which an image, a stamp or a camera_info cannot be used; "
         "without it they are left out, counted and named",
+    )
+
+
+def add_length_options(parser: Any) -> None:
+    """Add the options that say to an odometry what it cannot see."""
+    parser.add_argument(
+        "--camera-height",
+        type=float,
+        metavar="M",
+        help="mono: metres of the camera above the ground, which gives the scale",
+    )
+    parser.add_argument(
+        "--altitude",
+        type=float,
+        metavar="M",
+        help="planar: metres of the camera above the plane at the first image",
+    )
+    parser.add_argument(
+        "--window",
+        type=int,
+        default=0,
+        metavar="N",
+        help="stereo: adjust the N latest images together, 3 to 10; needs SciPy: "
+        f"{_REFINEMENT} (default: %(default)s, none)",
     )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 from coarse_loftr_ros.tools.options import (
+    ROW_TOLERANCE_PX,
+    add_length_options,
     add_pipeline_options,
     add_source_options,
     check_topic_name,
@@ -20,9 +22,10 @@ from coarse_loftr_ros.tools.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from coarse_loftr_ros.recordings.moments import Moments
+    from coarse_loftr_ros.recordings.moments import Moment, Moments
     from coarse_loftr_ros.recordings.source import Source
     from coarse_loftr_ros.result import StreamResult
+    from coarse_loftr_ros.tools.replay_cameras import ImageCameras
 
 __all__ = ["add_parser", "run"]
 
@@ -33,7 +36,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "replay",
         help="match the images of a recording, a video or a folder, without ROS",
         description="Run the node's pipeline over a recording in order, without drops and with "
-        "the same result on every run, and write what the node would publish.",
+        "the same result on every run, and write what the nodes would publish, with camera_info "
+        "beside it, so that the odometry node can be run on what is written.",
     )
     parser.add_argument(
         "source",
@@ -55,18 +59,55 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     add_source_options(parser)
     parser.add_argument(
+        "--rectify",
+        action="store_true",
+        help="undistort and rectify each image as its camera_info, or EuRoC's sensor.yaml, says",
+    )
+    parser.add_argument(
         "--row-tolerance",
         type=float,
-        default=0.0,
         metavar="PX",
         help="stereo: of rectified images, reject matches of left with right whose rows differ by "
-        "more (default: 0, no constraint)",
+        f"more; 0 rejects none (default: {ROW_TOLERANCE_PX:g} where the cameras say that rows "
+        "correspond, as the node does it)",
     )
     parser.add_argument(
         "--node-name", default="matcher", help="name in the topics of OUT (default: %(default)s)"
     )
+    _add_odometry_options(parser)
     add_pipeline_options(parser)
     return parser
+
+
+def _add_odometry_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "odometry", "What the odometry node would publish, with its defaults, needs -o."
+    )
+    group.add_argument(
+        "--odometry",
+        nargs="?",
+        const="auto",
+        choices=("auto", "stereo", "mono", "planar"),
+        metavar="MODE",
+        help="also write nav_msgs/Odometry, coarse_loftr_msgs/RelativePose and, where lengths are "
+        "metres, /tf; stereo, mono or planar (without MODE: stereo of two streams, mono of one)",
+    )
+    group.add_argument(
+        "--mounting",
+        metavar="X,Y,Z,ROLL,PITCH,YAW",
+        help="the camera's body on the robot, m and rad (default: at its origin, looking ahead, or "
+        "straight down in mode planar)",
+    )
+    group.add_argument("--odom-frame", default="odom", help="default: %(default)s")
+    group.add_argument("--base-frame", default="base_link", help="default: %(default)s")
+    group.add_argument("--no-tf", action="store_true", help="write no /tf")
+    group.add_argument(
+        "--odometry-name",
+        default="odometry",
+        help="name of the odometry node in the topics of OUT (default: %(default)s)",
+    )
+    add_length_options(group)
+    parser.set_defaults(calib=None)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,26 +116,43 @@ def run(args: argparse.Namespace) -> int:
 
     from coarse_loftr_ros.backends.base import BackendError
     from coarse_loftr_ros.bags.types import BagError
+    from coarse_loftr_ros.recordings.errors import RecordingError
     from coarse_loftr_ros.recordings.moments import Moments
     from coarse_loftr_ros.recordings.opening import choose_streams
     from coarse_loftr_ros.tools.measuring import write_report
     from coarse_loftr_ros.tools.recording import input_json, open_recording, progress, say_gap
+    from coarse_loftr_ros.tools.replay_cameras import ImageCameras
+    from coarse_loftr_ros.tools.replay_output import ReplayOutput, make_replay_odometry
 
-    streams = choose_streams(args.source, chosen_streams(args), both=True)
-    check_topic_name("--node-name", args.node_name)
+    for option in ("--node-name", "--odometry-name"):
+        check_topic_name(option, getattr(args, option.strip("-").replace("-", "_")))
     if args.output is not None:
         _check_apart(args.output, args.source)
+    elif args.odometry is not None:
+        raise UserError("--odometry writes into a recording: name it with -o")
+    one_camera = args.odometry in ("mono", "planar")
+    streams = choose_streams(args.source, chosen_streams(args), both=not one_camera)
+    stereo = len(streams) > 1
     tally = _Tally()
-    with as_user_error(BackendError, BagError), open_recording(args, streams) as source:
+    with (
+        as_user_error(BackendError, BagError, RecordingError),
+        open_recording(args, streams) as source,
+    ):
+        odometry = None if args.odometry is None else make_replay_odometry(args, streams, source)
         start = time.perf_counter()
-        tolerance = round(args.tolerance_ms * 1e6) if len(streams) > 1 else None
-        moments = Moments(progress(source, "replay"), tolerance, source.report)
-        results = _match(args, moments, source)
+        cameras = ImageCameras(progress(source, "replay"), source.report, rectify=args.rectify)
+        moments = Moments(
+            cameras, round(args.tolerance_ms * 1e6) if stereo else None, source.report
+        )
+        results = _match(args, moments, source, cameras)
         if args.output is None:
-            for _, result in results:
+            for _, _, result in results:
                 tally.add(result)
         else:
-            _write(args, results, tally, stereo=len(streams) > 1)
+            with ReplayOutput(args, source, cameras, odometry, stereo=stereo) as output:
+                for recorded, moment, result in results:
+                    output.write(recorded, moment, result)
+                    tally.add(result)
         tally.seconds = time.perf_counter() - start
         tally.frames = moments.images
     print(tally.table(source))
@@ -116,9 +174,9 @@ def _check_apart(output: Path, source: Path) -> None:
 
 
 def _match(
-    args: argparse.Namespace, moments: Moments, source: Source
-) -> Iterator[tuple[int, StreamResult]]:
-    """Time of recording and result of each moment.
+    args: argparse.Namespace, moments: Moments, source: Source, cameras: ImageCameras
+) -> Iterator[tuple[int, Moment, StreamResult]]:
+    """Time of recording, images and result of each moment.
 
     Raises:
         UserError: when there is not one image.
@@ -127,8 +185,10 @@ def _match(
 
     from coarse_loftr_ros.result import StreamResult
     from coarse_loftr_ros.tools.recording import why_rejected
+    from coarse_loftr_ros.tools.replay_cameras import on_one_row
 
     pipeline = None
+    tolerance = ROW_TOLERANCE_PX if args.row_tolerance is None else args.row_tolerance
     for recorded, moment in moments:
         left, right = moment.left, moment.right
         if pipeline is None:
@@ -136,44 +196,16 @@ def _match(
             pipeline = make_pipeline(args, make_policy(args), size, _say)
             with as_user_error(ValueError):
                 pipeline.match_settings = replace(
-                    pipeline.match_settings, row_tolerance_px=args.row_tolerance
+                    pipeline.match_settings, row_tolerance_px=tolerance
                 )
         if right is None:
-            yield recorded, StreamResult(pipeline.process(left))
-        else:
-            rectified = args.row_tolerance > 0
-            yield recorded, pipeline.process_stereo(left, right, rectified)
+            yield recorded, moment, StreamResult(pipeline.process(left))
+            continue
+        # Who names a tolerance says that the images are rectified.
+        rows = args.row_tolerance is not None or on_one_row(*cameras.known(moment))
+        yield recorded, moment, pipeline.process_stereo(left, right, rows and tolerance > 0)
     if moments.images == 0:
         raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
-
-
-def _write(
-    args: argparse.Namespace,
-    results: Iterator[tuple[int, StreamResult]],
-    tally: _Tally,
-    *,
-    stereo: bool,
-) -> None:
-    """Write results under the topics of the node."""
-    from coarse_loftr_ros.bags.messages import correspondences_message, homography_message
-    from coarse_loftr_ros.bags.types import CORRESPONDENCES, HOMOGRAPHY
-    from coarse_loftr_ros.bags.writer import BagWriter
-
-    name = "/" + args.node_name.strip("/")
-    with BagWriter(args.output, replace=args.force) as writer:
-        writer.add_topic(f"{name}/correspondences", CORRESPONDENCES)
-        writer.add_topic(f"{name}/homography", HOMOGRAPHY)
-        if stereo:
-            writer.add_topic(f"{name}/stereo/correspondences", CORRESPONDENCES)
-        for recorded, result in results:
-            if result.across is not None:
-                across = correspondences_message(result.across)
-                writer.write(f"{name}/stereo/correspondences", recorded, across)
-            temporal = result.temporal
-            if temporal is not None:
-                writer.write(f"{name}/correspondences", recorded, correspondences_message(temporal))
-                writer.write(f"{name}/homography", recorded, homography_message(temporal))
-            tally.add(result)
 
 
 def _say(sentence: str) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from nav_msgs.msg import Odometry, Path
+from nav_msgs.msg import Odometry
+from nav_msgs.msg import Path as PathMessage
 from numpy.typing import NDArray
 from ros_harness import RELIABLE, Client, NodeProcess, camera_info
-from sensor_msgs.msg import CameraInfo
+from rosbags.highlevel import AnyReader
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences, RelativePose
@@ -109,10 +112,12 @@ class OdometryClient(Client):
         ]
         self.odometry: list[Odometry] = []
         self.relative: list[RelativePose] = []
-        self.paths: list[Path] = []
+        self.paths: list[PathMessage] = []
+        self.matches: list[Correspondences] = []
+        self.across_matches: list[Correspondences] = []
         self.collect(Odometry, "odometry/odometry", self.odometry)
         self.collect(RelativePose, "odometry/relative_pose", self.relative)
-        self.collect(Path, "odometry/path", self.paths)
+        self.collect(PathMessage, "odometry/path", self.paths)
 
     def connect(self) -> None:
         publishers = [self.temporal, *self.camera_info]
@@ -169,6 +174,70 @@ class OdometryClient(Client):
             lambda: find(self.odometry) and find(self.relative), f"the answer to image {index}"
         )
         return find(self.odometry), find(self.relative)
+
+
+def through_both_nodes(
+    namespace: str, bag: Path, count: int, *matcher_parameters: str
+) -> OdometryClient:
+    """Play a stereo recording to a matcher and an odometry node, and collect what both say.
+
+    Args:
+        namespace: of the nodes and of the recording's topics ``left/image``, ``left/camera_info``
+            and those of the right eye.
+        bag: to play.
+        count: of the odometry's answers to wait for.
+        matcher_parameters: of the matcher, beside those that keep all images.
+    """
+    matcher = NodeProcess(
+        namespace,
+        "mode:=stereo",
+        "freshness:=all",
+        "image_reliability:=reliable",
+        "threads:=1",
+        *matcher_parameters,
+    )
+    odometry = OdometryProcess(namespace, "mode:=stereo", "stereo_wait:=5.0")
+    client = OdometryClient(odometry, stereo=True)
+    client.collect(Correspondences, "matcher/correspondences", client.matches)
+    client.collect(Correspondences, "matcher/stereo/correspondences", client.across_matches)
+    kinds = {"image": Image, "camera_info": CameraInfo}
+    try:
+        publishers = {
+            f"{namespace}/{eye}/{name}": client.node.create_publisher(
+                kind, f"{namespace}/{eye}/{name}", 100
+            )
+            for eye in ("left", "right")
+            for name, kind in kinds.items()
+        }
+        matcher.wait_for_output("matching ")
+        client.connect()
+        client.until(
+            lambda: (
+                all(p.get_subscription_count() for p in publishers.values())
+                and client.temporal.get_subscription_count() >= 2
+                and client.node.count_publishers("matcher/correspondences") == 2
+            ),
+            "both nodes",
+        )
+        client.settle()
+        client.settle("matcher")
+        with AnyReader([bag]) as reader:
+            messages = [(c.topic, bytes(raw)) for c, _, raw in reader.messages()]
+        # The nodes ask for no reliability of camera_info: it is said more than once before.
+        for topic, raw in [message for message in messages if "camera_info" in message[0]]:
+            publishers[topic].publish(raw)
+            client.spin(0.02)
+        for topic, raw in messages:
+            publishers[topic].publish(raw)
+            client.spin(0.01)
+        client.until(
+            lambda: len(client.odometry) == len(client.relative) == count, "all answers", 60.0
+        )
+    finally:
+        client.close()
+        assert odometry.stop() == 0, odometry.output
+        assert matcher.stop() == 0, matcher.output
+    return client
 
 
 def position(message: Odometry) -> NDArray[np.float64]:

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from odometry_harness import OdometryClient, OdometryProcess, position
-from ros_harness import PERIOD_NS, NodeProcess, scene, view
-from rosbags.highlevel import AnyReader
-from sensor_msgs.msg import CameraInfo, Image
+from odometry_harness import position, through_both_nodes
+from ros_harness import PERIOD_NS, scene, view
 
 from coarse_loftr_ros.bags.messages import image_message
 from coarse_loftr_ros.bags.types import typestore
@@ -29,12 +27,7 @@ DISPARITY, STEP, COUNT = 10, 4, 8
 DEPTH = FOCAL * BASELINE / DISPARITY  # metres to the wall that the camera slides along
 CAMERA = Intrinsics(FOCAL, FOCAL, (WIDTH - 1) / 2, (HEIGHT - 1) / 2)
 LEVEL = mounting_of_camera((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
-TOPICS = {
-    "/both/left/image": Image,
-    "/both/right/image": Image,
-    "/both/left/camera_info": CameraInfo,
-    "/both/right/camera_info": CameraInfo,
-}
+NODE = ("pairing:=keyframe", f"expected_width:={WIDTH}", f"expected_height:={HEIGHT}")
 
 
 def frames() -> list[tuple[Frame, Frame]]:
@@ -116,50 +109,7 @@ def stereo_of(match: StereoMatch) -> StereoMatches:
 
 
 def test_both_nodes_give_the_trajectory_of_the_code_without_ros(bag):
-    matcher = NodeProcess(
-        "/both",
-        "mode:=stereo",
-        "pairing:=keyframe",
-        "freshness:=all",
-        "image_reliability:=reliable",
-        "threads:=1",
-        f"expected_width:={WIDTH}",
-        f"expected_height:={HEIGHT}",
-    )
-    odometry = OdometryProcess("/both", "mode:=stereo", "stereo_wait:=5.0")
-    client = OdometryClient(odometry, stereo=True)
-    try:
-        publishers = {
-            topic: client.node.create_publisher(kind, topic, 100) for topic, kind in TOPICS.items()
-        }
-        matcher.wait_for_output("matching ")
-        client.connect()
-        client.until(
-            lambda: (
-                all(p.get_subscription_count() for p in publishers.values())
-                and client.temporal.get_subscription_count() >= 1
-                and client.node.count_publishers("matcher/correspondences") == 2
-            ),
-            "both nodes",
-        )
-        client.settle()
-        client.settle("matcher")
-        with AnyReader([bag]) as reader:
-            messages = [(c.topic, bytes(raw)) for c, _, raw in reader.messages()]
-        # The nodes ask for no reliability of camera_info: it is said more than once before.
-        for topic, raw in [message for message in messages if "camera_info" in message[0]]:
-            publishers[topic].publish(raw)
-            client.spin(0.02)
-        for topic, raw in messages:
-            publishers[topic].publish(raw)
-            client.spin(0.01)
-        client.until(
-            lambda: len(client.odometry) == len(client.relative) == COUNT, "all answers", 60.0
-        )
-    finally:
-        client.close()
-        assert odometry.stop() == 0, odometry.output
-        assert matcher.stop() == 0, matcher.output
+    client = through_both_nodes("/both", bag, COUNT, *NODE)
 
     expected = without_ros()
     assert [stamp_ns(m.header.stamp) for m in client.odometry] == [e.stamp for e in expected]

@@ -1,0 +1,121 @@
+"""What the odometry node would publish of the matches of a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from coarse_loftr_ros.bags.odometry_messages import (
+    odometry_message,
+    relative_pose_message,
+    tf_message,
+)
+from coarse_loftr_ros.evaluation.matcher_streams import stereo_matches_of, temporal_matches_of
+from coarse_loftr_ros.frame import Frame
+from coarse_loftr_ros.odometry.estimate import Odometry, OdometryEstimate
+from coarse_loftr_ros.odometry.pose import Pose
+from coarse_loftr_ros.odometry.velocity import velocity_between
+from coarse_loftr_ros.recordings.moments import Moment
+from coarse_loftr_ros.rectification import Calibration
+from coarse_loftr_ros.result import StreamResult
+
+__all__ = ["ReplayOdometry", "RobotFrames"]
+
+_Message = tuple[str, int, Any]
+"""Topic, time of recording, message."""
+
+
+@dataclass(frozen=True)
+class RobotFrames:
+    """Names of frames, and where the camera is.
+
+    Attributes:
+        odom: where the path starts.
+        base: of the robot.
+        mounting: the camera's optical frame in the robot's.
+    """
+
+    odom: str
+    base: str
+    mounting: Pose
+
+
+class ReplayOdometry:
+    """Follows the robot as the odometry node does, which hears matches and cameras alone.
+
+    The image at which the matcher starts is heard of with the first one that is matched with it.
+    Another camera than before starts over.
+
+    Args:
+        make: an odometry for the cameras of left and right; refuses those that do not serve.
+        frames: names of frames, and the mounting.
+        name: of the node, in the topics.
+        tf: whether its lengths are metres, and its pose also goes to /tf.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[list[Calibration]], Odometry],
+        frames: RobotFrames,
+        name: str,
+        *,
+        tf: bool,
+    ) -> None:
+        self._make = make
+        self._frames = frames
+        self._topic = f"/{name.strip('/')}"
+        self._tf = tf
+        self._odometry: Odometry | None = None
+        self._cameras: list[Calibration] = []
+        self._latest: OdometryEstimate | None = None
+        self._unheard: tuple[int, Moment, StreamResult] | None = None
+
+    def take(
+        self, recorded: int, moment: Moment, result: StreamResult, cameras: list[Calibration]
+    ) -> Iterator[_Message]:
+        """Use the matches of a moment.
+
+        Args:
+            recorded: time of recording, nanoseconds.
+            moment: the images.
+            result: their matches.
+            cameras: of left and right, rectified; empty where they are not known.
+
+        Yields:
+            Messages to record.
+        """
+        if not cameras:
+            return
+        if cameras != self._cameras:
+            self._odometry, self._cameras = self._make(cameras), cameras
+            self._latest = self._unheard = None
+        if result.temporal is None:
+            self._unheard = recorded, moment, result
+            return
+        if self._unheard is not None:
+            _, first, matched = self._unheard
+            self._unheard = None
+            yield from self._estimate(recorded, first, matched)
+        yield from self._estimate(recorded, moment, result)
+
+    def _estimate(self, recorded: int, moment: Moment, result: StreamResult) -> Iterator[_Message]:
+        stamp, temporal = moment.left.stamp, result.temporal
+        estimate = self._odometry.update(
+            None if temporal is None else temporal_matches_of(temporal),
+            None if result.across is None else stereo_matches_of(result.across),
+            stamp=stamp,
+        )
+        frames = self._frames
+        velocity = velocity_between(
+            self._latest, estimate, frames.mounting, self._odometry.settings
+        )
+        self._latest = estimate
+        message = odometry_message(estimate, velocity, frames.mounting, frames.odom, frames.base)
+        yield f"{self._topic}/odometry", recorded, message
+        if self._tf:
+            yield "/tf", recorded, tf_message(message)
+        current: Frame = moment.left
+        reference = current if temporal is None else temporal.reference
+        relative = relative_pose_message(estimate, current, reference)
+        yield f"{self._topic}/relative_pose", recorded, relative
