@@ -88,6 +88,8 @@ def soak(camera: Camera, options: argparse.Namespace, begin: float) -> list[Row]
         slowest = camera.recover("the start")
         while True:
             for disturb in DISTURBANCES:
+                if options.only and disturb.__name__ not in options.only:
+                    continue
                 if disturb in OF_STEREO and not camera.stereo:
                     continue
                 camera.stream(options.calm, calm=True)
