@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rectify", action="store_true", help="the matcher rectifies them")
     parser.add_argument("--calm", type=float, default=5.0, help="s between disturbances (5)")
     parser.add_argument("--hold", type=float, default=1.5, help="s that one lasts (1.5)")
+    parser.add_argument("--only", metavar="NAME", action="append",
+                        choices=[disturb.__name__ for disturb in DISTURBANCES],
+                        help="of disturbances.py: this one alone (repeated)")  # fmt: skip
     parser.add_argument(
         "--table", type=Path, help="write the table into this Markdown file as well"
     )
@@ -88,6 +91,8 @@ def soak(camera: Camera, options: argparse.Namespace, begin: float) -> list[Row]
         slowest = camera.recover("the start")
         while True:
             for disturb in DISTURBANCES:
+                if options.only and disturb.__name__ not in options.only:
+                    continue
                 if disturb in OF_STEREO and not camera.stereo:
                     continue
                 camera.stream(options.calm, calm=True)

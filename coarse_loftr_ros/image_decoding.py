@@ -15,8 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros import jpeg_size
-from coarse_loftr_ros.image_ends import PNG_MAGIC, jpeg_is_whole, png_is_whole
+from coarse_loftr_ros.image_damage import damage
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
@@ -204,7 +203,9 @@ def decode_file(
     """
     if data.size == 0:
         raise ImageError("compressed", f"{name} is not an image: it is empty")
-    _check_end(data, name)
+    wrong = damage(data.tobytes())
+    if wrong:
+        raise ImageError("compressed", f"{name} ({data.size} bytes) {wrong}")
     flags = cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
     try:
         image = cv2.imdecode(data, flags | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -245,26 +246,6 @@ def scale_to_8_bits(values: NDArray[np.uint16], how: str = "stretch") -> NDArray
     gain = 255.0 / (high - low)
     # Linear with saturation, rounded, in one pass.
     return cv2.convertScaleAbs(np.maximum(native, low), alpha=gain, beta=-low * gain)
-
-
-def _check_end(data: NDArray[np.uint8], name: str) -> None:
-    """Refuse a JPEG or PNG that was cut off: OpenCV fills what is missing with grey."""
-    head = data[:8].tobytes()
-    if head.startswith(b"\xff\xd8"):
-        whole = jpeg_is_whole(data)
-        size = jpeg_size.size_of(data.tobytes())
-        if size is not None and not jpeg_size.fits(size, data.size):
-            raise ImageError(
-                "compressed",
-                f"{name} says that it is {size[0]}x{size[1]}; its {data.size} bytes cannot hold "
-                "that",
-            )
-    elif head == PNG_MAGIC:
-        whole = png_is_whole(data)
-    else:
-        return
-    if not whole:
-        raise ImageError("compressed", f"{name} ({data.size} bytes) is cut off before its end")
 
 
 def _with_cv_bridge(message: Image) -> NDArray[np.uint8]:

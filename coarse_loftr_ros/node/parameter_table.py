@@ -60,7 +60,7 @@ PARAMETERS = table(
         low=0.0,
         high=1000.0,
         unit="GB",
-        read_only=True,
+        change=Change.UNCONFIGURED,
     ),
     Parameter(
         "model",
