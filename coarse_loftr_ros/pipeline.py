@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,8 @@ class Pipeline:
         # Where the last frame lay relative to the reference, while that is far away.
         self._prior: NDArray[np.float64] | None = None
         self._search_at = 0
-        self._sizes = LoadedSizes(self._compile, limit)
+        # Of a function, not a method: the two would keep each other, and memory with them.
+        self._sizes = LoadedSizes(partial(_load, settings, self._reports), limit)
         self._matcher = self._sizes.get(self._network_size(*expected_size))
 
     @property
@@ -306,31 +308,32 @@ class Pipeline:
         if size != self._matcher.backend.size:
             self._matcher = self._sizes.get(size)
 
-    def _compile(self, size: NetworkSize) -> Matcher:
-        start = time.perf_counter()
-        settings = self.settings
-        task = f"loading the network for {size}"
-        self._reports.progress(task, 0.0)
-        try:
-            backend = create_backend(
-                settings.backend,
-                settings.model,
-                size,
-                settings.threads,
-                settings.precision,
-                settings.engines,
-                self._reports,
-            )
-        finally:
-            self._reports.progress(task, 1.0)
-        seconds = time.perf_counter() - start
-        self._reports.info(f"{backend.description}: loaded in {seconds:.2f} s")
-        if MOST_SIDE in (size.width, size.height):
-            self._reports.warning(
-                f"the network sees {size}: its sides are at most {MOST_SIDE} px, and longer images "
-                "are reduced to that, whatever network_pixels is"
-            )
-        return Matcher(settings.model, backend)
+
+def _load(settings: PipelineSettings, reports: Reports, size: NetworkSize) -> Matcher:
+    """The network, loaded for a size."""
+    start = time.perf_counter()
+    task = f"loading the network for {size}"
+    reports.progress(task, 0.0)
+    try:
+        backend = create_backend(
+            settings.backend,
+            settings.model,
+            size,
+            settings.threads,
+            settings.precision,
+            settings.engines,
+            reports,
+        )
+    finally:
+        reports.progress(task, 1.0)
+    seconds = time.perf_counter() - start
+    reports.info(f"{backend.description}: loaded in {seconds:.2f} s")
+    if MOST_SIDE in (size.width, size.height):
+        reports.warning(
+            f"the network sees {size}: its sides are at most {MOST_SIDE} px, and longer images "
+            "are reduced to that, whatever network_pixels is"
+        )
+    return Matcher(settings.model, backend)
 
 
 def _result(

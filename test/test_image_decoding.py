@@ -327,5 +327,7 @@ def test_an_image_that_claims_to_be_huge_is_refused_by_its_header(extension):
     else:
         place = data.index(b"\xff\xc0") + 5
         data[place : place + 4] = (30_000).to_bytes(2, "big") * 2
-    with pytest.raises(ImageError, match=r"refused: .*pixels <= CV_IO_MAX_IMAGE_PIXELS"):
+    with pytest.raises(
+        ImageError, match="says that it is 30000x30000, which its bytes cannot hold"
+    ):
         decode_compressed(compressed(bytes(data)))

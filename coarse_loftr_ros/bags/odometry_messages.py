@@ -11,7 +11,7 @@ from coarse_loftr_ros.bags.messages import header_message
 from coarse_loftr_ros.bags.types import ODOMETRY, RELATIVE_POSE, TF, typestore
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale
-from coarse_loftr_ros.odometry.frames import base_covariance, base_in_odom
+from coarse_loftr_ros.odometry.frames import robot_pose
 from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.velocity import Velocity
 
@@ -27,11 +27,11 @@ def odometry_message(
 ) -> Any:
     """An estimate as ``nav_msgs/Odometry``: the robot in ``odom_frame``, its own velocity."""
     types = typestore().types
-    covariance = base_covariance(estimate.pose, estimate.covariance, mounting)
+    pose, covariance = robot_pose(estimate.pose, estimate.covariance, mounting, estimate.metric)
     return types[ODOMETRY](
         header=header_message(estimate.stamp, odom_frame),
         child_frame_id=base_frame,
-        pose=_with_covariance(base_in_odom(estimate.pose, mounting), covariance),
+        pose=_with_covariance(pose, covariance),
         twist=types["geometry_msgs/msg/TwistWithCovariance"](
             twist=types["geometry_msgs/msg/Twist"](
                 linear=_vector(velocity.linear), angular=_vector(velocity.angular)
@@ -41,8 +41,10 @@ def odometry_message(
     )
 
 
-def relative_pose_message(estimate: OdometryEstimate, current: Frame, reference: Frame) -> Any:
-    """An estimate as ``coarse_loftr_msgs/RelativePose``."""
+def relative_pose_message(
+    estimate: OdometryEstimate, velocity: Velocity, current: Frame, reference: Frame
+) -> Any:
+    """An estimate as ``coarse_loftr_msgs/RelativePose``, and whether its velocity was measured."""
     message = typestore().types[RELATIVE_POSE]
     scales = {
         Scale.NONE: message.SCALE_NONE,
@@ -61,6 +63,8 @@ def relative_pose_message(estimate: OdometryEstimate, current: Frame, reference:
         scale=scales[estimate.scale],
         status=int(estimate.status),
         reason=estimate.reason,
+        linear_velocity_measured=velocity.linear_measured,
+        angular_velocity_measured=velocity.angular_measured,
     )
 
 

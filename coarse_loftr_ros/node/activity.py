@@ -115,7 +115,7 @@ class Activity:
         self._log.info(f"matching {pairing} of {', '.join(self._inputs.topics)}")
 
     def close(self) -> None:
-        """Close everything and wait for the image in work."""
+        """Close everything and wait for the image in work; the object is used no more."""
         self._inputs.close()
         self._commands.close()
         self._worker.stop()

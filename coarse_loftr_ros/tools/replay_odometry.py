@@ -13,9 +13,9 @@ from coarse_loftr_ros.bags.odometry_messages import (
 )
 from coarse_loftr_ros.evaluation.matcher_streams import stereo_matches_of, temporal_matches_of
 from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.odometry.estimate import Odometry, OdometryEstimate
+from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.odometry.pose import Pose
-from coarse_loftr_ros.odometry.velocity import velocity_between
+from coarse_loftr_ros.odometry.velocity import VelocityTracker
 from coarse_loftr_ros.recordings.moments import Moment
 from coarse_loftr_ros.rectification import Calibration
 from coarse_loftr_ros.result import StreamResult
@@ -51,7 +51,7 @@ class ReplayOdometry:
         make: an odometry for the cameras of left and right; refuses those that do not serve.
         frames: names of frames, and the mounting.
         name: of the node, in the topics.
-        tf: whether its lengths are metres, and its pose also goes to /tf.
+        tf: whether its pose also goes to /tf, while lengths are metres.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class ReplayOdometry:
         self._topic = f"/{name.strip('/')}"
         self._tf = tf
         self._odometry: Odometry | None = None
+        self._velocity: VelocityTracker | None = None
         self._cameras: list[Calibration] = []
-        self._latest: OdometryEstimate | None = None
         self._unheard: tuple[int, Moment, StreamResult] | None = None
 
     def take(
@@ -89,7 +89,8 @@ class ReplayOdometry:
             return
         if cameras != self._cameras:
             self._odometry, self._cameras = self._make(cameras), cameras
-            self._latest = self._unheard = None
+            self._velocity = VelocityTracker(self._frames.mounting, self._odometry.settings)
+            self._unheard = None
         if result.temporal is None:
             self._unheard = recorded, moment, result
             return
@@ -107,15 +108,12 @@ class ReplayOdometry:
             stamp=stamp,
         )
         frames = self._frames
-        velocity = velocity_between(
-            self._latest, estimate, frames.mounting, self._odometry.settings
-        )
-        self._latest = estimate
+        velocity = self._velocity.update(estimate)
         message = odometry_message(estimate, velocity, frames.mounting, frames.odom, frames.base)
         yield f"{self._topic}/odometry", recorded, message
-        if self._tf:
+        if self._tf and estimate.metric:
             yield "/tf", recorded, tf_message(message)
         current: Frame = moment.left
         reference = current if temporal is None else temporal.reference
-        relative = relative_pose_message(estimate, current, reference)
+        relative = relative_pose_message(estimate, velocity, current, reference)
         yield f"{self._topic}/relative_pose", recorded, relative

@@ -107,11 +107,16 @@ class Desk:
 
     def close(self) -> None:
         self.device.free.set()
-        self.activity.close()
+        self.deactivate()
         self.executor.shutdown()
         for node in (self.node, self.client):
             node.destroy_node()
         rclpy.shutdown(context=self.context)
+
+    def deactivate(self) -> None:
+        if self.activity is not None:
+            self.activity.close()
+            self.activity = None
 
     def until(self, condition: Callable[[], object], timeout: float = 20.0) -> None:
         end = time.monotonic() + timeout
@@ -278,10 +283,11 @@ def test_the_node_goes_on_while_an_answer_waits_and_answers_when_it_is_deactivat
     desk.send()
     desk.received(2)  # images are heard meanwhile
     threading.Timer(0.2, desk.device.free.set).start()
-    desk.activity.close()
+    commands = desk.activity._commands
+    desk.deactivate()
     for future in asked:
         assert desk.answered(future) == (False, "nothing was done: the node is not active")
-    desk.until(lambda: not list(desk.node.services) or not desk.activity._commands._services)
+    desk.until(lambda: not commands._services)
 
 
 def test_an_answer_that_waits_when_the_process_ends_is_given_up_without_a_word(

@@ -21,6 +21,7 @@ from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences
 from coarse_loftr_ros.node.conversion import stamp_ns, time_message
+from coarse_loftr_ros.node.diagnostics import Expectations
 from coarse_loftr_ros.node.odometry.cameras import Cameras
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
 from coarse_loftr_ros.node.odometry.outputs import Frames, Outputs
@@ -96,7 +97,8 @@ class Robot:
 
     def diagnostics(self) -> tuple[str, dict[str, str]]:
         snapshot = self.statistics.snapshot()
-        status = odometry_status("/odometry", self.values["mode"], snapshot, None)
+        expected = Expectations("message", 2.0, lambda names: "")
+        status = odometry_status("/odometry", self.values["mode"], snapshot, None, expected)
         return status.message, {pair.key: pair.value for pair in status.values}
 
 
