@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -53,11 +53,6 @@ class Calibration:
     def baseline(self) -> float:
         """Metres from the first camera of the rig to this one along x; 0 for the first itself."""
         return -self.projection[3] / self.projection[0] if self.projection[0] > 0 else 0.0
-
-    def seen_from(self, first: Calibration) -> Calibration:
-        """This camera with its place along x counted from another one of its rig."""
-        fx, _, cx, offset, *rest = self.projection
-        return replace(self, projection=(fx, 0.0, cx, offset + fx * first.baseline, *rest))
 
     def check_size(self, width: int, height: int) -> None:
         """Refuse images of another size: which part of the camera's they show is not known.

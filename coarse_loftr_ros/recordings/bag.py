@@ -22,6 +22,7 @@ from coarse_loftr_ros.bags.types import BagError
 from coarse_loftr_ros.camera_info import calibration_of, intrinsics_of
 from coarse_loftr_ros.image_decoding import decode_compressed, decode_image
 from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.image_files import has_orientation
 from coarse_loftr_ros.recordings.listed import Listed, Rising
 from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage, decoded
@@ -108,6 +109,8 @@ class BagSource:
         for recorded in self._reader.messages(self._topics):
             topic, message = self._topics[stream[recorded.topic]], recorded.message
             number = numbers[topic.name]
+            if topic.compressed and number == 0:
+                self._look_for_orientation(topic, np.frombuffer(message.data, np.uint8))
             numbers[topic.name] += 1
             yield Listed(
                 stream[topic.name],
@@ -118,6 +121,13 @@ class BagSource:
                 partial(decode, message, topic.compressed),
                 message.header.frame_id,
                 message.format if topic.compressed else message.encoding,
+            )
+
+    def _look_for_orientation(self, topic: ImageTopic, content: NDArray[np.uint8]) -> None:
+        if has_orientation(content):
+            self.report.notice(
+                f"images on {topic.name} have a tag that asks viewers to turn them: they are taken "
+                "as stored, which is what a calibration is of"
             )
 
 

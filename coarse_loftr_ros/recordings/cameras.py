@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,13 @@ from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.odometry.observations import StereoRig
 from coarse_loftr_ros.recordings import euroc, kitti
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.rectification import Calibration, baseline_of
+from coarse_loftr_ros.rectification import Calibration, CalibrationError, baseline_of
 
 __all__ = [
     "Cameras",
     "cameras_of_calibrations",
     "cameras_of_projections",
+    "counted_from_left",
     "folder_calibrations",
 ]
 
@@ -60,7 +61,10 @@ def cameras_of_calibrations(calibrations: Sequence[Calibration]) -> Cameras:
     Raises:
         RecordingError: when one is not calibrated.
     """
-    cameras = [intrinsics_of(each, each.width, each.height) for each in calibrations]
+    try:
+        cameras = [intrinsics_of(each, each.width, each.height) for each in calibrations]
+    except CalibrationError as error:
+        raise RecordingError(str(error)) from error
     if None in cameras:
         raise RecordingError("the camera_info of the recording is not calibrated: P is zero")
     if len(cameras) == 1:
@@ -71,6 +75,19 @@ def cameras_of_calibrations(calibrations: Sequence[Calibration]) -> Cameras:
 def cameras_of_projections(projections: Sequence[NDArray[np.float64]]) -> Cameras:
     """The cameras of one projection matrix [3, 4], or of those of left and right."""
     return cameras_of_calibrations([_rectified(each, (1, 1)) for each in projections])
+
+
+def counted_from_left(calibrations: Sequence[Calibration]) -> list[Calibration]:
+    """The same cameras, their places along x counted from the first one as in ROS.
+
+    KITTI counts the places of all four cameras from the left grey one.
+    """
+    counted = []
+    for each in calibrations:
+        fx, skew, cx, offset, *rest = each.projection
+        moved = offset + fx * calibrations[0].baseline
+        counted.append(replace(each, projection=(fx, skew, cx, moved, *rest)))
+    return counted
 
 
 def folder_calibrations(

@@ -11,7 +11,12 @@ from coarse_loftr_ros.image_decoding import ImageError
 from coarse_loftr_ros.recordings import euroc, kitti
 from coarse_loftr_ros.recordings.cameras import folder_calibrations
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.image_files import find_images, has_orientation, read_grey
+from coarse_loftr_ros.recordings.image_files import (
+    find_images,
+    has_orientation,
+    read_bytes,
+    read_grey,
+)
 from coarse_loftr_ros.recordings.listed import Listed, rising
 from coarse_loftr_ros.recordings.listing import list_folders
 from coarse_loftr_ros.recordings.report import InputReport
@@ -98,7 +103,8 @@ class FolderSource:
     def _listed(self, stream: int) -> Iterator[Listed]:
         for shot in self._shots[stream]:
             path = shot.path
-            name = str(path.relative_to(self._root))
+            near = path.is_relative_to(self._root)
+            name = str(path.relative_to(self._root) if near else path)
             read = partial(read_grey, path)
             yield Listed(stream, shot.number, name, shot.stamp, shot.stamp or 0, read)
 
@@ -114,7 +120,7 @@ class FolderSource:
 
     def _look_for_orientation(self, path: Path) -> None:
         try:
-            tagged = has_orientation(path)
+            tagged = has_orientation(read_bytes(path))
         except ImageError:
             return
         if tagged:

@@ -17,6 +17,7 @@ __all__ = [
     "has_orientation",
     "is_image_name",
     "natural",
+    "read_bytes",
     "read_file",
     "read_grey",
 ]
@@ -54,16 +55,26 @@ def read_file(path: Path, colour: bool = False) -> NDArray[np.uint8] | NDArray[n
     Raises:
         ImageError: when there is no such file, or it is no image or a broken one.
     """
-    return decode_file(_content(path), str(path), colour)
+    content = read_bytes(path)
+    try:
+        return decode_file(content, str(path), colour)
+    except ImageError as error:
+        raise ImageError("file", str(error)) from error
 
 
-def has_orientation(path: Path) -> bool:
-    """Whether a tag of the file asks viewers to turn or mirror it, which is not done here."""
-    content = _content(path)
-    turned, stored = (
-        cv2.imdecode(content, cv2.IMREAD_GRAYSCALE | flag)
-        for flag in (0, cv2.IMREAD_IGNORE_ORIENTATION)
-    )
+def has_orientation(content: NDArray[np.uint8]) -> bool:
+    """Whether a tag of an image file asks viewers to turn or mirror it, which is not done here.
+
+    Args:
+        content: bytes of the file, uint8 [N].
+    """
+    if content.size == 0:
+        return False
+    flags = cv2.IMREAD_GRAYSCALE, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        turned, stored = (cv2.imdecode(content, flag) for flag in flags)
+    except cv2.error:
+        return False
     return stored is not None and not np.array_equal(turned, stored)
 
 
@@ -73,7 +84,12 @@ def natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
-def _content(path: Path) -> NDArray[np.uint8]:
+def read_bytes(path: Path) -> NDArray[np.uint8]:
+    """The bytes of a file, uint8 [N].
+
+    Raises:
+        ImageError: when it cannot be read.
+    """
     if not path.is_file():
         raise ImageError("file", f"{path} does not exist or is not a file")
     try:

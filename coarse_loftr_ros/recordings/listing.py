@@ -127,40 +127,43 @@ def _own_times(folder: Path, report: InputReport) -> list[Shot] | None:
     stamps = times_of_names([file.stem for file in files])
     if stamps is None:
         return None
-    return [Shot(file, k, stamp) for k, (file, stamp) in enumerate(zip(files, stamps, strict=True))]
+    return _shots(files, stamps)
 
 
 def _listed(path: Path) -> list[Shot]:
     """Images of a list of times and names."""
-    rows = [row for row in _rows(path) if any(is_image_name(word) for word in row)]
+    rows = [(row, _image_name(row)) for row in _rows(path)]
+    rows = [(row, name) for row, name in rows if name is not None]
     if not rows:
         raise RecordingError(f"{path} names no image")
-    names = [next(word for word in row if is_image_name(word)) for row in rows]
-    stamps = parse_times(
-        [
-            next((word for word in row if word != name), "")
-            for row, name in zip(rows, names, strict=True)
-        ],
-        str(path),
-    )
+    words = [next((word for word in row if word != name), "") for row, name in rows]
     # EuRoC keeps the images of a list in a folder beside it.
     folder = path.parent / "data" if _has_data(path.parent) else path.parent
-    return [
-        Shot(folder / name, k, stamp)
-        for k, (name, stamp) in enumerate(zip(names, stamps, strict=True))
-    ]
+    return _shots([folder / name for _, name in rows], parse_times(words, str(path)))
 
 
 def _with_times(path: Path, files: Sequence[Path], report: InputReport) -> list[Shot]:
     """Images of one folder with the times of a file."""
     rows = _rows(path)
-    stems = {file.stem for file in files}
-    if len(rows) > 1 and all(len(row) > 1 and row[0] in stems for row in rows):  # TUM mono
-        times = parse_times([row[1] for row in rows], str(path))
-        stamps = dict(zip((row[0] for row in rows), times, strict=True))
-        return [Shot(file, k, stamps.get(file.stem)) for k, file in enumerate(files)]
+    if any(map(_image_name, rows)):
+        return _listed(path)
+    by_stem = {file.stem: file for file in files}
+    if 2 * sum(len(row) > 1 and row[0] in by_stem for row in rows) > len(rows):  # TUM mono
+        stamps = parse_times([row[1] if len(row) > 1 else "" for row in rows], str(path))
+        missing = files[0].parent, files[0].suffix
+        listed = [by_stem.pop(row[0], missing[0] / (row[0] + missing[1])) for row in rows]
+        return _shots([*listed, *by_stem.values()], [*stamps, *[None] * len(by_stem)])
     keys = _keys(files)
     return _timed(path, keys, [dict(zip(keys, files, strict=True))], report)[0]
+
+
+def _image_name(row: Sequence[str]) -> str | None:
+    """The name of an image among the words of a line."""
+    return next((word for word in row if is_image_name(Path(word).name)), None)
+
+
+def _shots(files: Sequence[Path], stamps: Sequence[int | None]) -> list[Shot]:
+    return [Shot(file, k, stamp) for k, (file, stamp) in enumerate(zip(files, stamps, strict=True))]
 
 
 def _numbered(

@@ -123,12 +123,16 @@ class _Images:
     """
 
     def __init__(self, args: argparse.Namespace, source: Source, streams: int) -> None:
-        from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations
-        from coarse_loftr_ros.tools.calib_option import parse_cameras
+        from coarse_loftr_ros.recordings.cameras import (
+            cameras_of_calibrations,
+            counted_from_left,
+        )
+        from coarse_loftr_ros.tools.calib_option import own_calibrations, parse_cameras
 
         self._source = source
         self._given = parse_cameras(args.calib, streams) if args.calib else None
-        self._own = [] if self._given else source.calibrations()
+        self._own = [] if self._given else own_calibrations(source)
+        self._infos = counted_from_left(self._own)
         cameras = self._given or (cameras_of_calibrations(self._own) if self._own else None)
         if cameras is not None and streams > 1:
             with as_user_error(RecordingError):
@@ -154,9 +158,7 @@ class _Images:
             return camera_info_message(frame, self._given.right, self._given.baseline_m)
         if not self._own:
             return None
-        # KITTI counts both eyes from a third camera; ROS counts the right one from the left.
-        camera = self._own[image.stream].seen_from(self._own[0])
-        return calibration_message(frame, camera)
+        return calibration_message(frame, self._infos[image.stream])
 
 
 def _write(

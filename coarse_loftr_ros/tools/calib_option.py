@@ -1,4 +1,4 @@
-"""The option ``--calib``: cameras that the user gives."""
+"""The option ``--calib``: cameras that the user gives instead of the recording's."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_projections
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.kitti import read_projections
+from coarse_loftr_ros.recordings.source import Source
+from coarse_loftr_ros.rectification import Calibration
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 
-__all__ = ["parse_cameras"]
+__all__ = ["own_calibrations", "parse_cameras"]
 
 
 def parse_cameras(text: str, streams: int) -> Cameras:
@@ -42,6 +44,18 @@ def parse_cameras(text: str, streams: int) -> Cameras:
         )
     camera = Intrinsics(*numbers[:4])
     return Cameras(camera) if len(numbers) == 4 else Cameras(camera, camera, numbers[4])
+
+
+def own_calibrations(source: Source) -> list[Calibration]:
+    """The cameras that come with a recording; none where it has none.
+
+    Raises:
+        UserError: when it describes cameras that cannot be used.
+    """
+    try:
+        return source.calibrations()
+    except RecordingError as error:
+        raise UserError(f"{error} (--calib FX,FY,CX,CY, or --calib FILE:P0,P1)") from error
 
 
 def _of_file(path: Path, names: list[str] | None, streams: int) -> Cameras:

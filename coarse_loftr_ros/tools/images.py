@@ -26,7 +26,7 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     """
     with as_user_error(ImageError):
         image = image_files.read_grey(path)
-        if image_files.has_orientation(path):
+        if image_files.has_orientation(image_files.read_bytes(path)):
             print(
                 f"{path} has a tag that asks viewers to turn it: the image is taken as stored",
                 file=sys.stderr,

@@ -11,12 +11,11 @@ from coarse_loftr_ros.evaluation.matcher_streams import MatcherStream, OwnStream
 from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_calibrations
-from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.moments import Moment
 from coarse_loftr_ros.recordings.one_camera import of_one_camera, of_one_size
 from coarse_loftr_ros.recordings.source import Source, SourceImage
 from coarse_loftr_ros.rectification import CalibrationError
-from coarse_loftr_ros.tools.calib_option import parse_cameras
+from coarse_loftr_ros.tools.calib_option import own_calibrations, parse_cameras
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 from coarse_loftr_ros.tools.options import ROW_TOLERANCE_PX, make_pipeline, make_policy
 from coarse_loftr_ros.tools.recording import progress
@@ -66,10 +65,7 @@ def find_cameras(args: argparse.Namespace, source: Source, streams: int) -> Came
                 "--rectify needs the cameras of the recording, and --calib replaces them"
             )
         return parse_cameras(args.calib, streams)
-    try:
-        calibrations = source.calibrations()
-    except RecordingError as error:
-        raise UserError(f"{error} (--calib FX,FY,CX,CY, or --calib FILE:P0,P1)") from error
+    calibrations = own_calibrations(source)
     if not calibrations:
         raise UserError(
             f"{source.description} comes without a calibration: give --calib FX,FY,CX,CY"

@@ -129,8 +129,9 @@ def test_a_tag_of_orientation_turns_nothing(tmp_path: Path, read) -> None:
     message = typestore().types["sensor_msgs/msg/CompressedImage"](
         header=image_message(frame(0)).header, format="jpeg", data=np.frombuffer(data, np.uint8)
     )
-    images, _ = read(record(tmp_path / "bag.mcap", [("/image/compressed", message)]))
+    images, report = read(record(tmp_path / "bag.mcap", [("/image/compressed", message)]))
     assert images[0].frame.image.shape == (HEIGHT, WIDTH)
+    assert "taken as stored" in report.notices[0]
 
 
 def test_eyes_that_are_never_of_one_time_are_refused_with_their_gap(tmp_path: Path) -> None:

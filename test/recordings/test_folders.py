@@ -143,11 +143,18 @@ def test_times_of_tum_are_those_of_its_list_or_its_names(tmp_path: Path, read) -
 def test_times_beside_names_are_matched_by_them(tmp_path: Path, read) -> None:
     write_images(tmp_path / "images", ["00000.jpg", "00001.jpg", "00002.jpg"])
     (tmp_path / "images" / "times.txt").write_text(
-        "00002 1464874613.2 0.5\n00000 1464874613.0 0.5\n00001 1464874613.1 0.5\n"
+        "00000 1464874613.0 0.5\n00002 1464874613.1 0.5\n00003 1464874613.2 0.5\n"
     )
-    images, _ = read(tmp_path, "images")
-    assert [level(image) for image in images] == [10, 11, 12]
-    assert [image.stamp % 10**9 for image in images] == [0, 10**8, 2 * 10**8]
+    images, report = read(tmp_path, "images")
+    assert [level(image) for image in images] == [10, 12]
+    assert [image.stamp % 10**9 for image in images] == [0, 10**8]
+    assert report.rejected["file"].names == ["images/00003.jpg"], "listed and not there"
+    assert report.rejected["stamp"].names == ["images/00001.jpg"], "there and not listed"
+    (tmp_path / "images" / "times.txt").write_text(
+        "1464874613.0 00001.jpg\n1464874613.1 00000.jpg\n"
+    )
+    assert [level(image) for image in read(tmp_path, "images")[0]] == [11, 10]
+    assert len(read(tmp_path, str(tmp_path / "images"))[0]) == 2, "by its whole name"
 
 
 def test_kitti_s_raw_data_is_recognised(tmp_path: Path, read) -> None:
