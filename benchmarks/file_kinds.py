@@ -30,6 +30,8 @@ from coarse_loftr_ros.recordings.bag import decode
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.image_files import read_grey
 from coarse_loftr_ros.recordings.opening import choose_streams, open_source
+from coarse_loftr_ros.tools import cli
+from coarse_loftr_ros.tools.errors import UserError
 from coarse_loftr_ros.tools.scene import draw_landscape
 
 __all__ = ["KINDS", "Kind"]
@@ -294,6 +296,41 @@ def _read_graph(path: Path) -> bool:
     return False
 
 
+def _run(*words: object) -> bool:
+    """Run a command in this process; what it refuses with a sentence ends with code 2."""
+    code = cli.main([str(word) for word in words])
+    if code == cli.EXIT_USER_ERROR:
+        raise UserError("said on stderr")
+    return code != 0
+
+
+def _replay(path: Path) -> bool:
+    output = path.with_name("replayed.mcap")
+    return _run("replay", path, "--topic", "/image", "-o", output, "--force", "--threads", 1)
+
+
+def _match(path: Path) -> bool:
+    return _run("match", path.with_name("whole.png"), path, "--threads", 1)
+
+
+def _make_match(folder: Path) -> list[Path]:
+    files = _make_images(folder)
+    shutil.copyfile(folder / "grey.png", folder / "whole.png")
+    return files
+
+
+def _make_odometry(root: Path) -> list[Path]:
+    files = _make_kitti(root)
+    (root / "poses.txt").write_text("".join(kitti_text(_path()).splitlines(True)[:2]))
+    return [*files, root / "poses.txt"]
+
+
+def _follow(path: Path) -> bool:
+    root = path.parent
+    output = ("-o", root / "path", "--json", root / "path.json", "--threads", 1)
+    return _run("odometry", root, "--mode", "stereo", *output)
+
+
 KINDS = [
     Kind("MCAP", _make_mcap, _read_bag, (BagError,)),
     Kind("sqlite3", _make_sqlite, _read_bag, (BagError,)),
@@ -312,4 +349,7 @@ KINDS = [
     Kind("video", _make_video, _read_video, (RecordingError,)),
     Kind("model folder", _make_model, _read_model, (BackendError,), file_damage.damage_text),
     Kind("ONNX graph", _make_graphs, _read_graph, (BackendError,), share=0.05),
+    Kind("command replay", _make_mcap, _replay, (UserError,), share=0.05),
+    Kind("command match", _make_match, _match, (UserError,), share=0.05),
+    Kind("command odometry", _make_odometry, _follow, (UserError,), file_damage.damage_text, 0.05),
 ]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _BATCH = 200  # files that a process reads
 _LIMIT_S = 30.0  # for one file
-_LIMIT_MB = 1024  # more than the process had before the file
+LIMIT_MB = 1024  # more than the process had before the file
 _READ, _PART, _REFUSED = "read", "in part", "refused"
 
 
@@ -155,14 +155,16 @@ def _work(
     kind: Kind, files: list[Path], whole: list[bytes], batch: range, seed: list[int], send: int
 ) -> None:
     """Read the files of a batch and send what came of each; ends the process."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # OpenCV and FFmpeg comment on what they read
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):  # commands print, and OpenCV and FFmpeg comment on what they read
+        os.dup2(nowhere, stream)
     for number in batch:
         variant, damaged = _damaged(kind, whole, number, seed)
         for file, content in zip(files, whole, strict=True):
             file.write_bytes(content)
         files[variant].write_bytes(damaged)
         before = _memory_mb("VmSize"), _memory_mb("VmRSS")
-        limit = int((before[0] + 4 * _LIMIT_MB) * 2**20)
+        limit = int((before[0] + 4 * LIMIT_MB) * 2**20)
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
         Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
         start = time.perf_counter()
@@ -170,13 +172,13 @@ def _work(
             what = _PART if kind.read(files[variant]) else _READ
         except kind.refusals as error:
             what = _REFUSED if str(error).strip() else f"{type(error).__name__} without a word"
-        except Exception as error:  # noqa: BLE001 - this is what is looked for
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - this is what is looked for
             last = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(last.filename).name}:{last.lineno}"
             what = f"{type(error).__name__} in {where}: {error}"[:200]
         seconds = time.perf_counter() - start
         peak = _memory_mb("VmHWM") - before[1]
-        if peak > _LIMIT_MB:
+        if peak > LIMIT_MB:
             what = f"{peak:.0f} MB of memory"
         os.write(send, json.dumps([what, max(0.0, peak), seconds]).encode() + b"\n")
     os._exit(0)

@@ -83,7 +83,8 @@ class BagReader:
         self._storages: list[Storage] = []
         self._stack = ExitStack()
         try:
-            files = files_of(path)
+            with _readable(path):
+                files = files_of(path)
             self._compressed = files.compressed_messages
             for file in files.paths:
                 try:

@@ -115,7 +115,7 @@ def _read(path: Path) -> _Sensor:
         text = text.partition("\n")[2]
     try:
         values = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         raise RecordingError(f"{path} is no YAML file: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise RecordingError(f"{path} describes no camera")

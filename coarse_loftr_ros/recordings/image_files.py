@@ -90,9 +90,9 @@ def read_bytes(path: Path) -> NDArray[np.uint8]:
     Raises:
         ImageError: when it cannot be read.
     """
-    if not path.is_file():
-        raise ImageError("file", f"{path} does not exist or is not a file")
     try:
+        if not path.is_file():
+            raise ImageError("file", f"{path} does not exist or is not a file")
         return np.fromfile(path, np.uint8)
     except OSError as error:
         raise ImageError("file", f"{path} cannot be read: {error.strerror}") from error

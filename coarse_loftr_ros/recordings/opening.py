@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from coarse_loftr_ros.bags.files import is_storage_name
 from coarse_loftr_ros.bags.reader import BagReader
 from coarse_loftr_ros.bags.types import BagError
 from coarse_loftr_ros.recordings.bag import BagSource
@@ -18,8 +19,6 @@ from coarse_loftr_ros.recordings.video import VideoSource
 
 __all__ = ["choose_streams", "is_bag", "open_source"]
 
-_BAG_FILES = (".mcap", ".db3")
-
 
 def is_bag(path: Path) -> bool:
     """Whether a file or folder is meant as a recording of ROS, readable or not.
@@ -28,9 +27,9 @@ def is_bag(path: Path) -> bool:
     """
     if path.is_dir():
         return (path / "metadata.yaml").is_file() or (
-            any(map(_is_bag_name, path.iterdir())) and not has_images(path)
+            any(map(is_storage_name, path.iterdir())) and not has_images(path)
         )
-    return _is_bag_name(path) or path.suffix == ".bag"
+    return is_storage_name(path) or path.suffix == ".bag"
 
 
 def choose_streams(path: Path, streams: Sequence[str | None], *, both: bool) -> list[str | None]:
@@ -64,7 +63,11 @@ def open_source(
         RecordingError: when it is none of these, or does not have the streams.
     """
     report = report or InputReport()
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # such as a name that is too long
+        raise RecordingError(f"{path} cannot be read: {error.strerror}") from error
+    if not there:
         raise RecordingError(f"{path} does not exist")
     if is_bag(path):
         try:
@@ -88,8 +91,3 @@ def open_source(
     else:
         with closing(VideoSource(path, rate, report)) as video:
             yield video
-
-
-def _is_bag_name(path: Path) -> bool:
-    plain = path.name.removesuffix(".zstd").removesuffix(".zst")
-    return plain.endswith(_BAG_FILES) and not plain.startswith(".")

@@ -17,7 +17,7 @@ from coarse_loftr_ros.bags.writer import BagWriter
 from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.odometry.frames import mounting_of_camera
 from coarse_loftr_ros.odometry.pose import Pose
-from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations
+from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations, counted_from_left
 from coarse_loftr_ros.recordings.moments import Moment
 from coarse_loftr_ros.recordings.source import Source
 from coarse_loftr_ros.rectification import Calibration
@@ -103,8 +103,8 @@ class ReplayOutput:
                 continue
             if image.stream == 0:
                 self._left = calibration
-            # KITTI counts both eyes from a third camera; ROS counts the right one from the left.
-            described = calibration.seen_from(self._left) if self._left else calibration
+            eyes = [calibration] if image.stream == 0 else [self._left, calibration]
+            described = calibration if None in eyes else counted_from_left(eyes)[-1]
             message = calibration_message(image.frame, described)
             self._writer.write(self._topics[image.stream], image.recorded, message)
 
