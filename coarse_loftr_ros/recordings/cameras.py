@@ -72,7 +72,11 @@ def cameras_of_calibrations(calibrations: Sequence[Calibration]) -> Cameras:
 
 def cameras_of_projections(projections: Sequence[NDArray[np.float64]]) -> Cameras:
     """The cameras of one projection matrix [3, 4], or of those of left and right."""
-    return cameras_of_calibrations([_rectified(each, (1, 1)) for each in projections])
+    cameras = [Intrinsics(p[0, 0], p[1, 1], p[0, 2], p[1, 2]) for p in projections]
+    if len(cameras) == 1:
+        return Cameras(cameras[0])
+    left, right = (p[0, 3] / p[0, 0] for p in projections)
+    return Cameras(cameras[0], cameras[1], left - right)
 
 
 def counted_from_left(calibrations: Sequence[Calibration]) -> list[Calibration]:

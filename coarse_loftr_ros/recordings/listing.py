@@ -103,7 +103,7 @@ def _images(folder: Path) -> list[Path]:
         below = sorted(
             path.name for path in folder.iterdir() if path.is_dir() and find_images(path)
         )
-        hint = f"; folders in it have: {', '.join(below[:8])}" if below else ""
+        hint = f"; choose among those in it that have: {', '.join(below[:8])}" if below else ""
         raise RecordingError(f"{folder} is no recording (metadata.yaml) and has no images{hint}")
     return files
 

@@ -71,6 +71,8 @@ def _drives_of(path: Path) -> list[Drive]:
     eyes = find_eyes(path)
     logs = sorted(path.glob("trajectory*.log"))
     with open_source(path, eyes[:1], _RATE_HZ) as source:
+        if source.raw:
+            raise UserError(f"{path}: the images are raw; figures are of rectified ones")
         calibrations, count = source.calibrations(), source.count
     file = logs[0] if not calibrations and logs else path / "poses.txt"
     if not file.is_file() or not (calibrations or logs):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
-from pathlib import Path
 
 import pytest
+from first_line import wait_for_first_line
 from odometry_harness import OdometryProcess
 from ros_harness import NodeProcess
 
@@ -14,20 +14,9 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 MOST_S = 5.0
 
 
-def wait_for_first_line(node: NodeProcess) -> None:
-    """Wait until the program's own handler is there: Python by itself handles no SIGTERM."""
-    status = Path(f"/proc/{node.process.pid}/status")
-    while node.running:
-        caught = status.read_text().split("SigCgt:", 1)[1].split()[0]
-        if int(caught, 16) >> (TERM - 1) & 1:
-            return
-        time.sleep(0.002)
-    raise AssertionError(f"the node ended by itself:\n{node.output}")
-
-
 def assert_ends_well(node: NodeProcess, delay: float, *signals: int, gap: float = 0.2) -> None:
     try:
-        wait_for_first_line(node)
+        wait_for_first_line(node.process)
         time.sleep(delay)
         assert node.running, node.output
         begin = time.monotonic()

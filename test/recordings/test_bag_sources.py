@@ -58,7 +58,7 @@ def test_the_first_good_camera_info_serves_from_the_begin(tmp_path: Path, read) 
 def test_without_any_good_one_the_reason_is_told_to_who_asks(tmp_path: Path) -> None:
     path = record(tmp_path / "bag.mcap", with_infos(lambda k, info: replace(info, p=0 * info.p)))
     with open_source(path, [None], 10.0) as source:
-        with pytest.raises(RecordingError, match="/image: camera_info"):
+        with pytest.raises(RecordingError, match=r"/image: .*calibrated"):
             source.calibrations()
         assert len(list(source.images())) == 6
 

@@ -206,7 +206,7 @@ def test_times_that_do_not_fit_are_refused_by_the_file(
 def test_a_folder_of_folders_says_which_have_images(tmp_path: Path, read) -> None:
     for eye in ("links", "rechts"):
         write_images(tmp_path / eye, names(2))
-    with pytest.raises(RecordingError, match="folders in it have: links, rechts"):
+    with pytest.raises(RecordingError, match="choose among those in it that have: links, rechts"):
         read(tmp_path)
     with pytest.raises(RecordingError, match="is one image"):
         read(tmp_path / "links" / "000000.png")

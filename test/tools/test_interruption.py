@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from first_line import wait_for_first_line
 
 from coarse_loftr_ros.tools.scene import draw_landscape
 
@@ -31,17 +32,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(*arguments: object, **options: object) -> subprocess.Popen:
     command = [sys.executable, "-m", "coarse_loftr_ros", *map(str, arguments)]
     return subprocess.Popen(command, text=True, **options)
-
-
-def wait_for_first_line(tool: subprocess.Popen) -> None:
-    """Wait until the program's own handler is there: Python by itself handles no SIGTERM."""
-    status = Path(f"/proc/{tool.pid}/status")
-    while tool.poll() is None:
-        caught = status.read_text().split("SigCgt:", 1)[1].split()[0]
-        if int(caught, 16) >> (TERM - 1) & 1:
-            return
-        time.sleep(0.002)
-    raise AssertionError("the command ended by itself")
 
 
 @pytest.mark.parametrize(
