@@ -83,8 +83,8 @@ class Calibration:
         times = self.width // max(1, width)
         reduced = times > 1 and (width * times, height * times) == (self.width, self.height)
         hint = (
-            f" (of whole images reduced {times} times it has to say so: binning_x and binning_y "
-            f"{times})"
+            f" (where whole images are reduced {times} times, camera_info has to say so by "
+            f"binning_x and binning_y {times})"
         )
         raise CalibrationError(
             f"image is {width}x{height}, camera_info describes {self.width}x{self.height}"

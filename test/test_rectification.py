@@ -282,7 +282,11 @@ def test_distortion_that_may_mean_two_things_is_refused(model, given, sentence):
     ("width", "height", "sentence"),
     [
         (10, 10, "image is 10x10, camera_info describes 320x240$"),
-        (160, 120, r"describes 320x240 \(of whole images reduced 2 times .* binning_y 2\)$"),
+        (
+            160,
+            120,
+            r"describes 320x240 \(where whole images are reduced 2 times, .* binning_y 2\)$",
+        ),
         (640, 480, "image is 640x480, camera_info describes 320x240$"),
     ],
 )

@@ -48,8 +48,8 @@ def test_a_camera_info_of_another_size_is_left_out_in_words(start):
     process, client = start("/reduced", "freshness:=all", "diagnostics_period:=0.2")
     client.camera_info[0].publish(camera_info(640, 480, 400.0))
     sentence = (
-        "camera_info left out: image is 320x240, camera_info describes 640x480 (of whole images "
-        "reduced 2 times it has to say so: binning_x and binning_y 2)"
+        "camera_info left out: image is 320x240, camera_info describes 640x480 (where whole images "
+        "are reduced 2 times, camera_info has to say so by binning_x and binning_y 2)"
     )
     usual = client.message(view(PICTURE, 0, 0))
     for number in range(1, 100):
