@@ -89,6 +89,12 @@ def test_a_worker_that_never_ends_does_not_hold_the_process(run):
     assert run(body, INT, grace=0.5) == (130, "ready\nstatus 130\n")
 
 
+def test_a_signal_in_code_that_was_compiled_from_text_is_no_other_one(run):
+    """As in the methods that dataclasses write: Python would die of SIGINT after all."""
+    body = f"exec({READY!r} + '; time.sleep(60)')"
+    assert run(body, INT) == (130, "ready\nstatus 130\n")
+
+
 def test_what_cannot_raise_prints_no_traceback(run):
     class_ = "class Slow:\n    def __del__(self): print('ready', flush=True); time.sleep(1)"
     code, output = run(f"{class_}\nSlow()\ntime.sleep(60)", INT, grace=2.0)
