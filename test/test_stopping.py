@@ -29,13 +29,15 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 
 
 @pytest.fixture
-def run():
+def run(tmp_path):
     """Runs a body of statements, sends signals once it says that it is ready; (status, output)."""
 
     def start(body: str, *numbers: int, after: str = "", grace: float = 20.0, gap: float = 0.15):
         program = PROGRAM.format(body=body.replace("\n", "\n    "), after=after, grace=grace)
+        (tmp_path / "program.py").write_text(program)
         process = subprocess.Popen(
-            [sys.executable, "-c", program],
+            [sys.executable, "-m", "program"],
+            cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
