@@ -21,8 +21,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def interrupt(number: int) -> None:
-    """React as Python does to Ctrl-C: what is being done is left, and cleans up on the way out."""
-    raise KeyboardInterrupt
+    """Leave what is being done, which cleans up on the way out.
+
+    Not by ``KeyboardInterrupt``: Python remembers one that has passed through code compiled from
+    text, as that of dataclasses is, and in the end dies of SIGINT whatever has become of it.
+    """
+    raise SystemExit(128 + number)
 
 
 class StopSignals:

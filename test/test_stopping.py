@@ -29,13 +29,15 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 
 
 @pytest.fixture
-def run():
+def run(tmp_path):
     """Runs a body of statements, sends signals once it says that it is ready; (status, output)."""
 
     def start(body: str, *numbers: int, after: str = "", grace: float = 20.0, gap: float = 0.15):
         program = PROGRAM.format(body=body.replace("\n", "\n    "), after=after, grace=grace)
+        (tmp_path / "program.py").write_text(program)
         process = subprocess.Popen(
-            [sys.executable, "-c", program],
+            [sys.executable, "-m", "program"],
+            cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -87,6 +89,12 @@ def test_a_program_that_swallows_the_interruption_is_ended_after_the_grace(run):
 def test_a_worker_that_never_ends_does_not_hold_the_process(run):
     body = f"threading.Thread(target=time.sleep, args=(60,)).start()\n{READY}\ntime.sleep(60)"
     assert run(body, INT, grace=0.5) == (130, "ready\nstatus 130\n")
+
+
+def test_a_signal_in_code_that_was_compiled_from_text_is_no_other_one(run):
+    """As in the methods that dataclasses write: Python would die of SIGINT after all."""
+    body = f"exec({READY!r} + '; time.sleep(60)')"
+    assert run(body, INT) == (130, "ready\nstatus 130\n")
 
 
 def test_what_cannot_raise_prints_no_traceback(run):
