@@ -111,8 +111,10 @@ class Stamped(Protocol):
 
 Item = TypeVar("Item", bound=Stamped)
 
-# Stamps remembered of each side, from which the rhythm and the gap of both are measured.
+# Stamps remembered of each side, from which the gap of both is measured, and the last of them,
+# from which their rhythm is.
 _RECENT = 64
+_RHYTHM = 16
 
 
 def stamp_gap_ns(left: Sequence[int], right: Sequence[int]) -> int | None:
@@ -292,7 +294,7 @@ class StereoPairing(Generic[Item]):
             (
                 after - before
                 for side in (self._left, self._right)
-                for before, after in pairwise(side.stamps)
+                for before, after in pairwise(list(side.stamps)[-_RHYTHM:])
                 if after > before
             ),
             default=2 * abs(gap),
