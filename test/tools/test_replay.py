@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 
-from coarse_loftr_ros.bags.messages import image_message
+from coarse_loftr_ros.bags.messages import camera_info_message, image_message
 from coarse_loftr_ros.bags.types import CORRESPONDENCES, HOMOGRAPHY, typestore
 from coarse_loftr_ros.bags.writer import BagWriter
-from coarse_loftr_ros.frame import Frame
+from coarse_loftr_ros.frame import Frame, Intrinsics
 from coarse_loftr_ros.homography import transfer
 from coarse_loftr_ros.tools.flight import Flight
 
@@ -156,6 +156,56 @@ def test_rows_of_rectified_eyes_are_held_to_each_other(
     assert int(row(free, "left with right, median")) > 50
     assert int(row(held, "left with right, median")) < 10
     assert int(row(held, "off their row")) > 50
+
+
+def test_rows_are_held_to_each_other_by_default_where_the_cameras_say_so(
+    run_tool, flight: Flight, tmp_path: Path
+) -> None:
+    """As the matcher node does it."""
+    left = next(flight.frames())
+    camera = Intrinsics(300.0, 300.0, 159.5, 127.5)
+    eyes = ("--left", "/left/image", "--right", "/right/image")
+    off_row = {}
+    for baseline in (None, 0.0, 0.2):
+        path = tmp_path / f"{baseline}.mcap"
+        with BagWriter(path) as writer:
+            for eye, down in (("left", 0), ("right", 6)):
+                image = np.ascontiguousarray(np.roll(left.image, (down, -9), (0, 1)))
+                frame = Frame(image, left.stamp, eye)
+                writer.write(f"/{eye}/image", 1, image_message(frame))
+                if baseline is not None:
+                    place = baseline if eye == "right" else 0.0
+                    info = camera_info_message(frame, camera, place)
+                    writer.write(f"/{eye}/camera_info", 1, info)
+        off_row[baseline] = int(row(run_tool("replay", path, *eyes), "off their row"))
+    assert off_row[None] == off_row[0.0] == 0
+    assert off_row[0.2] > 50
+
+
+def test_an_odometry_needs_cameras_and_a_recording_to_write(
+    refusal, flight_bag: Path, tmp_path: Path
+) -> None:
+    output = ("-o", tmp_path / "out.mcap")
+    assert "name it with -o" in refusal("replay", flight_bag, "--odometry")
+    assert "without a calibration" in refusal("replay", flight_bag, "--odometry", *output)
+    assert "needs two streams" in refusal("replay", flight_bag, "--odometry", "stereo", *output)
+    mounting = ("--odometry", "--mounting", "1,2,3")
+    assert "X,Y,Z in m and ROLL" in refusal("replay", flight_bag, *mounting, *output)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_odometry_of_one_camera_is_written_without_tf_where_lengths_are_no_metres(
+    run_tool, kitti_folder: Path, tmp_path: Path
+) -> None:
+    for altitude, transforms in ((), 0), (("--altitude", "10"), 10):
+        output = tmp_path / f"{transforms}.mcap"
+        options = ("--odometry", "planar", *altitude)
+        done = run_tool("replay", kitti_folder, "-o", output, *options)
+        assert done.returncode == 0, done.stderr
+        topics = [topic for topic, _, _ in recorded(output)]
+        for topic in ("/odometry/odometry", "/odometry/relative_pose", "/camera_info"):
+            assert topics.count(topic) == 10, topic
+        assert topics.count("/tf") == transforms
 
 
 def test_two_image_topics_are_listed(run_tool, flight: Flight, tmp_path: Path) -> None:
