@@ -20,6 +20,7 @@ from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
+from coarse_loftr_ros.node.allocator import limit_arenas
 from coarse_loftr_ros.node.declaration import declare_parameters, unknown_parameters
 from coarse_loftr_ros.node.diagnostics import Occasionally, idle_status
 from coarse_loftr_ros.node.parameter import ParameterError, Table, Value
@@ -271,6 +272,7 @@ def run(make: Callable[[], ManagedNode], name: str, args: Sequence[str] | None) 
         The exit status: 1 when the node cannot start or has died.
     """
     asked_to_stop: list[int] = []
+    limit_arenas()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # rclpy's own handlers would take the context away while a worker is still publishing.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
