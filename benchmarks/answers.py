@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -37,13 +38,15 @@ def _not_finite(value: object, name: str) -> Iterator[str]:
 
 
 def tracebacks(output: str) -> list[str]:
-    """The errors of all tracebacks in what a process printed, each once."""
-    lines = iter(output.splitlines())
-    errors = [
-        next((line for line in lines if line and not line.startswith(" ")), "of unknown cause")
-        for line in lines
-        if line.endswith("Traceback (most recent call last):")
-    ]
+    """Where and why each traceback in what a process printed was raised, without repetitions."""
+    errors = []
+    for text in output.split("Traceback (most recent call last):\n")[1:]:
+        frames = re.findall(
+            r'^ +File "(?:[^"]*/)?([^/"]+)", line (\d+), in (\S+)', text, re.MULTILINE
+        )
+        outermost = (line for line in text.splitlines() if line and not line.startswith(" "))
+        error = next(outermost, "")
+        errors.append(" ".join([*(f"{f}:{n} {name}:" for f, n, name in frames[-1:]), error]))
     return [*dict.fromkeys(errors)]
 
 

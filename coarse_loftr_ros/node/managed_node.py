@@ -20,6 +20,7 @@ from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
+from coarse_loftr_ros.node.allocator import limit_arenas
 from coarse_loftr_ros.node.declaration import declare_parameters, unknown_parameters
 from coarse_loftr_ros.node.diagnostics import Occasionally, idle_status
 from coarse_loftr_ros.node.parameter import Change, ParameterError, Table, Value, check_values
@@ -304,6 +305,7 @@ def run(
         The exit status: 1 when the node cannot start or has died.
     """
     signals.react = None
+    limit_arenas()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     try:
         # rclpy's own handlers would take the context away while a worker is still publishing.

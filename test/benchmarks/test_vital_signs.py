@@ -148,12 +148,12 @@ def test_counts_go_on_over_an_activation():
     assert ledger["rejected: step"] == 0
 
 
-def test_the_error_of_a_traceback_is_told_once():
+def test_place_and_error_of_a_traceback_are_told_once():
     pytest.importorskip("rclpy", reason="ROS 2 is not installed")
     from answers import tracebacks
 
     broken = [sys.executable, "-c", "def f():\n raise ValueError('broken')\nf()"]
     printed = subprocess.run(broken, stderr=subprocess.PIPE, text=True).stderr
     logged = f"[ERROR] [1.0] [matcher]: image could not be matched: {printed}"
-    assert tracebacks("[INFO] [1.0]: well\n" + 2 * logged) == ["ValueError: broken"]
+    assert tracebacks("[INFO] [1.0]: well\n" + 2 * logged) == ["<string>:2 f: ValueError: broken"]
     assert tracebacks("nothing of that kind") == []
