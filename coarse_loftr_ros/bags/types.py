@@ -81,6 +81,8 @@ uint32 inlier_count
 uint8 scale
 uint8 status
 string reason
+bool linear_velocity_measured
+bool angular_velocity_measured
 """,
 }
 
