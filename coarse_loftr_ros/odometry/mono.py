@@ -172,7 +172,13 @@ class MonoOdometry(IntegratedOdometry):
         self._has_unit = True
         # What the unit has become now, it was before.
         factor = None if compared is None else float(np.exp(length.value - compared.value))
-        sized = sized.with_length(length)
+        if source is ScaleSource.UNIT:
+            sized = sized.with_length(length)
+        else:
+            # A wheel's radius, or the height of a camera over a road that slopes, is wrong in the
+            # same way in each image: many measurements are no surer than one.
+            surest = max(length.variance, self.settings.scale_sigma**2)
+            sized = sized.with_length(LogLength(length.value, surest))
         self._remember(view, sized.into_current, factor, length.variance)
         return self._motion(view, sized.into_current, sized.covariance, _SCALE_OF[source], doubts)
 
