@@ -14,6 +14,7 @@ from coarse_loftr_ros.homography import HomographySettings, estimate_homography
 from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatches
 from coarse_loftr_ros.pairing import ReferencePolicy
 from coarse_loftr_ros.pipeline import Pipeline
+from coarse_loftr_ros.stereo_matching import doubt_of_pair
 
 __all__ = ["MatcherStream", "Moment", "OwnStream", "PairStream"]
 
@@ -47,10 +48,15 @@ class OwnStream:
 
     Args:
         pipeline: whose policy chooses the references.
+
+    Attributes:
+        pipeline: the pipeline.
+        doubts: what was wrong with pairs that cannot be rectified ones, in words, one for each.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
+        self.doubts: list[str] = []
 
     def match(self, moment: Moment) -> tuple[TemporalMatches | None, StereoMatches | None]:
         """See ``MatcherStream.match``; the eyes are taken as rectified."""
@@ -60,6 +66,9 @@ class OwnStream:
         else:
             result = self.pipeline.process_stereo(moment.left, moment.right, rectified=True)
             temporal, found = result.temporal, result.across.correspondences
+            doubt = doubt_of_pair(result.across)
+            if doubt:
+                self.doubts.append(doubt)
             across = StereoMatches(
                 moment.left.stamp,
                 found.reference_points,

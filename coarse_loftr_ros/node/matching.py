@@ -18,8 +18,14 @@ from coarse_loftr_ros.node.inputs import Arrival
 from coarse_loftr_ros.node.outputs import Outputs
 from coarse_loftr_ros.node.statistics import Statistics
 from coarse_loftr_ros.pipeline import Pipeline
-from coarse_loftr_ros.rectification import CalibrationError, Rectification, rows_correspond
+from coarse_loftr_ros.rectification import (
+    Calibration,
+    CalibrationError,
+    Rectification,
+    why_no_pair,
+)
 from coarse_loftr_ros.result import StereoMatch, StreamResult
+from coarse_loftr_ros.stereo_matching import doubt_of_pair
 
 __all__ = ["Matching"]
 
@@ -121,20 +127,26 @@ class Matching:
         left, right = (arrival.camera_info for arrival in arrivals)
         if left is None or right is None:
             return False
-        return rows_correspond(calibration_of(left), calibration_of(right))
+        return self._is_pair(calibration_of(left), calibration_of(right))
+
+    def _is_pair(self, left: Calibration, right: Calibration) -> bool:
+        """Whether they are; of cameras that claim a baseline, why not is said."""
+        problem = why_no_pair(left, right, ("left camera_info", "right camera_info"))
+        if problem and (left.baseline or right.baseline):
+            self._warn(
+                "pair",
+                f"the cameras are no rectified stereo pair: {problem}; matches of left with right "
+                "are not held to rows",
+            )
+        return not problem
 
     def _check_rows(self, across: StereoMatch) -> None:
         """Count what the row constraint rejected; say when it cannot be right."""
         self._statistics.count("stereo matches", len(across.correspondences))
         self._statistics.count("off their row", across.off_row)
-        if across.off_row > len(across.correspondences):
-            self._warn(
-                "rows",
-                f"{across.off_row} of {across.off_row + len(across.correspondences)} matches of "
-                "left with right are not on one row (right lies "
-                f"{across.row_offset_px:+.1f} px lower): the images are not rectified, or "
-                "camera_info is of another pair; feed image_rect, or set rectify",
-            )
+        doubt = doubt_of_pair(across)
+        if doubt:
+            self._warn("rows", doubt)
 
     def _publish(
         self, answer: StreamResult, arrivals: tuple[Arrival, ...], start: float, decoded: float

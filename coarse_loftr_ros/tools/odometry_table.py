@@ -23,6 +23,7 @@ def path_table(report: PathReport, title: str, lacking: Sequence[tuple[str, str]
         ("images", str(report.images)),
         *lacking,
         ("OK / DEGRADED / LOST", f"{report.ok} / {report.degraded} / {report.lost}"),
+        *([("LOST because", report.why_lost)] if report.why_lost else []),
         ("length of the path", f"{report.length:.2f} {unit}"),
         ("matching per image", _milliseconds(report.match_ms)),
         ("odometry per image", _milliseconds(report.odometry_ms)),

@@ -7,7 +7,7 @@ from sensor_msgs.msg import CameraInfo
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.node.conversion import calibration_of, intrinsics_of
 from coarse_loftr_ros.odometry.observations import StereoRig, check_intrinsics
-from coarse_loftr_ros.rectification import Calibration, baseline_of
+from coarse_loftr_ros.rectification import Calibration, baseline_of, why_no_pair
 
 __all__ = ["CameraError", "Cameras"]
 
@@ -73,18 +73,11 @@ class Cameras:
                 rectified pair.
         """
         left, right = (self._intrinsics(side, width, height) for side in (0, 1))
-        baseline = baseline_of(self._calibrations[0], self._calibrations[1])
-        if not baseline > 0:
-            first, second = (self._calibrations[side].projection[3] for side in (0, 1))
-            allowed = f"less than {first:g}, that of {self._topics[0]}" if first else "negative"
-            raise CameraError(
-                f"P[3] of {self._topics[1]} is {second:g}; it must be {allowed}: minus the focal "
-                "length (px) times the baseline (m)"
-            )
-        try:
-            return StereoRig(left, right, baseline)
-        except ValueError as error:
-            raise CameraError(f"the cameras are no rectified stereo pair: {error}") from error
+        calibrations = self._calibrations[0], self._calibrations[1]
+        problem = why_no_pair(*calibrations, self._topics)
+        if problem:
+            raise CameraError(f"the cameras are no rectified stereo pair: {problem}")
+        return StereoRig(left, right, baseline_of(*calibrations))
 
     def _intrinsics(self, side: int, width: int, height: int) -> Intrinsics:
         topic = self._topics[side]
