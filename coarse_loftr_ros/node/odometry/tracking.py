@@ -117,7 +117,8 @@ class Tracking:
 
     def add_stereo(self, message: Correspondences) -> None:
         """Stereo matches came."""
-        self._arrivals.add_stereo(stamp_ns(message.reference_header.stamp), message)
+        stamp = stamp_ns(message.reference_header.stamp)
+        self._arrivals.add_stereo(stamp, message, perf_counter())
         self.work()
 
     def add(self, message: Correspondences) -> None:
