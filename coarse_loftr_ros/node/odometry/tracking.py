@@ -180,7 +180,7 @@ class Tracking:
             self._warn("time", f"time went back by {back:.3f} s: odometry starts over")
             self.reset("time")
             for samples in (self.speeds, self.ranges):
-                samples.forget_after(temporal.stamp + self._tolerance_ns)
+                samples.restart(temporal.stamp + self._tolerance_ns)
         elif message.header.frame_id != self._camera_frame:
             self._warn(
                 "frame_id",
