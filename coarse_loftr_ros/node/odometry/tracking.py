@@ -96,6 +96,11 @@ class Tracking:
         return self._mounting
 
     @property
+    def camera_frame(self) -> str:
+        """The frame_id of the images; empty before the first one."""
+        return self._camera_frame
+
+    @property
     def _tolerance_ns(self) -> int:
         return round(self.values["external_timeout"] * 1e9)
 
