@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.lens import LensError, lens_of
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "baseline_of",
     "check_projection",
     "rows_correspond",
+    "rows_differ",
+    "why_no_pair",
 ]
 
 # Px around the edge of the camera's image on whose warped border no match may lie.
@@ -34,6 +37,8 @@ _MOST_ZOOM = 20
 _ROTATION_TOLERANCE = 5e-3
 # Rows that are looked at together, so that what is computed of them stays small.
 _STRIP = 64
+# By how much rows and disparities of a rectified pair may be wrong, px.
+_SAME_PX = 0.1
 
 
 class CalibrationError(ValueError):
@@ -99,11 +104,50 @@ def baseline_of(left: Calibration, right: Calibration) -> float:
 
 def rows_correspond(left: Calibration, right: Calibration) -> bool:
     """Whether two cameras are calibrated as a stereo pair: equal rows, and a baseline along x."""
-    a, b = np.array(left.projection), np.array(right.projection)
-    if a[0] <= 0 or b[0] <= 0:
-        return False
-    same = np.allclose(a[[0, 5, 6]], b[[0, 5, 6]], rtol=0, atol=1e-3)
-    return bool(same and baseline_of(left, right) > 0)
+    return not why_no_pair(left, right)
+
+
+def why_no_pair(
+    left: Calibration, right: Calibration, names: tuple[str, str] = ("left", "right")
+) -> str:
+    """Why two cameras are not calibrated as a stereo pair, in words; empty when they are.
+
+    Args:
+        left: the left camera.
+        right: the right camera.
+        names: of both in the sentence.
+    """
+    cameras = []
+    for calibration, name in zip((left, right), names, strict=True):
+        fx, _, cx, _, _, fy, cy = calibration.projection[:7]
+        if not (fx > 0 and fy > 0):
+            return f"{name} is not calibrated: fx and fy of P are {fx:g} and {fy:g}"
+        cameras.append(Intrinsics(fx, fy, cx, cy))
+    if not baseline_of(left, right) > 0:
+        first, second = left.projection[3], right.projection[3]
+        allowed = f"less than {first:g}, that of {names[0]}" if first else "negative"
+        why = "left and right camera_info are swapped, or of the wrong sign"
+        if first == second:
+            why = "minus the focal length (px) times the baseline (m)"
+        return f"P[3] of {names[1]} is {second:g}; it must be {allowed}: {why}"
+    return rows_differ(*cameras)
+
+
+def rows_differ(left: Intrinsics, right: Intrinsics) -> str:
+    """Why rows of two eyes do not correspond, in words; empty when they do.
+
+    They may differ by what shifts no row and no disparity by more than 0.1 px within 45 degrees
+    of the optical axis, where a difference of focal lengths counts in full: calibrations are
+    rounded in their files. The principal points may differ in x by anything.
+    """
+    fx, fy, cy = (abs(getattr(left, n) - getattr(right, n)) for n in ("fx", "fy", "cy"))
+    if fx <= _SAME_PX and fy + cy <= _SAME_PX:
+        return ""
+    name = max({"fx": fx, "fy": fy, "cy": cy}.items(), key=lambda named: named[1])[0]
+    return (
+        f"{name} is {getattr(left, name):.10g} of the left camera and {getattr(right, name):.10g} "
+        f"of the right one; of rectified eyes no row or disparity may differ by {_SAME_PX:g} px"
+    )
 
 
 def check_projection(calibration: Calibration) -> None:

@@ -4,6 +4,10 @@ Pyramidal Lucas-Kanade (Bouguet, 2000) started at the network's positions. Where
 homography explains most of the view, the current image is first warped towards the reference, so
 that both patches look alike under zoom, rotation and slant; a match that does not follow the
 homography keeps its own start and is aligned just as well.
+
+Bilinear interpolation draws a displacement of a fraction of a pixel towards the whole pixel, by 4
+to 6 % of it. What a warp is wrong by would thus stay in all points alike, as an error that no
+residual shows: points are aligned once more through the homography of the aligned ones.
 """
 
 from __future__ import annotations
@@ -15,10 +19,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.homography import transfer
+from coarse_loftr_ros.homography import fit_homography, transfer
 from coarse_loftr_ros.matcher import PointMatches
 
 __all__ = ["RefinementSettings", "refine"]
+
+# Aligned points this near a homography, in px of the network image, follow it.
+_PLANE_PX = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,27 +90,17 @@ def refine(
     """
     if not settings.enabled or len(matches) == 0:
         return matches
-    target, start, overlap = current, matches.current, None
     if warp is not None:
-        inverse = np.linalg.inv(warp)
-        start = transfer(inverse, matches.current).astype(np.float32)
-        height, width = reference.shape
-        target = cv2.warpPerspective(
-            current,
-            warp,
-            (width, height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
+        aligned, texture = _align_warped(matches, reference, current, settings, warp, scale)
+    else:
+        if current.shape != reference.shape:
+            # OpenCV aligns images of one size only; padding below and right moves no point.
+            height, width = np.maximum(reference.shape, current.shape)
+            reference, current = (_padded(each, height, width) for each in (reference, current))
+        target = _equalise(reference, current, None)
+        aligned, texture = _align(
+            reference, target, matches.reference, matches.current, settings, scale
         )
-        overlap = _overlap(inverse, current.shape, reference.shape)
-    elif current.shape != reference.shape:
-        # OpenCV aligns images of one size only; padding below and right moves no point.
-        height, width = np.maximum(reference.shape, current.shape)
-        reference, target = _padded(reference, height, width), _padded(current, height, width)
-    target = _equalise(reference, target, overlap)
-    aligned, texture = _align(reference, target, matches.reference, start, settings, scale)
-    if warp is not None:
-        aligned = transfer(warp, aligned).astype(np.float32)
     texture[~np.isfinite(aligned).all(axis=1)] = 0.0
     good = texture > 0
     if np.count_nonzero(good) < settings.few:
@@ -115,6 +112,56 @@ def refine(
         textured[best] = good[best]
     refined = PointMatches(matches.reference, aligned, matches.confidence, matches.point)
     return refined.select(textured)
+
+
+def _warped(
+    current: NDArray[np.uint8], warp: NDArray[np.float64], reference: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """The current image as the reference would show it, as bright as that."""
+    height, width = reference.shape
+    warped = cv2.warpPerspective(
+        current,
+        warp,
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return _equalise(
+        reference, warped, _overlap(np.linalg.inv(warp), current.shape, reference.shape)
+    )
+
+
+def _unwarped(points: NDArray[np.float32], warp: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Where points of the current image are in the warped one."""
+    return transfer(np.linalg.inv(warp), points).astype(np.float32)
+
+
+def _align_warped(
+    matches: PointMatches,
+    reference: NDArray[np.uint8],
+    current: NDArray[np.uint8],
+    settings: RefinementSettings,
+    warp: NDArray[np.float64],
+    scale: float,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Align through the homography given, then through the one that comes of it; as ``_align``."""
+    target = _warped(current, warp, reference)
+    start = _unwarped(matches.current, warp)
+    found, texture = _follow(reference, target, matches.reference, start, settings, scale)
+    good = (texture > 0) & (np.linalg.norm(found - start, axis=1) <= settings.max_shift * scale)
+    start = transfer(warp, found).astype(np.float32)
+    good &= np.isfinite(start).all(axis=1)
+    better = fit_homography(
+        matches.reference[good], start[good], _PLANE_PX * scale, method=cv2.USAC_FAST
+    )
+    if better.matrix is not None:
+        warp = better.matrix
+    target = _warped(current, warp, reference)
+    aligned, texture = _align(
+        reference, target, matches.reference, _unwarped(start, warp), settings, scale
+    )
+    texture[~good] = 0.0
+    return transfer(warp, aligned).astype(np.float32), texture
 
 
 def _padded(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -166,24 +213,40 @@ def _align(
     Returns:
         Aligned points [N, 2] and the texture of their patches [N], 0 where the alignment failed.
     """
-    options = {
-        "winSize": (settings.window, settings.window),
-        "maxLevel": settings.levels + max(0, round(math.log2(scale))),
-        "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03),
-        "flags": cv2.OPTFLOW_USE_INITIAL_FLOW | cv2.OPTFLOW_LK_GET_MIN_EIGENVALS,
-    }
-    source = np.ascontiguousarray(points[:, None])
+    there, texture = _follow(reference, target, points, start, settings, scale)
+    # The way back starts at its end: no pyramid is needed to find it.
+    back, returned = _follow(target, reference, there, points, settings, scale, pyramid=False)
+    shift = np.linalg.norm(there - start, axis=1)
+    round_trip = np.linalg.norm(back - points, axis=1)
+    good = (texture > 0) & (returned > 0)
+    good &= (shift <= settings.max_shift * scale) & (round_trip <= settings.max_round_trip * scale)
+    return there, np.where(good, texture, np.float32(0))
+
+
+def _follow(
+    image: NDArray[np.uint8],
+    target: NDArray[np.uint8],
+    points: NDArray[np.float32],
+    start: NDArray[np.float32],
+    settings: RefinementSettings,
+    scale: float,
+    pyramid: bool = True,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Lucas-Kanade from one image to another.
+
+    Returns:
+        Points [N, 2] and the texture of their patches [N], 0 where they were not found.
+    """
     # OpenCV aborts on coordinates beyond its integer range: far starts are refused, not tried.
     near = np.isfinite(start).all(axis=1) & (np.abs(start) < 1e5).all(axis=1)
-    first = np.ascontiguousarray(np.where(near[:, None], start, points)[:, None])
     there, found, texture = cv2.calcOpticalFlowPyrLK(
-        reference, target, source, first.copy(), **options
+        image,
+        target,
+        points.reshape(-1, 1, 2),
+        np.where(near[:, None], start, points).reshape(-1, 1, 2),
+        winSize=(settings.window, settings.window),
+        maxLevel=settings.levels + max(0, round(math.log2(scale))) if pyramid else 0,
+        criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03),
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW | cv2.OPTFLOW_LK_GET_MIN_EIGENVALS,
     )
-    # The way back starts at its end: no pyramid is needed to find it.
-    options["maxLevel"] = 0
-    back, returned, _ = cv2.calcOpticalFlowPyrLK(target, reference, there, source.copy(), **options)
-    shift = np.linalg.norm(there[:, 0] - first[:, 0], axis=1)
-    round_trip = np.linalg.norm(back[:, 0] - points, axis=1)
-    good = near & (found[:, 0] > 0) & (returned[:, 0] > 0)
-    good &= (shift <= settings.max_shift * scale) & (round_trip <= settings.max_round_trip * scale)
-    return there[:, 0], np.where(good, texture[:, 0], np.float32(0))
+    return there[:, 0], np.where(near & (found[:, 0] > 0), texture[:, 0], np.float32(0))

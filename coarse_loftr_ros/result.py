@@ -107,7 +107,9 @@ class StereoMatch:
         right: the current frame of the correspondences.
         correspondences: matched points; inliers agree with the epipolar geometry. Track ids and
             left points are those that later matches with ``left`` as their reference have.
-        off_row: matches of a rectified pair that were rejected because their rows differ.
+        off_row: matches of a rectified pair that were rejected: their rows differ, or their
+            disparity is negative.
+        negative: of those the ones on one row, whose disparity is negative.
         row_offset_px: median difference of the rows (right less left) before that, px.
         total_ms: milliseconds that matching took, without encoding.
     """
@@ -116,6 +118,7 @@ class StereoMatch:
     right: Frame
     correspondences: Correspondences
     off_row: int
+    negative: int
     row_offset_px: float
     total_ms: float
 

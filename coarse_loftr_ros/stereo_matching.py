@@ -15,7 +15,7 @@ from coarse_loftr_ros.frame_matching import FramePoints, MatchSettings, match_po
 from coarse_loftr_ros.matcher import Matcher
 from coarse_loftr_ros.result import StereoMatch
 
-__all__ = ["match_eyes"]
+__all__ = ["doubt_of_pair", "match_eyes"]
 
 # Largest distance of an inlier from its epipolar line, px of the images as received.
 _EPIPOLAR_PX = 1.5
@@ -52,14 +52,15 @@ def match_eyes(
     search = replace(settings.search, views=0, second_pass=np.inf)
     points = match_points(matcher, left, right, settings, search)
     begin = time.perf_counter()
-    off_row, row_offset = 0, 0.0
+    off_row, negative, row_offset = 0, 0, 0.0
     if len(points.point):
         row_offset = float(np.median(points.current[:, 1] - points.reference[:, 1]))
     if rectified and settings.row_tolerance_px > 0:
         infinity = _shift_at_infinity(left.frame, right.frame)
-        on_row = _on_row(points, infinity, settings.row_tolerance_px)
-        off_row = int(np.count_nonzero(~on_row))
-        points = points.select(on_row)
+        on_row, ahead = _on_row(points, infinity, settings.row_tolerance_px)
+        off_row = int(np.count_nonzero(~(on_row & ahead)))
+        negative = int(np.count_nonzero(on_row & ~ahead))
+        points = points.select(on_row & ahead)
         inlier = np.ones(len(points.point), np.bool_)
     else:
         inlier = _epipolar_inliers(points)
@@ -69,8 +70,26 @@ def match_eyes(
         right.frame,
         points.correspondences(track_base, inlier),
         off_row,
+        negative,
         row_offset,
         sum(points.timings_ms.values()) + rows_ms,
+    )
+
+
+def doubt_of_pair(match: StereoMatch) -> str:
+    """Why two images cannot be a rectified pair, in words; empty when most matches allow it."""
+    count = match.off_row + len(match.correspondences)
+    if match.off_row <= len(match.correspondences):
+        return ""
+    if match.negative > count // 2:
+        return (
+            f"{match.negative} of {count} matches of left with right have a negative disparity: "
+            "left and right look swapped (the images, or their camera_info)"
+        )
+    return (
+        f"{match.off_row - match.negative} of {count} matches of left with right are not on one "
+        f"row (right lies {match.row_offset_px:+.1f} px lower): the images are not rectified, or "
+        "camera_info is of another pair; feed image_rect, or set rectify"
     )
 
 
@@ -81,9 +100,12 @@ def _shift_at_infinity(left: Frame, right: Frame) -> float:
     return right.intrinsics.cx - left.intrinsics.cx
 
 
-def _on_row(points: FramePoints, infinity: float, tolerance: float) -> NDArray[np.bool_]:
+def _on_row(
+    points: FramePoints, infinity: float, tolerance: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which matches [N] lie on one row, and which are not beyond infinity."""
     shift = points.current - points.reference
-    return (np.abs(shift[:, 1]) <= tolerance) & (shift[:, 0] <= infinity + tolerance)
+    return np.abs(shift[:, 1]) <= tolerance, shift[:, 0] <= infinity + tolerance
 
 
 def _epipolar_inliers(points: FramePoints) -> NDArray[np.bool_]:

@@ -17,8 +17,10 @@ PLANE = texture()
 def frame(step, **changes):
     """A camera that moves 6 px to the side and turns half a degree at each step."""
     truth = motion(6.0 * step, 2.0 * step, 0.5 * step)
-    values = {"stamp": step * 33_000_000, "frame_id": "camera"}
-    return Frame(view(PLANE, truth, seed=step), **{**values, **changes})
+    values = {
+        "image": view(PLANE, truth, seed=step), "stamp": step * 33_000_000, "frame_id": "camera",
+    }  # fmt: skip
+    return Frame(**{**values, **changes})
 
 
 def between(first, second):
@@ -65,6 +67,26 @@ def test_correspondences_are_float32_and_within_both_images(pipeline):
     for side in (points.reference_points, points.current_points):
         assert (side >= -0.5).all() and (side <= (639.5, 479.5)).all()
     assert (points.confidence > 0).all() and (points.confidence <= 1).all()
+
+
+@pytest.mark.parametrize("policy", [Consecutive, Keyframe])
+def test_equal_images_give_equal_matches_after_a_time_jump_and_a_reset(pipeline, policy):
+    pipeline.policy = policy()
+    covered = np.zeros((480, 640), np.uint8)
+    frames = [frame(0), frame(1), frame(2), frame(3, image=covered), frame(4), frame(5)]
+
+    def points():
+        results = [pipeline.process(each) for each in frames]
+        assert results[0] is None
+        return [
+            (r.reference.stamp, r.new_reference, r.correspondences.current_points.tobytes())
+            for r in results[1:]
+        ]
+
+    first = points()
+    assert points() == first  # time goes back
+    pipeline.reset()
+    assert points() == first
 
 
 def test_a_keyframe_stays_and_its_tracks_keep_their_identity(pipeline):

@@ -1,5 +1,6 @@
 """Raw images become what the calibration's projection matrix describes."""
 
+import re
 import time
 import tracemalloc
 from dataclasses import replace
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coarse_loftr_ros.camera_info import calibration_of
+from coarse_loftr_ros.camera_info import calibration_of, intrinsics_of
+from coarse_loftr_ros.odometry.observations import StereoRig
 from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations
 from coarse_loftr_ros.rectification import (
     Calibration,
@@ -19,6 +21,7 @@ from coarse_loftr_ros.rectification import (
     Rectification,
     baseline_of,
     rows_correspond,
+    why_no_pair,
 )
 
 WIDTH, HEIGHT = 320, 240
@@ -321,6 +324,60 @@ def test_rows_correspond_when_both_projections_say_so():
     lower = (*right.projection[:6], 121.0, *right.projection[7:])
     assert not rows_correspond(PLAIN, replace(right, projection=lower))
     assert not rows_correspond(replace(PLAIN, projection=(0.0,) * 12), right)
+
+
+@pytest.mark.parametrize("name", ["fx", "fy", "cy"])
+def test_one_judgement_of_rows_serves_matcher_and_odometry(name):
+    place = {"fx": 0, "fy": 5, "cy": 6}[name]
+    for apart, allowed in ((0.0005, True), (0.09, True), (0.11, False), (2.0, False)):
+        projection = [*PROJECTION[:3], -28.0, *PROJECTION[4:]]
+        projection[place] += apart
+        right = replace(PLAIN, projection=tuple(projection))
+        eyes = [intrinsics_of(each, PLAIN.width, PLAIN.height) for each in (PLAIN, right)]
+        assert rows_correspond(PLAIN, right) is allowed
+        if allowed:
+            StereoRig(*eyes, 0.1)
+            continue
+        assert why_no_pair(PLAIN, right).startswith(f"{name} is ")
+        with pytest.raises(ValueError, match=f"^{name} is "):
+            StereoRig(*eyes, 0.1)
+
+
+def test_what_is_allowed_moves_no_row_and_no_disparity_by_a_tenth_of_a_pixel():
+    right = replace(
+        PLAIN,
+        projection=tuple(
+            np.add(
+                [*PROJECTION[:3], -28.0, *PROJECTION[4:]], [0.09, 0, 0, 0, 0, 0.05, 0.04] + [0] * 5
+            )
+        ),
+    )
+    assert rows_correspond(PLAIN, right)
+    corners = np.array([[0, 0], [PLAIN.width - 1, 0], [0, PLAIN.height - 1]], float)
+    a, b = (np.reshape(each.projection, (3, 4))[:, :3] for each in (PLAIN, right))
+    rays = np.column_stack([corners, np.ones(3)]) @ np.linalg.inv(a).T
+    assert np.abs((rays @ b.T)[:, :2] - corners).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "sentence"),
+    [
+        (
+            0.0,
+            28.0,
+            r"P\[3\] of right is 28; it must be negative: .* swapped, or of the wrong sign",
+        ),
+        (-28.0, 0.0, r"P\[3\] of right is 0; it must be less than -28, that of left: .* swapped"),
+        (0.0, 0.0, r"P\[3\] of right is 0; it must be negative: minus the focal length"),
+    ],
+)
+def test_a_baseline_that_cannot_be_is_named_by_its_number(left, right, sentence):
+    eyes = [
+        replace(PLAIN, projection=(*PROJECTION[:3], value, *PROJECTION[4:]))
+        for value in (left, right)
+    ]
+    assert re.match(sentence, why_no_pair(*eyes))
+    assert not rows_correspond(*eyes)
 
 
 def test_both_eyes_may_be_counted_from_a_third_camera():

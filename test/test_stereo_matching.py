@@ -10,6 +10,7 @@ from coarse_loftr_ros.frame import Frame, Intrinsics
 from coarse_loftr_ros.pairing import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.pipeline import MatchSettings, Pipeline, PipelineSettings
 from coarse_loftr_ros.result import Status
+from coarse_loftr_ros.stereo_matching import doubt_of_pair
 
 PLANE = texture()
 START = motion(-130, -110)
@@ -91,6 +92,7 @@ def test_matches_off_their_row_are_rejected_and_counted(pipeline):
     assert len(across.correspondences) < 10
     assert across.off_row > 150
     assert across.row_offset_px == pytest.approx(4.0, abs=0.1)
+    assert "are not on one row (right lies +4.0 px lower)" in doubt_of_pair(across)
 
 
 def test_matches_behind_the_camera_are_rejected(pipeline):
@@ -98,6 +100,12 @@ def test_matches_behind_the_camera_are_rejected(pipeline):
     across = pipeline.process_stereo(right, left, rectified=True).across
     assert len(across.correspondences) < 10
     assert across.off_row > 150
+    assert across.negative > 0.9 * across.off_row
+    assert "have a negative disparity: left and right look swapped" in doubt_of_pair(across)
+
+
+def test_a_rectified_pair_raises_no_doubt(pipeline):
+    assert doubt_of_pair(pipeline.process_stereo(*eyes(0), rectified=True).across) == ""
 
 
 def test_principal_points_say_where_infinity_is(pipeline):

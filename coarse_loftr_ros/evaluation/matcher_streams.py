@@ -16,6 +16,7 @@ from coarse_loftr_ros.pairing import ReferencePolicy
 from coarse_loftr_ros.pipeline import Pipeline
 from coarse_loftr_ros.recordings.moments import Moment
 from coarse_loftr_ros.result import MatchResult, StereoMatch
+from coarse_loftr_ros.stereo_matching import doubt_of_pair
 
 __all__ = ["MatcherStream", "OwnStream", "PairStream", "stereo_matches_of", "temporal_matches_of"]
 
@@ -36,10 +37,15 @@ class OwnStream:
 
     Args:
         pipeline: whose policy chooses the references.
+
+    Attributes:
+        pipeline: the pipeline.
+        doubts: what was wrong with pairs that cannot be rectified ones, in words, one for each.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
+        self.doubts: list[str] = []
 
     def match(self, moment: Moment) -> tuple[TemporalMatches | None, StereoMatches | None]:
         """See ``MatcherStream.match``; the eyes are taken as rectified."""
@@ -49,6 +55,9 @@ class OwnStream:
         else:
             result = self.pipeline.process_stereo(moment.left, moment.right, rectified=True)
             temporal, across = result.temporal, stereo_matches_of(result.across)
+            doubt = doubt_of_pair(result.across)
+            if doubt:
+                self.doubts.append(doubt)
         return None if temporal is None else temporal_matches_of(temporal), across
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +70,7 @@ class PathReport:
         ok: estimates that are OK.
         degraded: estimates that are DEGRADED.
         lost: estimates that are LOST.
+        why_lost: their most frequent reason, in words; empty when there is none.
         length: of the estimated path, metres or units.
         metric: whether all of its lengths are metres.
         match_ms: time of matching per image.
@@ -79,6 +82,7 @@ class PathReport:
     ok: int
     degraded: int
     lost: int
+    why_lost: str
     length: float
     metric: bool
     match_ms: Percentiles
@@ -112,6 +116,7 @@ def path_report(
         ok=status.count(Status.OK),
         degraded=status.count(Status.DEGRADED),
         lost=status.count(Status.LOST),
+        why_lost=_most_frequent(each.reason for each in moved if each.status == Status.LOST),
         length=float(run.trajectory.distances[-1]),
         metric=metric,
         match_ms=_percentiles(run.match_ms[1:]),
@@ -153,6 +158,10 @@ def path_errors(
         end_percent=100 * gap / length if length else np.inf,
         evo=evo,
     )
+
+
+def _most_frequent(reasons: Iterable[str]) -> str:
+    return next((reason for reason, _ in Counter(reasons).most_common(1)), "")
 
 
 def _percentiles(values: np.ndarray) -> Percentiles:

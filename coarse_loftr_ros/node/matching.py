@@ -19,8 +19,14 @@ from coarse_loftr_ros.node.inputs import Arrival
 from coarse_loftr_ros.node.outputs import Outputs
 from coarse_loftr_ros.node.statistics import Statistics
 from coarse_loftr_ros.pipeline import Pipeline
-from coarse_loftr_ros.rectification import CalibrationError, Rectification, rows_correspond
+from coarse_loftr_ros.rectification import (
+    Calibration,
+    CalibrationError,
+    Rectification,
+    why_no_pair,
+)
 from coarse_loftr_ros.result import StereoMatch, StreamResult
+from coarse_loftr_ros.stereo_matching import doubt_of_pair
 
 __all__ = ["Matching"]
 
@@ -132,7 +138,7 @@ class Matching:
             result = StreamResult(self._pipeline.process(left))
         else:
             known = left.intrinsics is not None and right.intrinsics is not None
-            rectified = known and rows_correspond(*(arrival.camera for arrival in arrivals))
+            rectified = known and self._is_pair(*(arrival.camera for arrival in arrivals))
             result = self._pipeline.process_stereo(left, right, rectified)
             self._check_rows(result.across)
         if result.temporal is None:
@@ -141,18 +147,24 @@ class Matching:
             self._statistics.count("new references")
         return result
 
+    def _is_pair(self, left: Calibration, right: Calibration) -> bool:
+        """Whether they are; of cameras that claim a baseline, why not is said."""
+        problem = why_no_pair(left, right, ("left camera_info", "right camera_info"))
+        if problem and (left.baseline or right.baseline):
+            self._warn(
+                "pair",
+                f"the cameras are no rectified stereo pair: {problem}; matches of left with right "
+                "are not held to rows",
+            )
+        return not problem
+
     def _check_rows(self, across: StereoMatch) -> None:
         """Count what the row constraint rejected; say when it cannot be right."""
         self._statistics.count("stereo matches", len(across.correspondences))
         self._statistics.count("off their row", across.off_row)
-        if across.off_row > len(across.correspondences):
-            self._warn(
-                "rows",
-                f"{across.off_row} of {across.off_row + len(across.correspondences)} matches of "
-                "left with right are not on one row (right lies "
-                f"{across.row_offset_px:+.1f} px lower): the images are not rectified, or "
-                "camera_info is of another pair; feed image_rect, or set rectify",
-            )
+        doubt = doubt_of_pair(across)
+        if doubt:
+            self._warn("rows", doubt)
 
     def _publish(
         self, answer: StreamResult, arrivals: tuple[Arrival, ...], start: float, decoded: float

@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.odometry.camera_rays import cross
-from coarse_loftr_ros.odometry.least_squares import INLIER_SIGMAS, Residuals, fit_robustly
+from coarse_loftr_ros.odometry.least_squares import (
+    INLIER_SIGMAS,
+    SHARED_PX,
+    Residuals,
+    fit_robustly,
+)
 from coarse_loftr_ros.odometry.pose import Pose, exp_rotation
 
 __all__ = ["LandmarkCamera", "Landmarks", "MotionFit", "refine_motion"]
@@ -162,6 +167,8 @@ def refine_motion(
         start,
         lambda pose: camera.residuals(landmarks, pose),
         step,
+        places=landmarks.pixels,
+        shared=SHARED_PX / camera.pixel_sigma,
         sigma_ceiling=threshold_px / INLIER_SIGMAS / camera.pixel_sigma,
     )
     if fit is None:

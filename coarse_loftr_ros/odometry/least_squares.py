@@ -9,12 +9,15 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["INLIER_SIGMAS", "TOLERANCE", "Fit", "Residuals", "fit_robustly"]
+__all__ = ["INLIER_SIGMAS", "SHARED_PX", "TOLERANCE", "Fit", "Residuals", "fit_robustly"]
 
 State = TypeVar("State")
 
 # A threshold for inliers is taken for this many standard deviations of the worst good matches.
 INLIER_SIGMAS = 2.5
+# What neighbouring matches are wrong by together, px: interpolation, and light that falls
+# differently. Of many precise matches that is more than what their residuals show.
+SHARED_PX = 0.01
 
 # Tukey's constant: 95 % efficient on normal residuals of unit variance (Huber 1981). What lies
 # further off than this counts for nothing, however much it could move the state.
@@ -27,6 +30,10 @@ TOLERANCE = 0.3
 _STRETCH = 1.3
 # A step of a direction that the measurements leave open; any unit will do.
 _WILD_STEP = 1e6
+# Tiles along the longer side of what the measurements cover: about 80 px of a VGA image, several
+# times as wide as the patches that matches are aligned by. Per parameter at least so many.
+_TILES = 8
+_LEAST_TILES = 4
 # Medians of the chi-squared distribution with 1, 2 and 3 degrees of freedom.
 _CHI_SQUARED_MEDIAN = {1: 0.4549, 2: 1.3863, 3: 2.3660}
 
@@ -70,6 +77,8 @@ def fit_robustly(
     evaluate: Callable[[State], Residuals],
     step: Callable[[State, NDArray[np.float64]], State],
     *,
+    places: NDArray[np.float64] | None = None,
+    shared: float = 0.0,
     iterations: int = 6,
     tolerance: float = TOLERANCE,
     sigma_floor: float = 0.2,
@@ -79,12 +88,19 @@ def fit_robustly(
 
     The covariance is the sandwich ``H^-1 M H^-1`` of robust statistics (Huber 1967, White 1980):
     ``H`` the Hessian of the robust cost, ``M`` the scatter of its gradients. It needs no guess
-    of the noise, and holds when measurements are not equally good.
+    of the noise, and holds when measurements are not equally good. Errors of neighbouring matches
+    are alike (their patches overlap, and images have structure); where ``places`` are given,
+    gradients are therefore summed over the tiles of a grid before they are scattered (clusters:
+    Liang and Zeger 1986; of space: Conley 1999). Errors that all matches of a tile share, and that
+    the state takes up, so that no residual shows them, are added with the deviation ``shared``.
 
     Args:
         start: a state near the best one.
         evaluate: residuals at a state.
         step: a state moved by a small vector [P].
+        places: where in the image each measurement is, float64 [N, 2], px.
+        shared: standard deviation of what the measurements of one tile share, in the units of the
+            residuals.
         iterations: most steps.
         tolerance: length of a step, in standard deviations of what it moves, that ends the
             iteration.
@@ -110,7 +126,7 @@ def fit_robustly(
         sigma = min(_scale(residuals.value, sigma_floor), sigma_ceiling)
         if -float(delta @ gradient) < tolerance**2:
             break
-    covariance = _sandwich(residuals, sigma)
+    covariance = _sandwich(residuals, sigma, places, shared)
     return None if covariance is None else Fit(state, covariance, sigma, residuals)
 
 
@@ -139,15 +155,27 @@ def _normal_equations(
     return hessian, gradient
 
 
-def _sandwich(residuals: Residuals, sigma: float) -> NDArray[np.float64] | None:
+def _sandwich(
+    residuals: Residuals, sigma: float, places: NDArray[np.float64] | None, shared: float
+) -> NDArray[np.float64] | None:
     inside = _inside(residuals.value, sigma)
     approximate, _ = _normal_equations(residuals, inside**2, sigma)
     pulls = np.einsum("nk,nkp->np", residuals.value, residuals.jacobian) / sigma
     bent = pulls * np.sqrt(inside)[:, None]
     exact = approximate - (4.0 / (_TUKEY * sigma) ** 2) * (bent.T @ bent)
     pulls *= (inside**2)[:, None]  # the gradient of each measurement's cost, times sigma
-    count, parameters = int(np.count_nonzero(inside)), pulls.shape[1]
-    scatter = (pulls.T @ pulls) / sigma**2 * (count / max(1, count - parameters))
+    counted = inside > 0
+    pulls, parameters = pulls[counted], pulls.shape[1]
+    common = np.zeros((parameters, parameters))
+    if places is not None and len(pulls):
+        tile = _tiles(places[counted], _LEAST_TILES * parameters)
+        pulls = _summed(pulls, tile)
+        levers = residuals.jacobian[counted] * (inside[counted] ** 2)[:, None, None]
+        for lever in np.moveaxis(levers, 1, 0):
+            pull = _summed(lever, tile) * (shared / sigma)
+            common += pull.T @ pull
+    count = len(pulls)
+    scatter = ((count / max(1, count - parameters)) * (pulls.T @ pulls) + common) / sigma**2
     if residuals.prior is not None:
         scatter = scatter + residuals.prior
     for hessian in (exact, approximate):
@@ -155,6 +183,23 @@ def _sandwich(residuals: Residuals, sigma: float) -> NDArray[np.float64] | None:
         if inverse is not None:
             return inverse @ scatter @ inverse.T
     return None
+
+
+def _tiles(places: NDArray[np.float64], least: int) -> NDArray[np.int64]:
+    """Number of the tile [N] of each place, of tiles small enough that ``least`` are in use."""
+    low = places.min(axis=0)
+    side = max(float((places.max(axis=0) - low).max()) / _TILES, 1.0)
+    while True:
+        column, row = ((places - low) / side).astype(np.int64).T
+        _, tile = np.unique(row * 2**20 + column, return_inverse=True)
+        if tile.max() + 1 >= min(least, len(places)) or side < 1.0:
+            return tile
+        side *= 0.5
+
+
+def _summed(values: NDArray[np.float64], group: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sums [G, P] of values [N, P] over groups."""
+    return np.stack([np.bincount(group, column) for column in values.T], axis=1)
 
 
 def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.rectification import rows_differ
 
 __all__ = ["StereoMatches", "StereoRig", "TemporalMatches"]
 
@@ -101,8 +102,8 @@ class StereoRig:
         baseline_m: distance of the right camera from the left one along +x, metres.
 
     Raises:
-        ValueError: when the baseline is not positive, or rows do not correspond (fx, fy or cy of
-            the eyes differ).
+        ValueError: when the baseline is not positive, or rows do not correspond
+            (``rectification.rows_differ``).
     """
 
     left: Intrinsics
@@ -111,15 +112,16 @@ class StereoRig:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.baseline_m < np.inf:
-            raise ValueError(f"baseline_m is {self.baseline_m}; it must be positive")
-        check_intrinsics(self.left)
-        for name in ("fx", "fy", "cy"):
-            left, right = getattr(self.left, name), getattr(self.right, name)
-            if not abs(left - right) <= 1e-6 * abs(left) + 1e-6:
-                raise ValueError(
-                    f"{name} is {left} of the left camera and {right} of the right one; "
-                    "they must be equal (rectified images)"
-                )
+            raise ValueError(
+                f"baseline_m is {self.baseline_m}; it must be positive: left and right are "
+                "swapped, or P[3] of the right camera (minus fx times the baseline) has the wrong "
+                "sign"
+            )
+        for camera in (self.left, self.right):
+            check_intrinsics(camera)
+        different = rows_differ(self.left, self.right)
+        if different:
+            raise ValueError(different)
 
     @property
     def depth_factor(self) -> float:

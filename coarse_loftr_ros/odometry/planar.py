@@ -39,6 +39,7 @@ _FLOOR_SIGMA = 3e-4
 # What the normal may change from image to image (rad): no ground is a perfect plane, and errors of
 # neighbouring images are alike.
 _NORMAL_WALK = 1e-3
+_LEAST_FACING = 0.1  # cosine of the angle between the optical axis and the plane's normal
 _MATCH_SIGMA_PX = 0.3  # of a matched point; its ratio to the prior of the plane is what counts
 
 
@@ -266,6 +267,7 @@ class PlanarOdometry(IntegratedOdometry):
 
     def _measured_distance(self, normal: NDArray[np.float64]) -> LogLength | None:
         """Distance along the plane's normal, from the range along the optical axis."""
-        if self._range is None:
+        # Along an axis beside the plane nothing tells how far that is.
+        if self._range is None or normal[2] < _LEAST_FACING:
             return None
         return LogLength.of(self._range * float(normal[2]), self.settings.range_sigma)

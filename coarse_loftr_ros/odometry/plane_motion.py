@@ -21,7 +21,12 @@ from coarse_loftr_ros.odometry.camera_rays import (
     rays_of,
     tangent_basis,
 )
-from coarse_loftr_ros.odometry.least_squares import INLIER_SIGMAS, Residuals, fit_robustly
+from coarse_loftr_ros.odometry.least_squares import (
+    INLIER_SIGMAS,
+    SHARED_PX,
+    Residuals,
+    fit_robustly,
+)
 from coarse_loftr_ros.odometry.pose import exp_rotation, nearest_rotation, skew
 
 __all__ = [
@@ -193,7 +198,9 @@ def refine_plane_motion(
         return Residuals(value, jacobian, *_prior_terms(motion, prior))
 
     ceiling = threshold_px / INLIER_SIGMAS / sigma_px
-    fit = fit_robustly(start, residuals, step, sigma_ceiling=ceiling)
+    fit = fit_robustly(
+        start, residuals, step, places=current, shared=SHARED_PX / sigma_px, sigma_ceiling=ceiling
+    )
     if fit is None:
         return None
     state = fit.state

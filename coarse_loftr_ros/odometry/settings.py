@@ -43,7 +43,7 @@ class MotionSettings:
     min_inlier_ratio: float = 0.15
     good_inliers: int = 40
     good_inlier_ratio: float = 0.3
-    covariance_scale: float = 2.0
+    covariance_scale: float = 1.3
     coast_s: float = 0.5
     lost_speed: float = 0.5
     lost_rate: float = 0.3
@@ -109,10 +109,14 @@ class MonoSettings(MotionSettings):
             looks level has (0, 1, 0).
         ground_angle_deg: largest angle between ``down`` and the normal of a plane that is taken
             for the ground.
+        covariance_scale: as in ``MotionSettings``; larger, because distances of points come from
+            the same matches as the motion, and their errors are alike.
         scale_sigma: standard deviation of an external speed, or of one measurement of the camera's
             height, as a share of it. No length is stated to be surer, however often it was
             measured: those errors are alike from image to image.
     """
+
+    covariance_scale: float = 1.8
 
     scale: ScaleSource = ScaleSource.UNIT
     camera_height_m: float | None = None
@@ -143,11 +147,11 @@ class PlanarSettings(MotionSettings):
             camera that looks straight down has (0, 0, 1).
         normal_sigma_deg: standard deviation of that direction.
         range_sigma: standard deviation of a range, as a share of it.
-        covariance_scale: as in ``MotionSettings``; larger, because over a plane a shift and a tilt
-            look alike, and errors that neighbouring points share count for more.
+        covariance_scale: as in ``MotionSettings``; all that is estimated comes from one
+            homography, and its residuals show what it is worth.
     """
 
-    covariance_scale: float = 4.0
+    covariance_scale: float = 1.0
 
     altitude_m: float | None = None
     constant_altitude: bool = False

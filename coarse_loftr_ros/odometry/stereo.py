@@ -81,6 +81,8 @@ class StereoOdometry(IntegratedOdometry):
         self.settings = settings or StereoSettings()
         super().__init__(self.settings)
         self._seen: History[Corners] = History()
+        # Why an image has no landmarks, where that is not because it sees nothing near.
+        self._doubts: History[str] = History()
         self._camera = LandmarkCamera(
             rig.left,
             rig.depth_factor,
@@ -97,7 +99,18 @@ class StereoOdometry(IntegratedOdometry):
         if stereo is None:
             return
         disparity = self.rig.disparity(stereo)
-        near = disparity >= self.settings.min_disparity_px
+        least = self.settings.min_disparity_px
+        near = disparity >= least
+        negative = int(np.count_nonzero(disparity <= -least))
+        if len(stereo) == 0:
+            self._doubts[stamp] = (
+                "no point was matched with the right image: are left and right swapped, or the "
+                "images not rectified?"
+            )
+        elif 2 * negative > len(stereo):
+            self._doubts[stamp] = (
+                f"{negative} of {len(stereo)} disparities are negative: left and right look swapped"
+            )
         self._seen[stamp] = Corners(
             stereo.track_id[near], stereo.left_points[near].astype(np.float64), disparity[near]
         )
@@ -105,10 +118,12 @@ class StereoOdometry(IntegratedOdometry):
     def _forget(self, reference_stamp: int | None) -> None:
         if reference_stamp is None:
             self._seen.clear()
+            self._doubts.clear()
             if self._window is not None:
                 self._window.clear()
         else:
             self._seen.forget_before(reference_stamp)
+            self._doubts.forget_before(reference_stamp)
 
     def _measure(self, temporal: TemporalMatches, outlook: Outlook) -> Motion:
         known = self._seen.get(temporal.reference_stamp)
@@ -117,7 +132,8 @@ class StereoOdometry(IntegratedOdometry):
         landmarks, of = self._landmarks(temporal, known)
         fitted = self._fit(landmarks, outlook.predicted.inverse)
         if isinstance(fitted, Motion):
-            return fitted
+            doubt = self._doubts.get(temporal.reference_stamp)
+            return replace(fitted, reason=f"{fitted.reason}: {doubt}") if doubt else fitted
         into_current = fitted.fit.into_current
         if self._window is not None:
             self._followed = self._agreeing(landmarks, known, of, fitted.agree, into_current)

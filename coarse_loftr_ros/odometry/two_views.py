@@ -22,6 +22,7 @@ from coarse_loftr_ros.odometry.camera_rays import (
 )
 from coarse_loftr_ros.odometry.least_squares import (
     INLIER_SIGMAS,
+    SHARED_PX,
     TOLERANCE,
     Fit,
     Residuals,
@@ -152,6 +153,8 @@ def _fit_from(
         start,
         lambda motion: _epipolar_residuals(before, after, camera, *motion),
         step,
+        places=current,
+        shared=SHARED_PX,
         tolerance=tolerance,
         sigma_ceiling=threshold_px / INLIER_SIGMAS,
     )
@@ -231,7 +234,13 @@ def fit_turn(
         jacobian = cross(turned[:, None, :], by_point)
         return Residuals(project(turned, camera) - current, jacobian)
 
-    fit = fit_robustly(start, residuals, lambda rotation, d: exp_rotation(d) @ rotation)
+    fit = fit_robustly(
+        start,
+        residuals,
+        lambda rotation, d: exp_rotation(d) @ rotation,
+        places=current,
+        shared=SHARED_PX,
+    )
     return None if fit is None else Turn(fit.state, fit.covariance)
 
 

@@ -16,7 +16,7 @@ from coarse_loftr_ros.odometry.plane_motion import (
     ray_homography,
     refine_plane_motion,
 )
-from coarse_loftr_ros.odometry.pose import Pose
+from coarse_loftr_ros.odometry.pose import Pose, log_rotation
 from coarse_loftr_ros.odometry.two_views import (
     CERTAIN_PARALLAX,
     EpipolarMotion,
@@ -32,6 +32,7 @@ _SIGMA_FLOOR_PX = 0.1
 # Most that a match counts when two motions are compared, squared standard deviations, and how many
 # standard deviations of the sum leave no doubt.
 _MOST_COST = 4.0
+_OFF_PLANE_SIGMAS = 4.0
 _CERTAIN_DEVIATIONS = 4.0
 
 
@@ -156,12 +157,14 @@ def _plane(
         return None
     rays = rays_of(reference, camera)
     offset = project(rays @ homography.T, camera) - current
-    if gric(np.hypot(offset[:, 0], offset[:, 1]), sigma, 2, 8) >= best:
+    distance = np.hypot(offset[:, 0], offset[:, 1])
+    if gric(distance, sigma, 2, 8) >= best:
         return None
     motions = decompose(homography, rays)
     if not motions:
         return None
-    start = _told_by_parallax(motions, reference, current, camera, sigma)
+    off_plane = distance > _OFF_PLANE_SIGMAS * sigma
+    start = _told_by_parallax(motions, reference[off_plane], current[off_plane], camera, sigma)
     doubt = ""
     if start is None:
         start, doubt = _likely(motions, predicted, plane_normal)
@@ -175,6 +178,13 @@ def _plane(
     carry[:3, :3] = np.eye(3)
     carry[3:, 3:6] = tangent_basis(direction).T / length
     covariance = carry @ fit.covariance @ carry.T
+    if doubt:
+        # As likely as not it was the other one.
+        (other,) = (motion for motion in motions if motion is not start)
+        apart = other.shift / np.linalg.norm(other.shift) - direction
+        turned = log_rotation(other.rotation @ fit.rotation.T)
+        error = np.concatenate([turned, tangent_basis(direction).T @ apart])
+        covariance = covariance + np.outer(error, error)
     model = ViewModel(fit.rotation, direction, fit.normal, covariance, errors, sigma, doubt)
     return gric(errors, sigma, 2, 8), model
 
@@ -189,9 +199,17 @@ def _told_by_parallax(
     """Of the motions that a plane allows the one that matches off the plane agree with, if any.
 
     A street has more than a road: what stands beside it lies on the epipolar lines of the true
-    motion. On the plane, and among wrong matches, neither motion is better but by chance.
+    motion. On the plane, where errors of neighbours are alike, either motion may seem the better
+    one; wrong matches follow neither but by chance.
+
+    Args:
+        motions: that the plane allows.
+        reference: float64 [N, 2], of the matches off the plane, px.
+        current: float64 [N, 2], px.
+        camera: of both.
+        sigma: standard deviation of a match, px.
     """
-    if len(motions) != 2:
+    if len(motions) != 2 or not len(reference):
         return None
     costs = []
     for motion in motions:

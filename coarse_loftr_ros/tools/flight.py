@@ -16,7 +16,6 @@ __all__ = ["Flight"]
 
 _FOCAL_PX = 560.0
 _SUPERSAMPLING = 2
-_READ_NOISE = 2.0  # grey levels
 _START = 1_750_000_000_000_000_000  # ns; any time that is clearly not "now"
 
 
@@ -32,6 +31,8 @@ class Flight:
         rate: frames per second.
         width: of the frames, px.
         height: of the frames, px.
+        noise: standard deviation, grey levels.
+        altitude: mean distance from the landscape, focal lengths: px of the landscape per px.
         seed: of the noise.
     """
 
@@ -40,6 +41,8 @@ class Flight:
     rate: float = 15.0
     width: int = 640
     height: int = 480
+    noise: float = 2.0
+    altitude: float = 1.25
     seed: int = 1
     stamps: list[int] = field(init=False)
 
@@ -65,7 +68,7 @@ class Flight:
         rows, columns = self.landscape.shape
         x = columns * (0.5 + 0.24 * np.sin(0.30 * t - 0.9))
         y = rows * (0.5 + 0.22 * np.sin(0.43 * t + 0.4))
-        altitude = _FOCAL_PX * (1.25 + 0.22 * np.sin(0.75 * t))
+        altitude = _FOCAL_PX * self.altitude * (1.0 + 0.176 * np.sin(0.75 * t))
         yaw = np.deg2rad(9.0 * np.sin(0.62 * t))
         pitch = np.deg2rad(9.0 * np.sin(0.95 * t + 1.0))
         roll = np.deg2rad(7.0 * np.sin(1.2 * t))
@@ -102,7 +105,7 @@ class Flight:
             image = self._render(stamp, to_the_right).astype(np.float32)
             exposure = 1.0 + 0.16 * np.sin(0.9 * t)
             image *= shading * np.float32(exposure)
-            image += rng.standard_normal(image.shape, np.float32) * np.float32(_READ_NOISE)
+            image += rng.standard_normal(image.shape, np.float32) * np.float32(self.noise)
             grey = np.clip(np.rint(image), 0, 255).astype(np.uint8)
             yield Frame(grey, stamp, "camera")
 

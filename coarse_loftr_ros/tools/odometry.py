@@ -157,7 +157,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         _write_json(args, mode, report, source)
     title = f"{source.description}: {mode}, {args.matcher}"
-    print(path_table(report, title, rejected_rows(source)))
+    lacking = rejected_rows(source)
+    doubts = getattr(stream, "doubts", [])
+    if doubts:
+        lacking.append((f"{len(doubts)} stereo pairs", doubts[-1]))
+    print(path_table(report, title, lacking))
     for path in _outputs(args):
         print(f"written: {path}")
     say_gap(moments)

@@ -23,6 +23,7 @@ def path_table(report: PathReport, title: str, lacking: Sequence[tuple[str, str]
         ("images", str(report.images)),
         *lacking,
         ("OK / DEGRADED / LOST", f"{report.ok} / {report.degraded} / {report.lost}"),
+        *([("LOST because", report.why_lost)] if report.why_lost else []),
         ("length of the path", f"{report.length:.2f} {unit}"),
         *([] if report.metric else [("unit of length", "one of its own, not metres")]),
         ("matching per image", _milliseconds(report.match_ms)),

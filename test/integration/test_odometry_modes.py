@@ -74,8 +74,10 @@ def test_another_odometry_gives_one_camera_its_lengths(start_odometry):
     client.settle()
     client.send_cameras()
 
-    def wheels(index: int) -> None:
-        message = Odometry()
+    def wheels(index: int, frame: str = "") -> None:
+        # The twist is of base_link, of the camera, or of whoever does not say; a camera without a
+        # turn moves as the robot does.
+        message = Odometry(child_frame_id=frame or ("base_link", "", "left")[index % 3])
         message.header.stamp = time_message(client.start_ns + index * PERIOD_NS)
         message.twist.twist.linear.x = 1.0  # 0.1 m per image
         publisher.publish(message)
@@ -84,6 +86,12 @@ def test_another_odometry_gives_one_camera_its_lengths(start_odometry):
     odometry, relative = follow(client, sideways, 10, wheels)
     assert relative.scale == relative.SCALE_EXTERNAL
     np.testing.assert_allclose(position(odometry), (0.72, -0.54, 0), atol=0.06)
+    wheels(10, "wheel_left")
+    client.process.wait_for_output(
+        "external_odometry left out: its child_frame_id, whose twist it gives, is 'wheel_left' and "
+        "base_frame is 'base_link'"
+    )
+    assert client.diagnostic("input")[2]["rejected: external_odometry"] == "1"
 
 
 def test_deactivate_closes_the_topics_and_activate_begins_anew(mono):

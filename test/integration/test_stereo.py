@@ -163,3 +163,21 @@ def test_rows_that_do_not_correspond_are_rejected_once_the_cameras_say_so(client
     assert len(across(client, bent).confidence) < 10
     assert "are not on one row (right lies +5.0 px lower)" in client.process.output
     assert int(client.diagnostic("matching")[2]["off their row"]) > 50
+
+
+def test_swapped_eyes_and_a_wrong_sign_are_named_as_that(start):
+    client = start("/swapped", "mode:=stereo", "freshness:=all", stereo=True)[1]
+    for side, baseline in enumerate((0.0, 0.1)):
+        client.camera_info[side].publish(camera_info(320, 240, 300.0, baseline=baseline))
+    client.spin(0.3)
+    images = pair(client)
+    images[0].data, images[1].data = images[1].data, images[0].data
+    send(client, images)
+    assert len(across(client, images).confidence) < 10
+    client.process.wait_for_output("have a negative disparity: left and right look swapped")
+    client.camera_info[1].publish(camera_info(320, 240, 300.0, baseline=-0.1))
+    client.spin(0.3)
+    images = pair(client)
+    send(client, images)
+    assert len(across(client, images).confidence) > 50
+    client.process.wait_for_output("P[3] of right camera_info is 30; it must be negative: left and")

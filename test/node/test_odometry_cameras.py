@@ -58,8 +58,18 @@ def test_both_eyes_may_be_counted_from_a_third_camera():
     ("left", "right", "sentence"),
     [
         (info(), None, "no camera_info has come on /right/camera_info yet"),
-        (info(), info(), "P[3] of /right/camera_info is 0; it must be negative"),
-        (info(), info(baseline=-0.1), "P[3] of /right/camera_info is 40; it must be negative"),
+        (
+            info(),
+            info(),
+            "the cameras are no rectified stereo pair: P[3] of /right/camera_info is 0; it must be "
+            "negative: minus the focal length",
+        ),
+        (
+            info(),
+            info(baseline=-0.1),
+            "the cameras are no rectified stereo pair: P[3] of /right/camera_info is 40; it must "
+            "be negative: left and right camera_info are swapped, or of the wrong sign",
+        ),
         (info(), info(0.1, focal=410.0), "the cameras are no rectified stereo pair: fx is 400"),
         (info(focal=0.0), info(0.1), "/left/camera_info left out: the camera is not calibrated"),
         (

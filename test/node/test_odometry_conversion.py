@@ -79,7 +79,9 @@ def test_matches_survive_the_wire(count, data):
     confidence = data.draw(arrays(np.float32, count, elements=st.floats(0, 1, width=32)))
     tracks = data.draw(arrays(np.uint32, count))
     matched = Correspondences(*points, confidence, tracks, np.zeros(count, bool))
-    message = on_the_wire(correspondences_message(StereoMatch(LEFT, RIGHT, matched, 0, 0.0, 0.0)))
+    message = on_the_wire(
+        correspondences_message(StereoMatch(LEFT, RIGHT, matched, 0, 0, 0.0, 0.0))
+    )
     temporal, across = temporal_matches(message), stereo_matches(message)
     assert (temporal.reference_stamp, temporal.stamp) == (LEFT.stamp, RIGHT.stamp)
     assert (temporal.width, temporal.height, across.stamp) == (6, 4, LEFT.stamp)

@@ -50,11 +50,25 @@ def test_after_time_went_back_new_samples_are_kept_and_those_of_another_time_go(
         kept.add(when, float(when))
     assert kept.nearest(20, 0) == 20.0
     assert kept.nearest(120, 0) == 120.0
-    kept.forget_after(30)
+    kept.restart(30)
     assert kept.nearest(120, 99) is None
     for when in (30, 40):
         kept.add(when, float(when))
     assert kept.mean(0, 200, 0) == 30.0
+
+
+def test_numbers_of_the_pass_before_are_not_used_for_the_next_one():
+    kept = Samples()
+    for when in range(0, 200, 10):
+        kept.add(when, 1.0)
+    kept.restart(30)  # the sensor's own time has not gone back yet
+    assert kept.nearest(10, 10) is None
+    for when in range(0, 200, 10):
+        kept.add(when, 2.0)
+    for when in (0, 10):
+        kept.add(when, 3.0)
+    kept.restart(30)  # and now it has
+    assert kept.mean(-1, 200, 0) == 3.0
 
 
 def test_a_path_keeps_its_distance_and_its_bound():

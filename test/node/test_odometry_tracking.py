@@ -27,6 +27,7 @@ WIDTH, HEIGHT, FOCAL, BASELINE = 640, 480, 400.0, 0.12
 SECOND = 1_000_000_000
 RNG = np.random.default_rng(5)
 POINTS = RNG.uniform((-4, -3, 3), (4, 3, 12), (400, 3))
+PLANE = np.column_stack([RNG.uniform((-5, -4), (5, 4), (400, 2)), np.full(400, 6.0)])
 
 
 class Recorder:
@@ -47,12 +48,14 @@ class World:
     def __init__(self, **values: Value) -> None:
         self.values = {name: row.default for name, row in PARAMETERS.items()} | values
         self.stereo = self.values["mode"] == "stereo"
+        self.points = PLANE if self.values["mode"] == "planar" else POINTS
         self.outputs, self.statistics = Recorder(), Statistics[OdometryEstimate]()
         self.sentences: list[str] = []
         topics = ("/left/camera_info", "/right/camera_info") if self.stereo else ("/camera_info",)
-        level = mounting_of_camera((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+        pitch = np.pi / 2 if self.values["mode"] == "planar" else 0.0
+        mounting = mounting_of_camera((0.0, 0.0, 0.0), (0.0, pitch, 0.0))
         self.tracking = Tracking(
-            self.values, Cameras(topics), lambda frame: level, self.outputs, self.statistics,
+            self.values, Cameras(topics), lambda frame: mounting, self.outputs, self.statistics,
             self.say, self.say,
         )  # fmt: skip
         for side, _ in enumerate(topics):
@@ -64,9 +67,8 @@ class World:
     def say(self, kind: str, sentence: str) -> None:
         self.sentences.append(sentence)
 
-    @staticmethod
-    def seen(index: int, shift: float = 0.0) -> np.ndarray:
-        local = POINTS - (shift, 0, 0.05 * index)
+    def seen(self, index: int, shift: float = 0.0) -> np.ndarray:
+        local = self.points - (shift, 0, 0.05 * index)
         pixels = FOCAL * local[:, :2] / local[:, 2:] + (319.5, 239.5)
         return np.where(((pixels > 0) & (pixels < (WIDTH, HEIGHT))).all(1)[:, None], pixels, np.nan)
 
@@ -140,3 +142,60 @@ def test_after_time_went_back_speeds_of_the_new_time_give_the_length():
     assert np.linalg.norm(last.pose.translation) == pytest.approx(0.075, rel=0.02)
     assert world.tracking.speeds.nearest(100 * SECOND, SECOND) is None
     assert world.tracking.mounting is not None
+
+
+MODES = {
+    "stereo": {"mode": "stereo"},
+    "unit": {"mode": "mono"},
+    "ground_plane": {
+        "mode": "mono", "mono.scale": "ground_plane", "mono.camera_height_m": 1.5,
+    },
+    "external": {"mode": "mono", "mono.scale": "external"},
+    "planar": {"mode": "planar", "planar.altitude_m": 6.0},
+    "range": {"mode": "planar", "altitude_source": "range"},
+}  # fmt: skip
+
+
+def play(world: World, start: float, wrong_sensors: bool = False) -> list[OdometryEstimate]:
+    """Six images; what the odometry answers to them."""
+    world.outputs.estimates.clear()
+    for index in range(1, 6):
+        stamp = round((start + 0.1 * index) * SECOND)
+        world.tracking.speeds.add(stamp, 3.0 if wrong_sensors else 0.5)
+        world.tracking.ranges.add(stamp, 1.0 if wrong_sensors else 6.0 - 0.05 * index)
+        if world.stereo:
+            for eye in (0, 1) if index == 1 else (index,):
+                world.tracking.add_stereo(world.across(eye, start))
+        world.tracking.add(world.temporal(index, start))
+    return list(world.outputs.estimates)
+
+
+def numbers(estimates: list[OdometryEstimate]) -> np.ndarray:
+    """Poses and covariances, float64 [N, 52], without what names or times an image."""
+    parts = [(each.pose.matrix, each.covariance) for each in estimates]
+    return np.array([np.concatenate([part.ravel() for part in both]) for both in parts])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_equal_matches_give_equal_paths_after_a_restart_a_reset_and_a_time_jump(mode):
+    first = World(**MODES[mode])
+    path = play(first, 100.0)
+    assert len(path) == 6
+    assert path[-1].status != Status.LOST
+    restarted = World(**MODES[mode])
+    np.testing.assert_array_equal(numbers(play(restarted, 100.0)), numbers(path))
+    for _ in range(2):
+        np.testing.assert_array_equal(numbers(play(first, 100.0)), numbers(path))
+    assert first.statistics.snapshot().resets == {"time": 2}
+    for round_number in (1, 2):
+        first.tracking.reset("asked")
+        again = play(first, 100.0 + 50.0 * round_number)
+        np.testing.assert_array_equal(numbers(again), numbers(path))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_another_recording_before_it_changes_nothing_of_a_path(mode):
+    path = numbers(play(World(**MODES[mode]), 100.0))
+    world = World(**MODES[mode])
+    play(world, 100.3, wrong_sensors=True)
+    np.testing.assert_array_equal(numbers(play(world, 100.0)), path)

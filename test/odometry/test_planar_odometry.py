@@ -169,6 +169,19 @@ def test_after_a_gap_it_goes_on_with_the_plane_it_knew():
     assert np.linalg.norm(error[:3]) < 3.0 * np.sqrt(np.trace(estimates[-1].covariance[:3, :3]))
 
 
+def test_a_range_along_the_plane_says_nothing():
+    poses = [Pose(np.eye(3), np.array([0.2 * k, 0.0, -ALTITUDE])) for k in range(3)]
+    world = over(poses, noise_px=0.1)
+    settings = PlanarSettings(altitude_m=ALTITUDE, normal=(0.0, 1.0, 0.0), normal_sigma_deg=1.0)
+    odometry = PlanarOdometry(CAMERA, settings)
+    odometry.external_range = 6.0
+    estimate = odometry.update(None, stamp=stamp(0))
+    odometry.external_range = 6.0
+    estimate = odometry.update(world.temporal(0, 1))
+    assert np.isfinite(estimate.pose.matrix).all()
+    assert estimate.scale is not Scale.EXTERNAL
+
+
 def test_bad_numbers_are_refused():
     with pytest.raises(ValueError, match="altitude_m is -2"):
         PlanarSettings(altitude_m=-2.0)

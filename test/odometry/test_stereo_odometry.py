@@ -16,7 +16,7 @@ from odometry_scenes import (
 )
 
 from coarse_loftr_ros.odometry.estimate import Scale
-from coarse_loftr_ros.odometry.observations import StereoRig
+from coarse_loftr_ros.odometry.observations import StereoMatches, StereoRig
 from coarse_loftr_ros.odometry.settings import StereoSettings
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
 from coarse_loftr_ros.result import Status
@@ -168,10 +168,39 @@ def test_few_landmarks_are_said():
 
 
 def test_eyes_that_are_not_rectified_are_refused():
-    with pytest.raises(ValueError, match=r"fx is 500\.0 of the left camera and 510\.0"):
+    with pytest.raises(ValueError, match="fx is 500 of the left camera and 510 of"):
         StereoRig(CAMERA, replace(CAMERA, fx=510.0), 0.3)
-    with pytest.raises(ValueError, match=r"baseline_m is -0\.3"):
+    with pytest.raises(ValueError, match=r"baseline_m is -0\.3.*swapped.*wrong sign"):
         StereoRig(CAMERA, CAMERA, -0.3)
+
+
+def test_eyes_that_look_swapped_are_named_as_that():
+    world = scene(count=2)
+    swapped = [
+        replace(each, left_points=each.right_points, right_points=each.left_points)
+        for each in (world.stereo(0), world.stereo(1))
+    ]
+    odometry = StereoOdometry(RIG)
+    odometry.update(None, swapped[0])
+    estimate = odometry.update(world.temporal(0, 1), swapped[1])
+    assert estimate.status == Status.LOST
+    assert "disparities are negative: left and right look swapped" in estimate.reason
+
+
+def test_a_reference_that_nothing_across_was_matched_with_is_named_as_that():
+    world = scene(count=2)
+    none = StereoMatches(
+        stamp(0),
+        *2 * [np.zeros((0, 2), np.float32)],
+        np.zeros(0, np.float32),
+        np.zeros(0, np.uint32),
+    )
+    odometry = StereoOdometry(RIG)
+    odometry.update(None, none)
+    estimate = odometry.update(world.temporal(0, 1), world.stereo(1))
+    assert (
+        "no point was matched with the right image: are left and right swapped" in estimate.reason
+    )
 
 
 def test_time_between_images_is_free():

@@ -192,13 +192,35 @@ class Activity:
         return take
 
     def _take_speed(self, message: Odometry) -> None:
-        # TF tells the mounting with the first image.
-        mounted = self._tracking.mounting or self._parameter_mounting
-        speed = camera_speed(message.twist.twist, mounted)
+        frame = message.child_frame_id.lstrip("/")
+        camera = self._camera_in(frame)
+        if camera is None:
+            base = self._values["base_frame"]
+            self._reject(
+                "external_odometry",
+                f"external_odometry left out: its child_frame_id, whose twist it gives, is "
+                f"'{frame}' and base_frame is '{base}'; only with mounting.source tf, from the "
+                "first image on, and where TF connects the camera with that frame, may they differ",
+            )
+            return
+        speed = camera_speed(message.twist.twist, camera)
         if not np.isfinite(speed):
             self._reject("external_odometry", "external_odometry left out: its twist is not finite")
             return
         self._tracking.speeds.add(stamp_ns(message.header.stamp), speed)
+
+    def _camera_in(self, frame: str) -> Pose | None:
+        """The camera in the frame of a twist; ``None`` where that is not known."""
+        tracking = self._tracking
+        # Whoever leaves the frame empty means the robot.
+        if frame in ("", self._values["base_frame"].lstrip("/")):
+            # TF tells the mounting with the first image.
+            return tracking.mounting or self._parameter_mounting
+        if frame == tracking.camera_frame.lstrip("/"):
+            return Pose.identity()
+        if self._lookup is None or not tracking.camera_frame:
+            return None
+        return self._lookup.find(tracking.camera_frame, frame)
 
     def _take_range(self, message: Range) -> None:
         # Out of its limits a range means nothing seen (REP 117); that is no fault.

@@ -7,7 +7,12 @@ from sensor_msgs.msg import CameraInfo
 from coarse_loftr_ros.camera_info import LatestCamera, describe, intrinsics_of
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.odometry.observations import StereoRig
-from coarse_loftr_ros.rectification import Calibration, CalibrationError, baseline_of
+from coarse_loftr_ros.rectification import (
+    Calibration,
+    CalibrationError,
+    baseline_of,
+    why_no_pair,
+)
 
 __all__ = ["CameraError", "Cameras"]
 
@@ -76,18 +81,10 @@ class Cameras:
         """
         left, right = (self._intrinsics(side, width, height) for side in (0, 1))
         calibrations = [camera.calibration for camera in self._cameras]
-        baseline = baseline_of(*calibrations)
-        if not baseline > 0:
-            first, second = (calibration.projection[3] for calibration in calibrations)
-            allowed = f"less than {first:g}, that of {self._topics[0]}" if first else "negative"
-            raise CameraError(
-                f"P[3] of {self._topics[1]} is {second:g}; it must be {allowed}: minus the focal "
-                "length (px) times the baseline (m)"
-            )
-        try:
-            return StereoRig(left, right, baseline)
-        except ValueError as error:
-            raise CameraError(f"the cameras are no rectified stereo pair: {error}") from error
+        problem = why_no_pair(*calibrations, self._topics)
+        if problem:
+            raise CameraError(f"the cameras are no rectified stereo pair: {problem}")
+        return StereoRig(left, right, baseline_of(*calibrations))
 
     def _intrinsics(self, side: int, width: int, height: int) -> Intrinsics:
         topic = self._topics[side]

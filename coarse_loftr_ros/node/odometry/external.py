@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 __all__ = ["Samples"]
 
@@ -32,12 +33,20 @@ class Samples:
             del self._values[first]
             self._stamps.remove(first)
 
-    def forget_after(self, stamp: int) -> None:
-        """Drop what has a later stamp: time went back, and it is of another time."""
-        keep = bisect_right(self._stamps, stamp)
-        for later in self._stamps[keep:]:
-            del self._values[later]
-        del self._stamps[keep:]
+    def restart(self, stamp: int) -> None:
+        """Time went back to about a stamp: drop what is of the time before.
+
+        Sensors and images come on topics of their own: the sensor's time may have gone back
+        already, or go back later.
+        """
+        came = list(self._values)
+        if not came or came[-1] > stamp:
+            kept = []
+        else:
+            back = [k for k, (before, after) in enumerate(pairwise(came), 1) if after < before]
+            kept = came[max(back, default=0) :]
+        self._values = {each: self._values[each] for each in kept}
+        self._stamps = sorted(kept)
 
     def nearest(self, stamp: int, tolerance_ns: int) -> float | None:
         """The number nearest in time, or ``None`` when all are farther than the tolerance."""

@@ -150,7 +150,8 @@ PARAMETERS = table(
         "motion.covariance_scale",
         0.0,
         "Factor on the covariance of each motion, for what residuals do not show; 0 takes the "
-        f"mode's own, {_MOTION.covariance_scale:g}, and {_PLANAR.covariance_scale:g} over a plane.",
+        f"mode's own: {_STEREO.covariance_scale:g} of stereo, {_MONO.covariance_scale:g} of mono, "
+        f"{_PLANAR.covariance_scale:g} of planar.",
         low=0.0,
         high=10000.0,
         change=Change.UNCONFIGURED,

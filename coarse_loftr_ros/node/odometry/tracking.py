@@ -96,6 +96,11 @@ class Tracking:
         return self._mounting
 
     @property
+    def camera_frame(self) -> str:
+        """The frame_id of the images; empty before the first one."""
+        return self._camera_frame
+
+    @property
     def _tolerance_ns(self) -> int:
         return round(self.values["external_timeout"] * 1e9)
 
@@ -120,7 +125,8 @@ class Tracking:
 
     def add_stereo(self, message: Correspondences) -> None:
         """Stereo matches came."""
-        self._arrivals.add_stereo(stamp_ns(message.reference_header.stamp), message)
+        stamp = stamp_ns(message.reference_header.stamp)
+        self._arrivals.add_stereo(stamp, message, perf_counter())
         self.work()
 
     def add(self, message: Correspondences) -> None:
@@ -178,7 +184,7 @@ class Tracking:
             self._warn("time", f"time went back by {back:.3f} s: odometry starts over")
             self.reset("time")
             for samples in (self.speeds, self.ranges):
-                samples.forget_after(temporal.stamp + self._tolerance_ns)
+                samples.restart(temporal.stamp + self._tolerance_ns)
         elif message.header.frame_id != self._camera_frame:
             self._warn(
                 "frame_id",

@@ -57,10 +57,15 @@ class MountingLookup:
         self._buffer = Buffer()
         self._listener = TransformListener(self._buffer, node)
 
-    def find(self, camera_frame: str) -> Pose | None:
-        """The camera's optical frame in the robot's, or ``None`` while TF does not know it."""
+    def find(self, camera_frame: str, frame: str = "") -> Pose | None:
+        """The camera's optical frame in the robot's, or ``None`` while TF does not know it.
+
+        Args:
+            camera_frame: the frame_id of the images.
+            frame: another one than the robot's.
+        """
         try:
-            found = self._buffer.lookup_transform(self._base_frame, camera_frame, Time())
+            found = self._buffer.lookup_transform(frame or self._base_frame, camera_frame, Time())
         except self._error:
             return None
         return pose_of_transform(found)
