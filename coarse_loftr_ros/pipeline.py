@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +93,6 @@ class Pipeline:
         self.settings = settings
         self.match_settings = match
         self.policy = policy
-        self._reports = reports or Reports()
         self._reference: EncodedFrame | None = None
         self._latest: EncodedFrame | None = None
         self._age = 0
@@ -101,7 +101,7 @@ class Pipeline:
         # Where the last frame lay relative to the reference, while that is far away.
         self._prior: NDArray[np.float64] | None = None
         self._search_at = 0
-        self._sizes = LoadedSizes(self._compile, limit)
+        self._sizes = LoadedSizes(partial(_compile, settings, reports or Reports()), limit)
         self._matcher = self._sizes.get(self._network_size(*expected_size))
 
     @property
@@ -309,27 +309,6 @@ class Pipeline:
         if size != self._matcher.backend.size:
             self._matcher = self._sizes.get(size)
 
-    def _compile(self, size: NetworkSize) -> Matcher:
-        start = time.perf_counter()
-        settings = self.settings
-        task = f"loading the network for {size}"
-        self._reports.progress(task, 0.0)
-        try:
-            backend = create_backend(
-                settings.backend,
-                settings.model,
-                size,
-                settings.threads,
-                settings.precision,
-                settings.engines,
-                self._reports,
-            )
-        finally:
-            self._reports.progress(task, 1.0)
-        seconds = time.perf_counter() - start
-        self._reports.info(f"{backend.description}: loaded in {seconds:.2f} s")
-        return Matcher(settings.model, backend)
-
 
 def _result(
     reference: Frame, current: Frame, match: FrameMatch, encode_ms: float, new_reference: str = ""
@@ -339,3 +318,24 @@ def _result(
     return MatchResult(
         reference, current, match.correspondences, match.homography, timings, new_reference
     )
+
+
+def _compile(settings: PipelineSettings, reports: Reports, size: NetworkSize) -> Matcher:
+    start = time.perf_counter()
+    task = f"loading the network for {size}"
+    reports.progress(task, 0.0)
+    try:
+        backend = create_backend(
+            settings.backend,
+            settings.model,
+            size,
+            settings.threads,
+            settings.precision,
+            settings.engines,
+            reports,
+        )
+    finally:
+        reports.progress(task, 1.0)
+    seconds = time.perf_counter() - start
+    reports.info(f"{backend.description}: loaded in {seconds:.2f} s")
+    return Matcher(settings.model, backend)
