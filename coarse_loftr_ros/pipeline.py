@@ -94,7 +94,6 @@ class Pipeline:
         self.settings = settings
         self.match_settings = match
         self.policy = policy
-        self._reports = reports or Reports()
         self._reference: EncodedFrame | None = None
         self._latest: EncodedFrame | None = None
         self._age = 0
