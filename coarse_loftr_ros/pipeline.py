@@ -103,7 +103,7 @@ class Pipeline:
         self._prior: NDArray[np.float64] | None = None
         self._search_at = 0
         # Of a function, not a method: the two would keep each other, and memory with them.
-        self._sizes = LoadedSizes(partial(_load, settings, self._reports), limit)
+        self._sizes = LoadedSizes(partial(_load, settings, reports or Reports()), limit)
         self._matcher = self._sizes.get(self._network_size(*expected_size))
 
     @property
