@@ -41,7 +41,9 @@ def tracebacks(output: str) -> list[str]:
     """Where and why each traceback in what a process printed was raised, without repetitions."""
     errors = []
     for text in output.split("Traceback (most recent call last):\n")[1:]:
-        frames = re.findall(r'^ +File "(?:[^"]*/)?([^/"]+)", line (\d+), in (\S+)', text, re.MULTILINE)
+        frames = re.findall(
+            r'^ +File "(?:[^"]*/)?([^/"]+)", line (\d+), in (\S+)', text, re.MULTILINE
+        )
         error = next((line for line in text.splitlines() if line and not line.startswith(" ")), "")
         errors.append(" ".join([*(f"{f}:{n} {name}:" for f, n, name in frames[-1:]), error]))
     return [*dict.fromkeys(errors)]
