@@ -25,6 +25,7 @@ from odometry_harness import OdometryProcess
 from reliability_table import Row, print_report
 from ros_harness import NodeProcess
 from soak_camera import Camera
+from vital_signs import Sample
 
 NAMESPACE = "/soak"
 WARM_UP = 0.25
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rectify", action="store_true", help="the matcher rectifies them")
     parser.add_argument("--calm", type=float, default=5.0, help="s between disturbances (5)")
     parser.add_argument("--hold", type=float, default=1.5, help="s that one lasts (1.5)")
+    parser.add_argument("--verbose", action="store_true", help="memory after each disturbance")
     parser.add_argument("--only", metavar="NAME", action="append",
                         choices=[disturb.__name__ for disturb in DISTURBANCES],
                         help="of disturbances.py: this one alone (repeated)")  # fmt: skip
@@ -98,6 +100,9 @@ def soak(camera: Camera, options: argparse.Namespace, begin: float) -> list[Row]
                 camera.stream(options.calm, calm=True)
                 disturb(camera, options.hold)
                 slowest = max(slowest, camera.recover(disturb.__name__))
+                if options.verbose:
+                    memory = [Sample.of(p.process.pid).memory_mib for p in camera.processes]
+                    print(disturb.__name__, *(f"{mib:.1f} MiB" for mib in memory), flush=True)
             now = time.monotonic()
             if warm is None and now >= begin + WARM_UP * 60 * options.minutes:
                 warm = now

@@ -15,7 +15,7 @@ from coarse_loftr_ros.frame_matching import FramePoints, MatchSettings, match_po
 from coarse_loftr_ros.matcher import Matcher
 from coarse_loftr_ros.result import StereoMatch
 
-__all__ = ["doubt_of_pair", "match_eyes"]
+__all__ = ["doubt_of_pair", "epipolar_inliers", "match_eyes"]
 
 # Largest distance of an inlier from its epipolar line, px of the images as received.
 _EPIPOLAR_PX = 1.5
@@ -63,7 +63,7 @@ def match_eyes(
         points = points.select(on_row & ahead)
         inlier = np.ones(len(points.point), np.bool_)
     else:
-        inlier = _epipolar_inliers(points)
+        inlier = epipolar_inliers(points.reference, points.current)
     rows_ms = (time.perf_counter() - begin) * 1e3
     return StereoMatch(
         left.frame,
@@ -108,11 +108,23 @@ def _on_row(
     return np.abs(shift[:, 1]) <= tolerance, shift[:, 0] <= infinity + tolerance
 
 
-def _epipolar_inliers(points: FramePoints) -> NDArray[np.bool_]:
-    none = np.zeros(len(points.point), np.bool_)
+def epipolar_inliers(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which matches of two eyes, whatever their calibration, agree with a fundamental matrix.
+
+    Args:
+        left: float32 [N, 2], px.
+        right: float32 [N, 2], px.
+
+    Returns:
+        bool [N]; all false where there are too few matches for a verdict.
+    """
+    none = np.zeros(len(left), np.bool_)
     if len(none) < _MIN_EPIPOLAR_MATCHES:
         return none
-    matrix, inlier = cv2.findFundamentalMat(
-        points.reference, points.current, cv2.USAC_MAGSAC, _EPIPOLAR_PX, 0.999, 1000
-    )
+    options = {"ransacReprojThreshold": _EPIPOLAR_PX, "confidence": 0.999, "maxIters": 1000}
+    try:
+        matrix, inlier = cv2.findFundamentalMat(left, right, method=cv2.USAC_MAGSAC, **options)
+    except cv2.error:
+        # Of points on one plane OpenCV 5 makes a second guess, and asserts that there is one.
+        matrix, inlier = cv2.findFundamentalMat(left, right, method=cv2.FM_RANSAC, **options)
     return none if matrix is None else inlier.ravel().astype(np.bool_)
