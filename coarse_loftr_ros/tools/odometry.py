@@ -169,9 +169,8 @@ def run(args: argparse.Namespace) -> int:
     lacking = rejected_rows(source)
     if moments.unpaired:
         lacking.append(("without a partner", str(moments.unpaired)))
-    doubts = getattr(stream, "doubts", [])
-    if doubts:
-        lacking.append((f"{len(doubts)} stereo pairs", doubts[-1]))
+    if stream.doubts:
+        lacking.append((f"{len(stream.doubts)} stereo pairs", stream.doubts[-1]))
     print(path_table(report, f"{source.description}: {mode}, {args.matcher}", lacking))
     for path in _outputs(args):
         print(f"written: {path}")
