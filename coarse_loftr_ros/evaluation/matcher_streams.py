@@ -22,7 +22,13 @@ __all__ = ["MatcherStream", "OwnStream", "PairStream", "stereo_matches_of", "tem
 
 
 class MatcherStream(Protocol):
-    """Matches the moments of a stream in order."""
+    """Matches the moments of a stream in order.
+
+    Attributes:
+        doubts: what was wrong with pairs that cannot be rectified ones, in words, one for each.
+    """
+
+    doubts: list[str]
 
     def match(self, moment: Moment) -> tuple[TemporalMatches | None, StereoMatches | None]:
         """Matches with the reference (``None`` when there was none), and across the eyes.
@@ -40,7 +46,7 @@ class OwnStream:
 
     Attributes:
         pipeline: the pipeline.
-        doubts: what was wrong with pairs that cannot be rectified ones, in words, one for each.
+        doubts: see ``MatcherStream``.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -119,6 +125,7 @@ class PairStream:
         self.matcher = matcher
         self.policy = policy
         self.row_tolerance_px = row_tolerance_px
+        self.doubts: list[str] = []
         self._homography = HomographySettings()
         self._reference: _Described | None = None
         self._age = 0

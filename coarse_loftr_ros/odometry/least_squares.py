@@ -187,8 +187,10 @@ def _sandwich(
 
 def _tiles(places: NDArray[np.float64], least: int) -> NDArray[np.int64]:
     """Number of the tile [N] of each place, of tiles small enough that ``least`` are in use."""
-    low = places.min(axis=0)
-    side = max(float((places.max(axis=0) - low).max()) / _TILES, 1.0)
+    # A match may lie far outside of the image, where nothing holds it.
+    low, high = np.percentile(places, (2, 98), axis=0)
+    places = np.clip(places, low, high)
+    side = max(float((high - low).max()) / _TILES, 1.0)
     while True:
         column, row = ((places - low) / side).astype(np.int64).T
         _, tile = np.unique(row * 2**20 + column, return_inverse=True)

@@ -104,8 +104,8 @@ class StereoOdometry(IntegratedOdometry):
         negative = int(np.count_nonzero(disparity <= -least))
         if len(stereo) == 0:
             self._doubts[stamp] = (
-                "no point was matched with the right image: are left and right swapped, or the "
-                "images not rectified?"
+                "no point was matched with the right image: is it covered, are left and right "
+                "swapped, or are the images not rectified?"
             )
         elif 2 * negative > len(stereo):
             self._doubts[stamp] = (

@@ -158,9 +158,8 @@ def run(args: argparse.Namespace) -> int:
         _write_json(args, mode, report, source)
     title = f"{source.description}: {mode}, {args.matcher}"
     lacking = rejected_rows(source)
-    doubts = getattr(stream, "doubts", [])
-    if doubts:
-        lacking.append((f"{len(doubts)} stereo pairs", doubts[-1]))
+    if stream.doubts:
+        lacking.append((f"{len(stream.doubts)} stereo pairs", stream.doubts[-1]))
     print(path_table(report, title, lacking))
     for path in _outputs(args):
         print(f"written: {path}")

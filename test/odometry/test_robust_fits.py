@@ -52,6 +52,33 @@ def test_a_direction_that_nothing_measures_gives_no_fit():
     assert fit_robustly(np.zeros(2), line(x, y), plus) is None
 
 
+def test_errors_that_neighbours_share_count_as_what_they_are():
+    """Measurements in groups of 20, each of which has one error."""
+    rng = np.random.default_rng(3)
+    squares, naive = [], []
+    for _ in range(200):
+        places = np.repeat(rng.uniform(0, 600, (60, 2)), 20, axis=0) + rng.uniform(0, 4, (1200, 2))
+        x = places[:, 0] / 600
+        shared = np.repeat(rng.normal(0, 0.1, 60), 20)
+        y = 2.0 + 0.5 * x + shared + rng.normal(0, 0.05, len(x))
+        for found, known in ((squares, places), (naive, None)):
+            fit = fit_robustly(np.array([1.8, 0.6]), line(x, y), plus, places=known)
+            error = fit.state - np.array([0.5, 2.0])
+            found.append(error @ np.linalg.solve(fit.covariance, error))
+    assert 1.5 < np.mean(squares) < 3.5
+    assert np.mean(naive) > 10.0
+
+
+def test_an_error_that_all_share_is_added_to_what_residuals_show():
+    x = np.linspace(0, 1, 400)
+    places = np.column_stack([600 * x, np.zeros(400)])
+    y = 2.0 + 0.5 * x + np.random.default_rng(0).normal(0, 1e-3, 400)
+    start = np.array([0.5, 2.0])
+    without = fit_robustly(start, line(x, y), plus, places=places)
+    fit = fit_robustly(start, line(x, y), plus, places=places, shared=0.01)
+    assert np.sqrt(fit.covariance[1, 1]) > 3.0 * np.sqrt(without.covariance[1, 1])
+
+
 def test_a_prior_holds_what_nothing_measures():
     x = np.full(50, 0.5)
     rng = np.random.default_rng(1)

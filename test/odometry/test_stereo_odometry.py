@@ -198,9 +198,7 @@ def test_a_reference_that_nothing_across_was_matched_with_is_named_as_that():
     odometry = StereoOdometry(RIG)
     odometry.update(None, none)
     estimate = odometry.update(world.temporal(0, 1), world.stereo(1))
-    assert (
-        "no point was matched with the right image: are left and right swapped" in estimate.reason
-    )
+    assert "are left and right swapped" in estimate.reason
 
 
 def test_time_between_images_is_free():
