@@ -22,7 +22,7 @@ __all__ = [
     "read_grey",
 ]
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm")
+IMAGE_SUFFIXES = (".webp", ".png", ".jpg", ".jpeg", ".ppm", ".pgm", ".tif", ".tiff", ".bmp")
 
 
 def is_image_name(name: str) -> bool:
