@@ -63,7 +63,7 @@ class Activity:
         stereo = values["mode"] == "stereo"
         self._sides = ("left", "right") if stereo else ("",)
         self._statistics = Statistics[Homography](self._sides)
-        self._defects = Defects(self._statistics, self._report)
+        self.defects = Defects(self._statistics, self._report)
         self._reported: Snapshot[Homography] | None = None
         self._pairing = None
         if stereo:
@@ -78,7 +78,7 @@ class Activity:
             pipeline,
             self._outputs,
             self._statistics,
-            self._defects,
+            self.defects,
             compressed=values["image_transport"] == "compressed",
             rectify=values["rectify"],
             depth16=values["depth16_scaling"],
@@ -90,10 +90,10 @@ class Activity:
             self._matching.handle,
             values["queue_depth"] if values["freshness"] == "all" else 1,
             on_skip=lambda skipped: self._statistics.lost("skipped", len(skipped)),
-            on_error=lambda: self._defects.report("handling an image"),
+            on_error=lambda: self.defects.report("handling an image"),
             on_failure=self._failed,
         )
-        self._commands = Commands(node, self._defects)
+        self._commands = Commands(node, self.defects)
         self._commands.serve("~/reset", self._matching.reset, self._ask_after_all)
         self._commands.serve("~/set_keyframe", self._set_keyframe, self._ask_about_newest)
         self._inputs = Inputs(
@@ -190,7 +190,7 @@ class Activity:
 
     def _take(self, arrival: Arrival) -> None:
         """An image came."""
-        with self._defects.survived("taking an image"):
+        with self.defects.survived("taking an image"):
             self._statistics.received(self._sides[arrival.side])
             pair = (arrival,) if self._pairing is None else self._paired(arrival)
             if pair is not None:

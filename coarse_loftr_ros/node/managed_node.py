@@ -22,6 +22,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from coarse_loftr_ros.node.allocator import limit_arenas
 from coarse_loftr_ros.node.declaration import declare_parameters, unknown_parameters
+from coarse_loftr_ros.node.defects import Defects
 from coarse_loftr_ros.node.diagnostics import Occasionally, idle_status
 from coarse_loftr_ros.node.parameter import Change, ParameterError, Table, Value, check_values
 from coarse_loftr_ros.stopping import StopSignals
@@ -54,9 +55,11 @@ class ActivePart(Protocol):
 
     Attributes:
         failure: the defect that ended its work, if one did.
+        defects: told of those that it survives.
     """
 
     failure: BaseException | None
+    defects: Defects
 
     def close(self) -> None:
         """Close everything."""
@@ -176,6 +179,16 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         self._busy = f"{task}: {100 * part:.0f} %" if part < 1 else ""
         if self._active is None and self._occasionally.now("progress"):
             self._diagnose()
+
+    def report(self) -> None:
+        """Say what exception a callback has raised, of a timer or of parameters: it ends nothing.
+
+        Called while it is being handled.
+        """
+        if self._active is not None:
+            self._active.defects.report("answering the executor")
+        elif self._occasionally.now("defect"):
+            self.get_logger().error(f"error, the node goes on: {traceback.format_exc()}")
 
     def start(self, signals: StopSignals) -> bool:
         """Configure and activate, unless a signal comes in between; whether that was done."""
@@ -323,7 +336,12 @@ def run(
             node.get_logger().fatal("cannot start, see the error above")
             return 1
         while not signals.asked and not node.failed:
-            executor.spin_once(_WAIT_S)
+            try:
+                executor.spin_once(_WAIT_S)
+            except ExternalShutdownException:
+                raise
+            except Exception:  # noqa: BLE001 - the border of a node that must live
+                node.report()
         return 1 if node.failed else 0
     except ExternalShutdownException:
         return 0

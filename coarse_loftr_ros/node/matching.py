@@ -164,6 +164,7 @@ class Matching:
         self._statistics.count("off their row", across.off_row)
         doubt = doubt_of_pair(across)
         if doubt:
+            self._statistics.count("pairs that look wrong")
             self._warn("rows", doubt)
 
     def _publish(

@@ -49,7 +49,7 @@ def matching_status(
         "first references": snapshot.counts.get("first references", 0),
         "new references": snapshot.counts.get("new references", 0),
     }
-    for name in ("stereo matches", "off their row"):
+    for name in ("stereo matches", "off their row", "pairs that look wrong"):
         if name in snapshot.counts:
             values[name] = snapshot.counts[name]
     values |= counts_and_times(snapshot)
@@ -63,6 +63,11 @@ def matching_status(
     level, message = work_message(
         snapshot, since, expected, "waiting for a pair of images", reason, doing
     )
+    before = since.counts if since is not None else {}
+    wrong = snapshot.counts.get("pairs that look wrong", 0) - before.get("pairs that look wrong", 0)
+    if wrong:
+        level = max(level, DiagnosticStatus.WARN)
+        message = f"{wrong} stereo pairs look swapped or not rectified, see the log; {message}"
     if busy:
         level, message = DiagnosticStatus.WARN, f"images wait: {busy}"
     if failure:

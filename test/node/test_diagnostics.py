@@ -308,3 +308,16 @@ def test_each_kind_of_log_has_its_own_period():
     assert occasionally.now("a")
     assert occasionally.now("b")
     assert not occasionally.now("a")
+
+
+def test_pairs_that_look_swapped_warn_while_they_come():
+    statistics = Statistics(BOTH)
+    statistics.published(OK, {})
+    statistics.count("pairs that look wrong", 8)
+    first = statistics.snapshot()
+    status = matching_status("/m", first, None, IMAGES, "b", "n")
+    assert status.level == DiagnosticStatus.WARN
+    assert status.message == ("8 stereo pairs look swapped or not rectified, see the log; OK")
+    later = matching_status("/m", statistics.snapshot(), first, IMAGES, "b", "n")
+    assert (later.level, later.message) == (DiagnosticStatus.OK, "OK")
+    assert values(later)["pairs that look wrong"] == "8"

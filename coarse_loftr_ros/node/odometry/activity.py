@@ -68,7 +68,7 @@ class Activity:
                 "stereo": "matcher/stereo/correspondences",
             }
         self._statistics = Statistics[OdometryEstimate](tuple(self._topics))
-        self._defects = Defects(self._statistics, self._report)
+        self.defects = Defects(self._statistics, self._report)
         self._reported: Snapshot[OdometryEstimate] | None = None
         self._parameter_mounting = mounting(values)
         self._lookup = None
@@ -167,14 +167,14 @@ class Activity:
 
         def take(message: Correspondences) -> None:
             self._statistics.received(name)
-            with self._defects.survived("taking matches"):
+            with self.defects.survived("taking matches"):
                 add(message)
             self._wait_if_needed()
 
         return take
 
     def _look_again(self) -> None:
-        with self._defects.survived("taking matches"):
+        with self.defects.survived("taking matches"):
             self._tracking.work()
         self._wait_if_needed()
 
@@ -186,7 +186,7 @@ class Activity:
 
     def _camera_callback(self, side: int):
         def take(message: CameraInfo) -> None:
-            with self._defects.survived("taking camera_info"):
+            with self.defects.survived("taking camera_info"):
                 self._tracking.change_camera(side, message)
 
         return take
