@@ -288,7 +288,8 @@ def _read_graph(path: Path) -> bool:
     """A graph that is not damaged by chance: its hash is right."""
     description = path.parent / "model.json"
     facts = json.loads(description.read_text())
-    facts["sha256"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    for name in ("encode.onnx", "match.onnx"):
+        facts["sha256"][name] = hashlib.sha256((path.parent / name).read_bytes()).hexdigest()
     description.write_text(json.dumps(facts))
     model = ModelFiles.load(path.parent)
     for runtime in ("onnxruntime", "openvino"):

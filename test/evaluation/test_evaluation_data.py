@@ -170,7 +170,7 @@ def test_incomplete_sequences_are_refused_by_name(tmp_path):
 
 def test_the_development_homographies_fit_their_images(shared_dir):
     pairs = list(HPatches(shared_dir / "data/dev/homography", shorter_side=None))
-    assert len(pairs) == 10
+    assert {"boat", "iguazu"} <= {pair.name.split("/")[0] for pair in pairs}
     boat = next(pair for pair in pairs if pair.name == "boat/1-3")
     size = boat.current.shape[::-1]
     warped = cv2.warpPerspective(boat.reference, boat.homography, size, flags=cv2.INTER_AREA)

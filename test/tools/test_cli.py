@@ -79,7 +79,7 @@ def test_a_file_that_is_no_image_is_named(run_tool, picture: Path, tmp_path: Pat
         (("--backend", "tensorrt"), ("tensorrt", "not available")),
         (("--precision", "int4"), ("int4", "fp32, fp16, int8")),
         (("--threshold", "1.5"), ("1.5", "[0, 1]")),
-        (("--network-pixels", "3"), ("3", "0 or at least 4096")),
+        (("--network-pixels", "3"), ("3", "0, or 4096 to 4194304")),
         (("--threads", "-1"), ("-1", "negative")),
         (("--model", "nowhere"), ("nowhere", "model.json")),
     ],
