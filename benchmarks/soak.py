@@ -28,13 +28,16 @@ from soak_camera import Camera
 from vital_signs import Sample
 
 NAMESPACE = "/soak"
-WARM_UP = 0.25
+# Short ones, until what OpenVINO keeps of compiled networks no longer grows.
+WARM_UP_ROUNDS = 6
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Send, disturb, look, and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("minutes", type=float, metavar="MINUTES", help="at least one whole round")
+    parser.add_argument(
+        "minutes", type=float, metavar="MINUTES", help="after the warm-up; 0 is one round"
+    )
     parser.add_argument("--mode", choices=("stereo", "mono"), default="stereo",
                         help="mono is the matcher alone (stereo)")  # fmt: skip
     parser.add_argument("--rate", type=float, default=15.0, help="images per second (15)")
@@ -59,14 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"image_transport:={'compressed' if options.compressed else 'raw'}",
         "image_reliability:=reliable",
     )  # fmt: skip
-    # The path that it keeps is full before the warm-up ends, so that it is not taken for a leak.
+    # The path that it keeps is full when the warm-up ends, so that it is not taken for a leak.
     odometry = (
         OdometryProcess(NAMESPACE, "path.max_poses:=100") if options.mode == "stereo" else None
     )
     camera = Camera(options, matcher, odometry)
     rows = []
     try:
-        rows = soak(camera, options, begin)
+        rows = soak(camera, options)
     finally:
         for process, row in zip(camera.processes, rows or [None] * 2, strict=False):
             try:
@@ -82,39 +85,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return print_report("soak", command, rows, time.monotonic() - begin, options.table)
 
 
-def soak(camera: Camera, options: argparse.Namespace, begin: float) -> list[Row]:
+def soak(camera: Camera, options: argparse.Namespace) -> list[Row]:
     """Rounds of disturbances until the time is over; one row per node."""
-    warm = None
-    slowest = 0.0
     fault = ""
-    end = begin + 60 * options.minutes
+    slowest = [0.0]
+    warm = time.monotonic()
     try:
         camera.connect()
-        slowest = camera.recover("the start")
+        slowest.append(camera.recover("the start"))
+        for _ in range(WARM_UP_ROUNDS if options.minutes else 0):
+            slowest.append(one_round(camera, options, calm=0.0, hold=0.3))
+        warm = time.monotonic()
         while True:
-            for disturb in DISTURBANCES:
-                if options.only and disturb.__name__ not in options.only:
-                    continue
-                if disturb in OF_STEREO and not camera.stereo:
-                    continue
-                camera.stream(options.calm, calm=True)
-                disturb(camera, options.hold)
-                slowest = max(slowest, camera.recover(disturb.__name__))
-                if options.verbose:
-                    memory = [Sample.of(p.process.pid).memory_mib for p in camera.processes]
-                    print(disturb.__name__, *(f"{mib:.1f} MiB" for mib in memory), flush=True)
-            now = time.monotonic()
-            if warm is None and now >= begin + WARM_UP * 60 * options.minutes:
-                warm = now
-            if now >= end:
+            slowest.append(one_round(camera, options, options.calm, options.hold))
+            if time.monotonic() >= warm + 60 * options.minutes:
                 break
         camera.stream(max(1.2, options.calm), calm=True)  # the last diagnostics
     except AssertionError as error:
         fault = str(error)
-    return [
-        row(camera, index, fault, time.monotonic() if warm is None else warm, slowest)
-        for index in range(len(camera.processes))
-    ]
+    return [row(camera, index, fault, warm, max(slowest)) for index in range(len(camera.processes))]
+
+
+def one_round(camera: Camera, options: argparse.Namespace, calm: float, hold: float) -> float:
+    """All disturbances once; the longest time in s until a good answer came again."""
+    slowest = 0.0
+    for disturb in DISTURBANCES:
+        if options.only and disturb.__name__ not in options.only:
+            continue
+        if disturb in OF_STEREO and not camera.stereo:
+            continue
+        camera.stream(calm, calm=True)
+        disturb(camera, hold)
+        slowest = max(slowest, camera.recover(disturb.__name__))
+        if options.verbose:
+            memory = [Sample.of(process.process.pid).memory_mib for process in camera.processes]
+            print(disturb.__name__, *(f"{mib:.1f} MiB" for mib in memory), flush=True)
+    return slowest
 
 
 def row(camera: Camera, index: int, fault: str, since: float, slowest: float) -> Row:

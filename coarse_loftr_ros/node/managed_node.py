@@ -20,7 +20,7 @@ from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from coarse_loftr_ros.node.allocator import limit_arenas
+from coarse_loftr_ros.node.allocator import limit_arenas, trim
 from coarse_loftr_ros.node.declaration import declare_parameters, unknown_parameters
 from coarse_loftr_ros.node.defects import Defects
 from coarse_loftr_ros.node.diagnostics import Occasionally, idle_status
@@ -205,6 +205,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         if self._prepared is not None:
             self.discard(self._prepared)
             self._prepared = None
+            trim()
 
     # --- lifecycle ------------------------------------------------------------------------------
 

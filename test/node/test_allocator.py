@@ -40,3 +40,25 @@ def test_sixteen_threads_share_two_arenas_unless_the_user_has_decided():
     decided, larger = size_with(MALLOC_ARENA_MAX="16")
     assert decided == "False"
     assert larger > size + 8 * 64
+
+
+FREE = """
+from pathlib import Path
+from coarse_loftr_ros.node.allocator import trim
+def mib():
+    return int(Path("/proc/self/status").read_text().split("RssAnon:")[1].split()[0]) // 1024
+kept = [bytearray(50_000) for _ in range(2000)]
+last = bytearray(50_000)
+del kept
+before = mib()
+trim()
+print(before - mib())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_free_pages_below_others_in_use_go_back_to_the_system():
+    printed = subprocess.run(
+        [sys.executable, "-c", FREE], capture_output=True, text=True, check=True
+    ).stdout
+    assert int(printed) > 80
