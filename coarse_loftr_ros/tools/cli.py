@@ -16,7 +16,7 @@ from coarse_loftr_ros.stopping import StopSignals, interrupt
 
 __all__ = ["main"]
 
-_EXIT_USER_ERROR = 2
+EXIT_USER_ERROR = 2
 _EXIT_READER_LEFT = 128 + signal.SIGPIPE
 
 
@@ -50,7 +50,7 @@ def _run(arguments: Sequence[str]) -> int:
             return args.run(args)
         except UserError as error:
             _say(f"coarse-loftr {args.command}: {error}")
-            return _EXIT_USER_ERROR
+            return EXIT_USER_ERROR
         finally:
             print(end="", flush=True)  # here a reader that has left can still be dealt with
     except BrokenPipeError:

@@ -133,11 +133,13 @@ def make_replay_odometry(
         return make_odometry(args, mode, cameras_of_calibrations(calibrations), mounting)
 
     make_odometry(args, mode, find_cameras(args, source, len(streams)), mounting)
+    # As the node: where no length will ever be known, not even the start is sent.
+    metres = mode == "stereo" or args.camera_height or args.altitude
     return ReplayOdometry(
         make,
         RobotFrames(args.odom_frame, args.base_frame, mounting),
         args.odometry_name,
-        tf=not args.no_tf,
+        tf=bool(metres) and not args.no_tf,
     )
 
 
