@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 
@@ -157,3 +158,12 @@ def test_place_and_error_of_a_traceback_are_told_once():
     logged = f"[ERROR] [1.0] [matcher]: image could not be matched: {printed}"
     assert tracebacks("[INFO] [1.0]: well\n" + 2 * logged) == ["<string>:2 f: ValueError: broken"]
     assert tracebacks("nothing of that kind") == []
+
+
+def test_the_page_names_tests_that_exist_and_has_a_place_for_each_table(repository):
+    page = (repository / "docs" / "reliability.md").read_text()
+    names = set(re.findall(r"`(?:[a-z/]+/)?(test_\w+\.py)`", page))
+    there = {file.name for file in (repository / "test").rglob("test_*.py")}
+    assert names and names <= there
+    for name in ("soak", "fuzz"):
+        assert "text" in write_into(page, name, "text")
