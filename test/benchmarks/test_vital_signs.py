@@ -90,11 +90,11 @@ def row(faults):
 def test_a_fault_is_the_exit_status_and_stands_below_the_table(capsys, tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- fuzz -->\nold\n<!-- end of fuzz -->\nbehind\n")
-    assert print_report("fuzz", "command", [row([])], 60.0, page) == 0
+    assert print_report("fuzz", ["9", "--table", "page.md"], [row([])], 60.0, page) == 0
     assert "No fault was found." in page.read_text()
-    assert print_report("fuzz", "command", [row(["it died"])], 60.0, page) == 1
+    assert print_report("fuzz", ["9", "--table", "page.md"], [row(["it died"])], 60.0, page) == 1
     text = page.read_text()
-    assert text.startswith("before\n<!-- fuzz -->\n`command`: 1.0 minutes on ")
+    assert text.startswith("before\n<!-- fuzz -->\n`python benchmarks/fuzz.py 9`: 1.0 minutes on ")
     assert text.endswith("- FAULT: node: it died\n<!-- end of fuzz -->\nbehind\n")
     assert "old" not in text and "No fault" not in text
     assert f"on {os.cpu_count()} cores" in text
