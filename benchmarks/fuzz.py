@@ -60,10 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             target.end()
     for row, target in zip(rows, targets, strict=True):
         row.faults = [*dict.fromkeys((*row.faults, *target.faults))]
-    return print_report(
-        "fuzz", f"python benchmarks/fuzz.py {options.count}", rows, time.monotonic() - begin,
-        options.table,
-    )  # fmt: skip
+    return print_report("fuzz", arguments, rows, time.monotonic() - begin, options.table)
 
 
 def fuzz(targets: Sequence[Target], counts: dict[str, int], keep: Path | None) -> list[Row]:
@@ -87,7 +84,7 @@ def fuzz(targets: Sequence[Target], counts: dict[str, int], keep: Path | None) -
     while alive and any(left[type(target)] for target in alive):
         if warm is None and sum(left.values()) <= (1 - WARM_UP) * whole:
             warm = time.monotonic()
-        for target in list(alive):
+        for target in [target for target in alive if left[type(target)]]:
             number = min(BATCH, left[type(target)])
             left[type(target)] -= number
             guarded(target, lambda t=target, n=number: t.send(n), alive, keep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,19 +65,28 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def print_report(
-    name: str, command: str, rows: Sequence[Row], seconds: float, document: Path | None
+    name: str,
+    arguments: Sequence[str] | None,
+    rows: Sequence[Row],
+    seconds: float,
+    document: Path | None,
 ) -> int:
     """Print the table and the faults, write both into a document; the exit status.
 
     Args:
-        name: of the part of the document.
-        command: that was run.
+        name: of the program, and of its part of the document.
+        arguments: of the program; ``None`` takes those of the process.
         rows: of the table.
         seconds: that it took.
         document: with the markers of ``write_into``; ``None`` writes nothing.
     """
     faults = [f"{row.name}: {fault}" for row in rows for fault in row.faults]
     verdict = "\n".join(f"- FAULT: {fault}" for fault in faults) or "No fault was found."
+    words = list(map(str, sys.argv[1:] if arguments is None else arguments))
+    if "--table" in words:
+        place = words.index("--table")
+        del words[place : place + 2]
+    command = " ".join(["python", f"benchmarks/{name}.py", *words])
     text = (
         f"`{command}`: {seconds / 60:.1f} minutes on {os.cpu_count()} cores\n\n{markdown(rows)}\n\n"
         f"{verdict}"

@@ -55,6 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--table", type=Path, help="write the table into this Markdown file as well"
     )
     options = parser.parse_args(arguments)
+    options.round = [
+        disturb
+        for disturb in DISTURBANCES
+        if (not options.only or disturb.__name__ in options.only)
+        and (options.mode == "stereo" or disturb not in OF_STEREO)
+    ]
+    if not options.round:
+        parser.error(f"{', '.join(options.only)} needs two cameras: --mode stereo")
     begin = time.monotonic()
     matcher = NodeProcess(
         NAMESPACE, f"mode:={options.mode}", f"expected_width:={options.width}",
@@ -80,9 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if row is not None and words and row.alive:
                 row.faults.append(words)
         camera.close()
-    command = " ".join(["python benchmarks/soak.py", *(arguments or sys.argv[1:])])
-    command = command.split(" --table")[0]
-    return print_report("soak", command, rows, time.monotonic() - begin, options.table)
+    return print_report("soak", arguments, rows, time.monotonic() - begin, options.table)
 
 
 def soak(camera: Camera, options: argparse.Namespace) -> list[Row]:
@@ -109,11 +115,7 @@ def soak(camera: Camera, options: argparse.Namespace) -> list[Row]:
 def one_round(camera: Camera, options: argparse.Namespace, calm: float, hold: float) -> float:
     """All disturbances once; the longest time in s until a good answer came again."""
     slowest = 0.0
-    for disturb in DISTURBANCES:
-        if options.only and disturb.__name__ not in options.only:
-            continue
-        if disturb in OF_STEREO and not camera.stereo:
-            continue
+    for disturb in options.round:
         camera.stream(calm, calm=True)
         disturb(camera, hold)
         slowest = max(slowest, camera.recover(disturb.__name__))

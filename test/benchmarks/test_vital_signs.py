@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 
@@ -89,11 +90,11 @@ def row(faults):
 def test_a_fault_is_the_exit_status_and_stands_below_the_table(capsys, tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- fuzz -->\nold\n<!-- end of fuzz -->\nbehind\n")
-    assert print_report("fuzz", "command", [row([])], 60.0, page) == 0
+    assert print_report("fuzz", ["9", "--table", "page.md"], [row([])], 60.0, page) == 0
     assert "No fault was found." in page.read_text()
-    assert print_report("fuzz", "command", [row(["it died"])], 60.0, page) == 1
+    assert print_report("fuzz", ["9", "--table", "page.md"], [row(["it died"])], 60.0, page) == 1
     text = page.read_text()
-    assert text.startswith("before\n<!-- fuzz -->\n`command`: 1.0 minutes on ")
+    assert text.startswith("before\n<!-- fuzz -->\n`python benchmarks/fuzz.py 9`: 1.0 minutes on ")
     assert text.endswith("- FAULT: node: it died\n<!-- end of fuzz -->\nbehind\n")
     assert "old" not in text and "No fault" not in text
     assert f"on {os.cpu_count()} cores" in text
@@ -157,3 +158,12 @@ def test_place_and_error_of_a_traceback_are_told_once():
     logged = f"[ERROR] [1.0] [matcher]: image could not be matched: {printed}"
     assert tracebacks("[INFO] [1.0]: well\n" + 2 * logged) == ["<string>:2 f: ValueError: broken"]
     assert tracebacks("nothing of that kind") == []
+
+
+def test_the_page_names_tests_that_exist_and_has_a_place_for_each_table(repository):
+    page = (repository / "docs" / "reliability.md").read_text()
+    names = set(re.findall(r"`(?:[a-z/]+/)?(test_\w+\.py)`", page))
+    there = {file.name for file in (repository / "test").rglob("test_*.py")}
+    assert names and names <= there
+    for name in ("soak", "fuzz"):
+        assert "text" in write_into(page, name, "text")
