@@ -111,13 +111,15 @@ class Stamped(Protocol):
 
 Item = TypeVar("Item", bound=Stamped)
 
-# Stamps remembered of each side, from which the gap of both is measured, and the last of them,
-# from which their rhythm is.
+# Stamps remembered of each side, so that those of a late one find their neighbours, and the last
+# of them, from which the gap of both and their rhythm are measured.
 _RECENT = 64
 _RHYTHM = 16
 
 
-def stamp_gap_ns(left: Sequence[int], right: Sequence[int]) -> int | None:
+def stamp_gap_ns(
+    left: Sequence[int], right: Sequence[int], latest: int | None = None
+) -> int | None:
     """How far apart in time two cameras take their images: the median of nearest differences.
 
     Stamps before or after everything that the other camera sent have no partner to be near to;
@@ -126,6 +128,7 @@ def stamp_gap_ns(left: Sequence[int], right: Sequence[int]) -> int | None:
     Args:
         left: stamps of one camera, ns, in any order.
         right: stamps of the other one, ns.
+        latest: of the left ones that have neighbours, so many from the end count; ``None`` is all.
 
     Returns:
         Nanoseconds, or ``None`` when a side is empty.
@@ -135,6 +138,7 @@ def stamp_gap_ns(left: Sequence[int], right: Sequence[int]) -> int | None:
     ours, theirs = np.asarray(left, np.int64), np.sort(np.asarray(right, np.int64))
     inside = ours[(ours >= theirs[0]) & (ours <= theirs[-1])]
     ours = inside if len(inside) else ours
+    ours = ours if latest is None else ours[-latest:]
     after = np.searchsorted(theirs, ours)
     neighbours = theirs.take((after - 1, after), mode="clip")
     return int(np.median(np.abs(neighbours - ours).min(axis=0)))
@@ -225,7 +229,7 @@ class StereoPairing(Generic[Item]):
     @property
     def gap_ns(self) -> int | None:
         """How far apart the latest stamps of both sides are; see ``stamp_gap_ns``."""
-        return stamp_gap_ns(self._left.stamps, self._right.stamps)
+        return stamp_gap_ns(self._left.stamps, self._right.stamps, _RHYTHM)
 
     def add_left(self, frame: Item) -> tuple[Item, Item] | None:
         """Take a left frame; the next pair (left, right), if there is one now."""

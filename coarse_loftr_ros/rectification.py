@@ -31,6 +31,10 @@ _LONGEST_SIDE = 32766
 _LEAST_SEEN = 0.05
 # Focal lengths per longer side of the image: a view of 179 degrees, and one of 20 arc seconds.
 _FOCAL_PER_SIDE = 0.01, 1e4
+# The optical axis may lie outside of the image (a region of it), by focal lengths: 89 degrees.
+_FARTHEST_AXIS = 100
+# A camera from the first one of its rig, m.
+_FARTHEST_CAMERA = 1000.0
 # A rectified image magnifies or reduces the camera's by less than this.
 _MOST_ZOOM = 20
 # A rotation's rows are of unit length and at right angles but for the digits that were printed.
@@ -161,7 +165,15 @@ def check_projection(calibration: Calibration) -> None:
             f"camera_info describes images of {calibration.width}x{calibration.height}; both sides "
             "must be at least 1"
         )
-    _check_camera("P", calibration.projection, 4, calibration)
+    projection = calibration.projection
+    _check_camera("P", projection, 4, calibration)
+    for number, focal in ((3, projection[0]), (7, projection[5]), (11, 1.0)):
+        if abs(projection[number]) > _FARTHEST_CAMERA * focal:
+            raise CalibrationError(
+                f"P[{number}] of camera_info is {projection[number]:g}, which is a camera "
+                f"{abs(projection[number]) / focal:g} m from its rig's first; at most "
+                f"{_FARTHEST_CAMERA:g} m are allowed"
+            )
 
 
 class Rectification:
@@ -352,7 +364,13 @@ def _check_camera(
             f"fx and fy of {name} are {fx:g} and {fy:g} px; of images of {calibration.width}x"
             f"{calibration.height} they must be {least:g} to {most:g}"
         )
-    rest = matrix - [[fx, 0, matrix[0, 2]], [0, fy, matrix[1, 2]], [0, 0, 1]]
+    cx, cy = matrix[0, 2], matrix[1, 2]
+    if abs(cx) > side + _FARTHEST_AXIS * fx or abs(cy) > side + _FARTHEST_AXIS * fy:
+        raise CalibrationError(
+            f"cx and cy of {name} are {cx:g} and {cy:g} px; they must lie within "
+            f"{_FARTHEST_AXIS} focal lengths ({fx:g} and {fy:g} px) of the image"
+        )
+    rest = matrix - [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]
     if np.abs(rest[:2]).max() > 1e-3 * min(fx, fy) or np.abs(rest[2]).max() > 1e-6:
         raise CalibrationError(
             f"{name} of camera_info is no camera: the first three values of its rows must be "

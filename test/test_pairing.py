@@ -240,6 +240,15 @@ def test_images_far_apart_are_counted_as_they_come():
     assert pairing.gap_ns == 12
 
 
+def test_a_gap_that_opens_is_measured_soon():
+    pairing = StereoPairing(5)
+    left = shots(range(0, 20000, 100))
+    right = shots([*range(0, 10000, 100), *range(10012, 20000, 100)])
+    order = in_time(left, right)
+    feed(pairing, left[:112], right[:112], order[:224])
+    assert pairing.gap_ns == 12
+
+
 def test_a_dead_eye_does_not_fill_the_memory():
     pairing = StereoPairing(5, queue=4)
     feed(pairing, shots(range(1000)), [], [False] * 1000)

@@ -160,6 +160,14 @@ def test_what_the_camera_does_not_show_is_masked():
         ({"projection": changed(PROJECTION, 0, 1e9)}, "of images of 320x240 they must be 3.2 to"),
         ({"projection": changed(PROJECTION, 0, 8e3)}, "is 300 px in K and 8000 px in P; they must"),
         ({"projection": changed(PROJECTION, 10, 0.0)}, "P of camera_info is no camera: the first"),
+        ({"projection": changed(PROJECTION, 2, 1e300)}, r"cx and cy of P are 1e\+300 and 120 px; "),
+        ({"camera": changed(CAMERA, 5, -1e6)}, r"cx and cy of K are 160 and -1e\+06 px; they must"),
+        ({"projection": changed(PROJECTION, 3, -1e308)}, r"P\[3\] of camera_info is -1e\+308, whi"),
+        (
+            {"projection": changed(PROJECTION, 7, 280e4)},
+            r"a camera 10000 m from its rig's first",
+        ),
+        ({"projection": changed(PROJECTION, 11, 1e4)}, r"P\[11\] of camera_info is 10000, which i"),
     ],
 )
 def test_a_calibration_that_cannot_be_is_refused_in_words(changes, sentence):
@@ -176,8 +184,8 @@ def test_a_calibration_that_cannot_be_is_refused_in_words(changes, sentence):
         {"distortion": (0, 0, 50.0, -50.0)},
         {"model": "rational_polynomial", "distortion": (0, 0, 0, 0, 0, 1e4, -1e9, 0)},
         {"model": "equidistant", "distortion": (1e4, 0, 0, 0)},
-        {"projection": changed(PROJECTION, 2, 1e300)},
-        {"camera": changed(CAMERA, 5, -1e6)},
+        {"projection": changed(PROJECTION, 2, 2e4)},
+        {"camera": changed(CAMERA, 5, -2e4)},
         {"rotation": (-1.0, 0, 0, 0, 1, 0, 0, 0, -1)},  # looks back
     ],
 )
@@ -231,7 +239,7 @@ def test_what_a_lens_shows_twice_is_masked_where_it_is_mirrored():
 
 def test_a_place_far_outside_of_the_image_does_not_wrap_around_into_it():
     # Fixed-point maps of 16 bits show a pixel at 65536 + 100 as that at 100.
-    far = replace(PLAIN, camera=(*CAMERA[:2], 160.0 + 65536, *CAMERA[3:]))
+    far = replace(PLAIN, camera=(2000.0, 0.0, 160.0 + 65536, 0.0, 2000.0, *CAMERA[5:]))
     with pytest.raises(CalibrationError, match="0 % of the rectified image would show"):
         Rectification(far).image(np.zeros((HEIGHT, WIDTH), np.uint8))
 

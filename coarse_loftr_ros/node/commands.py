@@ -16,6 +16,8 @@ from coarse_loftr_ros.node.defects import Defects
 
 __all__ = ["CommandError", "Commands"]
 
+_NOT_ACTIVE = "nothing was done: the node is not active"
+
 
 class CommandError(Exception):
     """What was asked could not be done, in words for who asked."""
@@ -67,6 +69,9 @@ class Commands:
                 raise CommandError(f"failed: {error}") from error
 
         async def answer(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            if self._closing:  # who would do it is gone
+                response.message = _NOT_ACTIVE
+                return response
             self._open += 1
             try:
                 response.success, response.message = await self._answer(ask(do))
@@ -110,7 +115,7 @@ class Commands:
             self._node.destroy_timer(timer)
         if answer.cancel() or answer.cancelled():
             late = f"nothing was done: the node was busy for {self._patience_s:g} s"
-            return False, "nothing was done: the node is not active" if self._closing else late
+            return False, _NOT_ACTIVE if self._closing else late
         if not answer.done():
             return False, f"not done after {self._patience_s:g} s, but begun: it may still be done"
         return True, answer.result()

@@ -236,7 +236,8 @@ def _result_problem(
     level = DiagnosticStatus.ERROR if errors else DiagnosticStatus.OK
     if snapshot.quiet_s > expected.timeout_s:
         come = len(_silent(snapshot, expected.timeout_s)) < len(snapshot.inputs)
-        lasts = come and snapshot.quiet_s > _LASTING * expected.timeout_s
+        # Not of the time before a camera was switched on.
+        lasts = come and snapshot.waiting_s > _LASTING * expected.timeout_s
         level = max(level, DiagnosticStatus.ERROR if lasts else DiagnosticStatus.WARN)
         known = [f"{number} {what}" for what, number in snapshot.since_result.most_common()]
         known = [*([doing] if doing else []), *known] or ["none of them was used"]

@@ -61,6 +61,7 @@ class Snapshot(Generic[Result]):
         latency_ms: median and 95th percentile per stage over the last frames.
         active_s: seconds since the node became active.
         quiet_s: seconds since the last result, or since activation when none was published.
+        waiting_s: seconds since the first message that came after that; 0 when none did.
         since_result: what happened since then instead of a result, in words, with how often.
         latest: the latest result.
     """
@@ -74,6 +75,7 @@ class Snapshot(Generic[Result]):
     latency_ms: Mapping[str, tuple[float, float]]
     active_s: float
     quiet_s: float
+    waiting_s: float
     since_result: Mapping[str, int]
     latest: Result | None
 
@@ -137,6 +139,7 @@ class Statistics(Generic[Result]):
         self._output = _Window()
         self._latency: dict[str, deque[float]] = {}
         self._start = self._last_output = now
+        self._first_waiting: float | None = None  # when it came
         self._latest: Result | None = None
 
     def received(self, name: str = "") -> None:
@@ -147,6 +150,8 @@ class Statistics(Generic[Result]):
             heard.number += 1
             heard.last = now
             heard.window.add(now)
+            if self._first_waiting is None:
+                self._first_waiting = now
 
     def count(self, event: str, number: int = 1) -> None:
         """Something happened that is no result, nor the reason why there is none."""
@@ -186,6 +191,7 @@ class Statistics(Generic[Result]):
             self._counts[result.status.name] += 1
             self._output.add(now)
             self._last_output = now
+            self._first_waiting = None
             self._since_result.clear()
             self._latest = result
             for stage, ms in stages_ms.items():
@@ -206,6 +212,7 @@ class Statistics(Generic[Result]):
                 latency_ms={},
                 active_s=now - self._start,
                 quiet_s=now - self._last_output,
+                waiting_s=0.0 if self._first_waiting is None else now - self._first_waiting,
                 since_result=Counter(self._since_result),
                 latest=self._latest,
             )

@@ -290,6 +290,21 @@ def test_the_node_goes_on_while_an_answer_waits_and_answers_when_it_is_deactivat
     desk.until(lambda: not commands._services)
 
 
+def test_what_is_asked_while_the_node_is_deactivated_is_answered_and_leaves_nothing(desk):
+    desk.device.free.clear()
+    desk.send()
+    desk.received(1)
+    first = desk.ask("reset")
+    commands = desk.activity._commands
+    desk.until(lambda: commands._open)
+    late = [desk.ask("set_keyframe"), desk.ask("reset")]
+    threading.Timer(0.2, desk.device.free.set).start()
+    desk.deactivate()  # with the services still open, for the one that waits
+    for future in (first, *late):
+        assert desk.answered(future) == (False, "nothing was done: the node is not active")
+    desk.until(lambda: not commands._services)
+
+
 def test_an_answer_that_waits_when_the_process_ends_is_given_up_without_a_word(
     pipeline, monkeypatch
 ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -53,10 +54,12 @@ BOTH = ("left", "right")
 
 
 def after(statistics: Statistics, seconds: float, **heard: Heard) -> Snapshot:
-    """The numbers when the last result, and the start, are so many seconds ago."""
+    """The numbers when the last result, the start and what came next are so many seconds ago."""
     now = statistics.snapshot()
     inputs = {**now.inputs, **heard} if heard else now.inputs
-    return dataclasses.replace(now, inputs=inputs, active_s=seconds, quiet_s=seconds)
+    return dataclasses.replace(
+        now, inputs=inputs, active_s=seconds, quiet_s=seconds, waiting_s=seconds
+    )
 
 
 def values(status: DiagnosticStatus) -> dict[str, str]:
@@ -119,6 +122,22 @@ def test_a_dead_eye_is_named_and_no_result_is_an_error_when_it_lasts():
     assert matching_status("/m", snapshot, None, IMAGES, "b", "n").message == (
         "images come, nothing was published for 7.0 s: 210 unpaired left; the latest result was OK"
     )
+
+
+def test_a_camera_that_is_switched_on_late_is_no_error_at_its_first_image():
+    statistics = Statistics()
+    assert statistics.snapshot().waiting_s == 0.0
+    statistics.received()
+    time.sleep(0.01)
+    statistics.received()
+    now = statistics.snapshot()
+    assert 0.01 <= now.waiting_s < 1.0
+    first = dataclasses.replace(now, quiet_s=60.0)
+    assert matching_status("/m", first, None, IMAGES, "b", "n").level == DiagnosticStatus.WARN
+    later = dataclasses.replace(first, waiting_s=7.0)
+    assert matching_status("/m", later, None, IMAGES, "b", "n").level == DiagnosticStatus.ERROR
+    statistics.published(OK, {})
+    assert statistics.snapshot().waiting_s == 0.0
 
 
 @pytest.mark.parametrize(
