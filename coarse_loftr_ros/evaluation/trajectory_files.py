@@ -99,7 +99,7 @@ def read_poses(path: Path) -> tuple[list[int | None] | None, list[Pose]]:
 
 def _lines(path: Path) -> list[list[str]]:
     """The words of each line that is neither empty nor a comment."""
-    words = (line.split() for line in path.read_text(errors="replace").splitlines())
+    words = (line.split() for line in path.read_text("utf-8-sig", "replace").splitlines())
     return [line for line in words if line and not line[0].startswith("#")]
 
 

@@ -67,8 +67,9 @@ def find_cameras(args: argparse.Namespace, source: Source, streams: int) -> Came
         return parse_cameras(args.calib, streams)
     calibrations = own_calibrations(source)
     if not calibrations:
+        baseline = ",BASELINE" if streams > 1 else ""
         raise UserError(
-            f"{source.description} comes without a calibration: give --calib FX,FY,CX,CY"
+            f"{source.description} comes without a calibration: give --calib FX,FY,CX,CY{baseline}"
         )
     if source.raw and not args.rectify:
         raise UserError(

@@ -85,6 +85,22 @@ def test_hidden_files_are_no_images(tmp_path: Path, read) -> None:
     assert len(images) == 2 and report.rejected == {}
 
 
+def test_a_link_to_nothing_is_counted(tmp_path: Path, read) -> None:
+    write_images(tmp_path, names(4, 2))
+    (tmp_path / "000002.png").symlink_to(tmp_path / "gone.png")
+    images, report = read(tmp_path)
+    assert [image.number for image in images] == [0, 1, 3]
+    assert report.rejected["file"].names == ["000002.png"]
+    assert "does not exist" in report.rejected["file"].example
+
+
+def test_a_byte_order_mark_costs_no_time(tmp_path: Path, read) -> None:
+    write_images(tmp_path, names(3))
+    (tmp_path / "times.txt").write_text("0.0\n0.1\n0.2\n", encoding="utf-8-sig")
+    images, report = read(tmp_path)
+    assert [image.stamp for image in images] == [0, 10**8, 2 * 10**8] and not report.rejected
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_a_broken_file_costs_that_one_and_strictly_all(tmp_path: Path, read, suffix: str) -> None:
     write_images(tmp_path, [f"{k}{suffix}" for k in range(4)])
