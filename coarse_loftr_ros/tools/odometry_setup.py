@@ -89,7 +89,7 @@ def own_cameras(source: Source, *, rectify: bool, instead: str = "") -> Cameras:
     """
     calibrations = own_calibrations(source, instead)
     if not calibrations:
-        give = f": give {instead}" if instead else ", which is needed"
+        give = f": give {instead}" if instead else " (camera_info, calib.txt or sensor.yaml)"
         raise UserError(f"{source.description} comes without a calibration{give}")
     if source.raw and not rectify:
         otherwise = ", or of images that were rectified since, their --calib" if instead else ""
