@@ -8,7 +8,7 @@ import numpy as np
 
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_projections
-from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.errors import NoImageError, RecordingError
 from coarse_loftr_ros.recordings.kitti import read_projections
 from coarse_loftr_ros.recordings.source import Source
 from coarse_loftr_ros.rectification import Calibration
@@ -64,6 +64,8 @@ def own_calibrations(source: Source, instead: str = "") -> list[Calibration]:
     """
     try:
         return source.calibrations()
+    except NoImageError as error:
+        raise UserError(str(error)) from error
     except RecordingError as error:
         raise UserError(f"{error} ({instead})" if instead else str(error)) from error
 

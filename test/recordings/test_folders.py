@@ -6,7 +6,7 @@ import cv2
 import pytest
 from recordings.conftest import HEIGHT, PROJECTION, WIDTH, grey, level, write_images
 
-from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.errors import NoImageError, RecordingError
 from coarse_loftr_ros.recordings.folder import find_eyes
 from coarse_loftr_ros.recordings.moments import UNPAIRED, Moments
 from coarse_loftr_ros.recordings.opening import open_source
@@ -251,3 +251,13 @@ def test_a_calibration_of_one_camera_is_that_of_any_folder(tmp_path: Path) -> No
     with open_source(tmp_path, ["flight"], 10.0) as source:
         (camera,) = source.calibrations()
     assert (camera.width, camera.height, camera.projection[0]) == (WIDTH, HEIGHT, 20)
+
+
+def test_a_folder_whose_images_are_all_broken_says_why(tmp_path: Path) -> None:
+    write_images(tmp_path / "image_0", names(2))
+    for file in (tmp_path / "image_0").iterdir():
+        file.write_bytes(b"x")
+    (tmp_path / "calib.txt").write_text(f"P0: {PROJECTION.format(0)}\n")
+    with open_source(tmp_path, ["image_0"], 10.0) as source:
+        with pytest.raises(NoImageError, match=r"can be read: .*000000\.png is not an image"):
+            source.calibrations()
