@@ -135,6 +135,8 @@ class VideoSource:
 def _is_bare(path: Path) -> bool:
     """Whether a file is a stream of MPEG, H.264, H.265 or JPEG without a container."""
     with path.open("rb") as file:
-        begin = file.read(4)
-    # After a start code, 0xba opens a program stream, which is a container.
-    return begin.startswith((b"\xff\xd8", b"\0\0\0\1", b"\0\0\1")) and begin != b"\0\0\1\xba"
+        begin = file.read(8)
+    # After a start code, 0xba opens a program stream, which is a container; and so is a file whose
+    # first box has a size that looks like a start code, and a name.
+    started = begin.startswith((b"\xff\xd8", b"\0\0\0\1", b"\0\0\1"))
+    return started and not begin.startswith(b"\0\0\1\xba") and not begin[4:].isalpha()

@@ -258,6 +258,6 @@ def test_a_folder_whose_images_are_all_broken_says_why(tmp_path: Path) -> None:
     for file in (tmp_path / "image_0").iterdir():
         file.write_bytes(b"x")
     (tmp_path / "calib.txt").write_text(f"P0: {PROJECTION.format(0)}\n")
-    with open_source(tmp_path, ["image_0"], 10.0) as source:
-        with pytest.raises(NoImageError, match=r"can be read: .*000000\.png is not an image"):
-            source.calibrations()
+    why = r"can be read: .*000000\.png is not an image"
+    with open_source(tmp_path, ["image_0"], 10.0) as source, pytest.raises(NoImageError, match=why):
+        source.calibrations()
