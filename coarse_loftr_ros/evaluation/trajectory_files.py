@@ -32,9 +32,10 @@ def tum_text(trajectory: Trajectory) -> str:
     """A trajectory as TUM has it; stamps keep their nanoseconds."""
     lines = []
     for stamp, pose in zip(trajectory.stamps, trajectory.poses, strict=True):
-        seconds, rest = divmod(int(stamp), 1_000_000_000)
+        seconds, rest = divmod(abs(int(stamp)), 1_000_000_000)
+        sign = "-" if stamp < 0 else ""
         numbers = (*pose.translation, *pose.quaternion)
-        lines.append(f"{seconds}.{rest:09d} " + " ".join(f"{value:.9g}" for value in numbers))
+        lines.append(f"{sign}{seconds}.{rest:09d} " + " ".join(f"{value:.9g}" for value in numbers))
     return "\n".join(lines) + "\n"
 
 
@@ -99,7 +100,7 @@ def read_poses(path: Path) -> tuple[list[int | None] | None, list[Pose]]:
 
 def _lines(path: Path) -> list[list[str]]:
     """The words of each line that is neither empty nor a comment."""
-    words = (line.split() for line in path.read_text(errors="replace").splitlines())
+    words = (line.split() for line in path.read_text("utf-8-sig", "replace").splitlines())
     return [line for line in words if line and not line[0].startswith("#")]
 
 

@@ -155,7 +155,9 @@ class _Cameras:
 
     @property
     def first(self) -> Calibration | None:
-        return self._found[0] if self._found else None
+        """The first one by which images can be rectified, or if there is none, the first."""
+        whole = (each for each in self._found if np.isfinite(each.distortion + each.rotation).all())
+        return next(whole, self._found[0] if self._found else None)
 
     def at(self, stamp: int) -> Calibration | None:
         """The camera of an image of that time, ns."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RecordingError", "UnpairedError"]
+__all__ = ["NoImageError", "RecordingError", "UnpairedError"]
 
 
 class RecordingError(ValueError):
@@ -11,3 +11,7 @@ class RecordingError(ValueError):
 
 class UnpairedError(RecordingError):
     """Images of two eyes of which no two were taken at one time."""
+
+
+class NoImageError(RecordingError):
+    """Images of which not one can be read."""

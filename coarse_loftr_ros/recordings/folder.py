@@ -10,7 +10,7 @@ from pathlib import Path
 from coarse_loftr_ros.image_decoding import ImageError
 from coarse_loftr_ros.recordings import euroc, kitti
 from coarse_loftr_ros.recordings.cameras import folder_calibrations
-from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.errors import NoImageError, RecordingError
 from coarse_loftr_ros.recordings.image_files import (
     find_images,
     has_orientation,
@@ -110,13 +110,15 @@ class FolderSource:
 
     def _size(self, stream: int) -> tuple[int, int]:
         """(width, height) of the first image that can be read, px."""
+        first = ""
         for shot in self._shots[stream]:
             try:
                 height, width = read_grey(shot.path).shape
-            except ImageError:
+            except ImageError as error:
+                first = first or str(error)
                 continue
             return width, height
-        raise RecordingError(f"{self._folders[stream]} has no image that can be read")
+        raise NoImageError(f"{self._folders[stream]} has no image that can be read: {first}")
 
     def _look_for_orientation(self, path: Path) -> None:
         try:

@@ -31,8 +31,11 @@ def is_image_name(name: str) -> bool:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """The image files of a folder, sorted as people sort: 2.png before 10.png."""
-    files = (file for file in folder.iterdir() if is_image_name(file.name) and file.is_file())
+    """The image files of a folder, sorted as people sort: 2.png before 10.png.
+
+    Links to nothing are among them, so that who reads them counts what is missing.
+    """
+    files = (file for file in folder.iterdir() if is_image_name(file.name) and not file.is_dir())
     return sorted(files, key=lambda file: natural(file.name))
 
 

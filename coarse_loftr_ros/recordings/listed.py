@@ -13,6 +13,7 @@ from coarse_loftr_ros.recordings.report import InputReport
 
 __all__ = ["Listed", "Rising", "rising"]
 
+_DATES_NS = 10**18  # 2001, in nanoseconds since 1970
 _AHEAD = 4  # images that are looked at before one is judged
 
 
@@ -77,6 +78,9 @@ class Rising:
                 f"{last.name}",
             )
             return
+        if last is None and self._is_unset(image.stamp):
+            self._report.reject("stamp", image.name, "its stamp is 0, and those after it are dates")
+            return
         after = [other.stamp for other in self._waiting if last is None or other.stamp > last.stamp]
         if 2 * sum(stamp < image.stamp for stamp in after) > len(after):
             self._report.reject(
@@ -87,6 +91,11 @@ class Rising:
             return
         self._last = image
         yield image
+
+    def _is_unset(self, stamp: int) -> bool:
+        """Whether a stamp was left 0 by a driver that sets the others by a clock of dates."""
+        after = [other.stamp for other in self._waiting if other.stamp]
+        return stamp == 0 and bool(after) and min(after) >= _DATES_NS
 
 
 def rising(images: Iterable[Listed], report: InputReport) -> Iterator[Listed]:

@@ -10,7 +10,12 @@ from math import gcd
 from pathlib import Path
 
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.image_files import find_images, is_image_name, natural
+from coarse_loftr_ros.recordings.image_files import (
+    IMAGE_SUFFIXES,
+    find_images,
+    is_image_name,
+    natural,
+)
 from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.times import parse_times, times_of_names
 
@@ -87,7 +92,7 @@ def read_text(path: Path) -> str:
         RecordingError: when it cannot be read or is no text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -103,7 +108,9 @@ def _images(folder: Path) -> list[Path]:
         below = sorted(
             path.name for path in folder.iterdir() if path.is_dir() and find_images(path)
         )
-        hint = f"; choose among those in it that have: {', '.join(below[:8])}" if below else ""
+        hint = f" ({', '.join(IMAGE_SUFFIXES)})"
+        if below:
+            hint = f"; choose among those in it that have: {', '.join(below[:8])}"
         raise RecordingError(f"{folder} is no recording (metadata.yaml) and has no images{hint}")
     return files
 

@@ -63,6 +63,11 @@ class Moments:
         self.numbers: dict[int, int] = {}
 
     @property
+    def tolerance_ms(self) -> float:
+        """Largest difference of the stamps of a pair; 0 with one camera."""
+        return (self._tolerance_ns or 0) / _NS_PER_MS
+
+    @property
     def gap_ms(self) -> float | None:
         """How far apart in time the eyes take their images; ``None`` without both of them."""
         gap = stamp_gap_ns(*self._stamps)
@@ -105,7 +110,7 @@ class Moments:
         if self.pairs == 0 and all(self._stamps):
             raise UnpairedError(
                 "not one image of the left eye has one of the right eye within the tolerance of "
-                f"{self._tolerance_ns / _NS_PER_MS:g} ms: they are {self.gap_ms:g} ms apart"
+                f"{self.tolerance_ms:g} ms: they are {self.gap_ms:g} ms apart"
             )
         for stream, names in enumerate(self._lonely):
             for name in names.values():

@@ -97,7 +97,7 @@ def _same(one: Calibration, other: Calibration) -> bool:
     return (
         (one.width, one.height, one.model) == (other.width, other.height, other.model)
         and ours.shape == theirs.shape
-        and np.allclose(ours, theirs, rtol=_RELATIVE, atol=_ABSOLUTE)
+        and np.allclose(ours, theirs, rtol=_RELATIVE, atol=_ABSOLUTE, equal_nan=True)
     )
 
 
@@ -117,6 +117,6 @@ def _change(wanted: Calibration, found: Calibration) -> str:
         if len(ours) != len(theirs):
             return f"{name} of camera_info has {len(theirs)} values, and had {len(ours)} before"
         for place, (before, now) in enumerate(zip(ours, theirs, strict=True)):
-            if not np.isclose(now, before, rtol=_RELATIVE, atol=_ABSOLUTE):
+            if not np.isclose(now, before, rtol=_RELATIVE, atol=_ABSOLUTE, equal_nan=True):
                 return f"{name}[{place}] of camera_info is {now:g}, and was {before:g}"
     return f"its model of distortion is {found.model}, and was {wanted.model}"

@@ -26,17 +26,17 @@ _NAME = re.compile(r"[A-Za-z_-]*(\d{10,19}(?:\.\d+)?|\d+\.\d{3,})")
 def parse_times(words: Sequence[str], where: str) -> list[int | None]:
     """Times as text to integer nanoseconds, without the rounding of a float.
 
-    Times since 1970 say by their size whether they are seconds, milliseconds, microseconds or
-    nanoseconds. Others are seconds, unless they are then too far apart to be of images; which
-    unit they have is told by their steps where only one fits. Dates (``2011-09-26 13:02:25.96``)
-    are taken as UTC.
+    Times since 1970 say by their size, each by its own, whether they are seconds, milliseconds,
+    microseconds or nanoseconds. Others are seconds, unless they are then too far apart to be of
+    images; which unit they have is told by their steps where only one fits. Dates
+    (``2011-09-26 13:02:25.96``) are taken as UTC.
 
     Args:
-        words: all times of one file, of which most must have one unit.
+        words: all times of one file.
         where: names the file in errors.
 
     Returns:
-        As many as ``words``; ``None`` for what is no finite number.
+        As many as ``words``; ``None`` for what is no finite number, or none among times since 1970.
 
     Raises:
         RecordingError: when none is a time, or the unit cannot be told.
@@ -47,10 +47,17 @@ def parse_times(words: Sequence[str], where: str) -> list[int | None]:
     values = [_number(word) for word in words]
     known = [value for value in values if value is not None]
     if not known:
-        given = f"'{words[0]}' is none" if words else "it is empty"
+        given = (
+            f"'{words[0]}' is none; a time is a number such as 0.1 or 1700000000.1, or a date"
+            if words
+            else "it is empty"
+        )
         raise RecordingError(f"{where} has no times: {given}")
-    scale = _NS[_unit(known, where)]
-    return [None if value is None else int((value * scale).to_integral_value()) for value in values]
+    since_1970 = [None if value is None else _since_1970(value) for value in values]
+    if _are_close(since_1970):
+        return since_1970
+    unit = _unit(known, where)
+    return [None if value is None else _nanoseconds(value, unit) for value in values]
 
 
 def times_of_names(names: Sequence[str]) -> list[int | None] | None:
@@ -65,18 +72,13 @@ def times_of_names(names: Sequence[str]) -> list[int | None] | None:
     found = [_NAME.fullmatch(name) for name in names]
     words = [match[1] if match else "" for match in found]
     whole = [Decimal(word) for word in words if word and "." not in word]
-    if 2 * sum(map(bool, words)) <= len(names) or (whole and _epoch_unit(median(whole)) is None):
+    if 2 * sum(map(bool, words)) <= len(names) or (whole and _since_1970(median(whole)) is None):
         return None
     return parse_times(words, "the names of the images")
 
 
 def _unit(values: Sequence[Decimal], where: str) -> str:
-    middle = median(values)
-    steps = [abs(b - a) for a, b in pairwise(values) if a != b]
-    step = median(steps) if steps else None
-    epoch = _epoch_unit(middle)
-    if epoch is not None and (step is None or step * _NS[epoch] <= _DAY_S * _NS["s"]):
-        return epoch
+    step = _step(values)
     if step is None or step <= _LONGEST_STEP_OF_SECONDS:
         return "s"
     for unit in ("us", "ns"):
@@ -89,13 +91,32 @@ def _unit(values: Sequence[Decimal], where: str) -> str:
     )
 
 
-def _epoch_unit(value: Decimal) -> str | None:
-    """The unit in which a value is a time since 1970."""
+def _are_close(stamps: Sequence[int | None]) -> bool:
+    """Whether most times are known, ns, and no more than a day apart."""
+    known = [stamp for stamp in stamps if stamp is not None]
+    if 2 * len(known) <= len(stamps):
+        return False
+    step = _step(known)
+    return step is None or step <= _DAY_S * _NS["s"]
+
+
+def _step(values: Sequence[Decimal] | Sequence[int]) -> Decimal | int | None:
+    """The median one between neighbours that differ; ``None`` where none do."""
+    steps = [abs(b - a) for a, b in pairwise(values) if a != b]
+    return median(steps) if steps else None
+
+
+def _since_1970(value: Decimal) -> int | None:
+    """A value as a time since 1970 in the unit in which it is one, ns."""
     first, end = _EPOCH_S
     for unit, scale in _NS.items():
         if first <= value * scale / _NS["s"] < end:
-            return unit
+            return _nanoseconds(value, unit)
     return None
+
+
+def _nanoseconds(value: Decimal, unit: str) -> int:
+    return int((value * _NS[unit]).to_integral_value())
 
 
 def _number(word: str) -> Decimal | None:

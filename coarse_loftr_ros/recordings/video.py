@@ -74,15 +74,19 @@ class VideoSource:
 
     def __init__(self, path: Path, rate: float, report: InputReport) -> None:
         self._path = path
+        self.report = report
         self._capture = open_video(path, report)
         self.rate = video_rate(self._capture, rate)
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.count = count if count > 0 else None
+        self.count = count if count > 0 and not _is_bare(path) else None
         self.moments = None
         self.description = str(path)
-        self.timed = True
+        # A bare stream has no container, and OpenCV makes its times up.
+        self.timed = not _is_bare(path)
+        if not self.timed:
+            self.rate = rate
+            self._assume_rate()
         self.raw = False
-        self.report = report
         self.camera_info_topics = ["/camera_info"]
 
     def close(self) -> None:
@@ -117,10 +121,22 @@ class VideoSource:
         milliseconds = self._capture.get(cv2.CAP_PROP_POS_MSEC)
         if number == 1 and not milliseconds > 0:
             self.timed = False
-            self.report.notice(
-                f"{self._path} has no times of its images: {self.rate:g} images per second are "
-                "assumed"
-            )
+            self._assume_rate()
         if not self.timed:
             return round(number * 1e9 / self.rate)
         return round(milliseconds * 1e6)
+
+    def _assume_rate(self) -> None:
+        self.report.notice(
+            f"{self._path} has no times of its images: {self.rate:g} images per second are assumed"
+        )
+
+
+def _is_bare(path: Path) -> bool:
+    """Whether a file is a stream of MPEG, H.264, H.265 or JPEG without a container."""
+    with path.open("rb") as file:
+        begin = file.read(8)
+    # After a start code, 0xba opens a program stream, which is a container; and so is a file whose
+    # first box has a size that looks like a start code, and a name.
+    started = begin.startswith((b"\xff\xd8", b"\0\0\0\1", b"\0\0\1"))
+    return started and not begin.startswith(b"\0\0\1\xba") and not begin[4:].isalpha()

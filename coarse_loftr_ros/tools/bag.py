@@ -127,11 +127,15 @@ class _Images:
             cameras_of_calibrations,
             counted_from_left,
         )
-        from coarse_loftr_ros.tools.calib_option import own_calibrations, parse_cameras
+        from coarse_loftr_ros.tools.calib_option import (
+            calib_instead,
+            own_calibrations,
+            parse_cameras,
+        )
 
         self._source = source
         self._given = parse_cameras(args.calib, streams) if args.calib else None
-        self._own = [] if self._given else own_calibrations(source)
+        self._own = [] if self._given else own_calibrations(source, calib_instead(streams))
         self._infos = counted_from_left(self._own)
         cameras = self._given or (cameras_of_calibrations(self._own) if self._own else None)
         if cameras is not None and streams > 1:

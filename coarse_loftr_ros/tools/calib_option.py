@@ -8,13 +8,13 @@ import numpy as np
 
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_projections
-from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.errors import NoImageError, RecordingError
 from coarse_loftr_ros.recordings.kitti import read_projections
 from coarse_loftr_ros.recordings.source import Source
 from coarse_loftr_ros.rectification import Calibration
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 
-__all__ = ["own_calibrations", "parse_cameras"]
+__all__ = ["calib_instead", "own_calibrations", "parse_cameras"]
 
 
 def parse_cameras(text: str, streams: int) -> Cameras:
@@ -46,16 +46,28 @@ def parse_cameras(text: str, streams: int) -> Cameras:
     return Cameras(camera) if len(numbers) == 4 else Cameras(camera, camera, numbers[4])
 
 
-def own_calibrations(source: Source) -> list[Calibration]:
+def calib_instead(streams: int) -> str:
+    """How ``--calib`` is given for that many cameras."""
+    numbers, chosen = ("FX,FY,CX,CY,BASELINE", "P0,P1") if streams > 1 else ("FX,FY,CX,CY", "P0")
+    return f"--calib {numbers}, or --calib FILE:{chosen}"
+
+
+def own_calibrations(source: Source, instead: str = "") -> list[Calibration]:
     """The cameras that come with a recording; none where it has none.
+
+    Args:
+        source: the recording.
+        instead: what the user can give instead of them, where the command takes it.
 
     Raises:
         UserError: when it describes cameras that cannot be used.
     """
     try:
         return source.calibrations()
+    except NoImageError as error:
+        raise UserError(str(error)) from error
     except RecordingError as error:
-        raise UserError(f"{error} (--calib FX,FY,CX,CY, or --calib FILE:P0,P1)") from error
+        raise UserError(f"{error} ({instead})" if instead else str(error)) from error
 
 
 def _of_file(path: Path, names: list[str] | None, streams: int) -> Cameras:

@@ -70,8 +70,9 @@ def open_capture(
     """
     is_file = Path(source).is_file()
     if not (is_file or source.isdigit() or source.startswith("/dev/") or "://" in source):
+        what = "is a folder" if Path(source).is_dir() else "does not exist"
         raise UserError(
-            f"{source} does not exist; give a video file, the number of a camera (0), a device "
+            f"{source} {what}; give a video file, the number of a camera (0), a device "
             "(/dev/video0) or a URL (rtsp://...)"
         )
     if is_file:

@@ -28,7 +28,10 @@ def as_user_error(*kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        raise UserError(str(error)) from error
+        said = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            said = f"{error.filename}: {error.strerror}"
+        raise UserError(said) from error
 
 
 @contextmanager

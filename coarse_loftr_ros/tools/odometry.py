@@ -126,7 +126,13 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{args.source} does not exist")
     if args.truth is not None and not args.truth.is_file():
         raise UserError(f"--truth: there is no file {args.truth}")
-    truth_file = find_truth(args.truth, args.source)
+    truth_file, refusal = None, ""
+    try:
+        truth_file = find_truth(args.truth, args.source)
+    except UserError as error:
+        if args.truth is not None:
+            raise
+        refusal = f"the true path is not used: {error}"  # nobody asked for it
     both = args.mode in (None, "stereo")
     streams = choose_streams(args.source, chosen_streams(args), both=both)
     mode = choose_mode(args, streams)
@@ -143,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
             f"{source.description}: a path needs at least two images{why_rejected(source)}"
         )
     _write(args, found)
-    truth, refusal = None, ""
+    truth = None
     try:
         if truth_file is not None:
             truth = true_path(truth_file, moments.numbers, source.moments)

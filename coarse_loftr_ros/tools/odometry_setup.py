@@ -15,7 +15,7 @@ from coarse_loftr_ros.recordings.moments import Moment
 from coarse_loftr_ros.recordings.one_camera import of_one_camera, of_one_size
 from coarse_loftr_ros.recordings.source import Source, SourceImage
 from coarse_loftr_ros.rectification import CalibrationError
-from coarse_loftr_ros.tools.calib_option import own_calibrations, parse_cameras
+from coarse_loftr_ros.tools.calib_option import calib_instead, own_calibrations, parse_cameras
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 from coarse_loftr_ros.tools.options import ROW_TOLERANCE_PX, make_pipeline, make_policy
 from coarse_loftr_ros.tools.recording import progress
@@ -26,11 +26,19 @@ __all__ = [
     "find_images",
     "make_odometry",
     "make_stream",
+    "own_cameras",
 ]
 
 
-def choose_mode(args: argparse.Namespace, streams: Sequence[str | None]) -> str:
+def choose_mode(
+    args: argparse.Namespace, streams: Sequence[str | None], option: str = "--mode"
+) -> str:
     """The mode that was asked for, or the one that the streams allow.
+
+    Args:
+        args: of the command.
+        streams: that were chosen.
+        option: the command's name of the mode.
 
     Raises:
         UserError: when mode and streams contradict each other.
@@ -38,10 +46,10 @@ def choose_mode(args: argparse.Namespace, streams: Sequence[str | None]) -> str:
     mode = args.mode or ("stereo" if len(streams) > 1 else "mono")
     if (mode == "stereo") != (len(streams) > 1):
         raise UserError(
-            "--mode stereo needs two streams: --left and --right, or a folder with two eyes in "
+            f"{option} stereo needs two streams: --left and --right, or a folder with two eyes in "
             "KITTI's or EuRoC's layout"
             if mode == "stereo"
-            else f"--mode {mode} takes one stream: choose it with --topic"
+            else f"{option} {mode} takes one stream: choose it with --topic"
         )
     for name, value, needed in (
         ("--camera-height", args.camera_height, "mono"),
@@ -49,7 +57,7 @@ def choose_mode(args: argparse.Namespace, streams: Sequence[str | None]) -> str:
         ("--window", args.window or None, "stereo"),
     ):
         if value is not None and mode != needed:
-            raise UserError(f"{name} is for --mode {needed}, and the mode is {mode}")
+            raise UserError(f"{name} is for {option} {needed}, and the mode is {mode}")
     return mode
 
 
@@ -65,15 +73,29 @@ def find_cameras(args: argparse.Namespace, source: Source, streams: int) -> Came
                 "--rectify needs the cameras of the recording, and --calib replaces them"
             )
         return parse_cameras(args.calib, streams)
-    calibrations = own_calibrations(source)
+    return own_cameras(source, rectify=args.rectify, instead=calib_instead(streams))
+
+
+def own_cameras(source: Source, *, rectify: bool, instead: str = "") -> Cameras:
+    """The cameras that come with the images.
+
+    Args:
+        source: of the images.
+        rectify: whether the images become rectified.
+        instead: what the user can give instead of them, where the command takes it.
+
+    Raises:
+        UserError: when there are none, or the images are raw and are to be taken as rectified.
+    """
+    calibrations = own_calibrations(source, instead)
     if not calibrations:
-        raise UserError(
-            f"{source.description} comes without a calibration: give --calib FX,FY,CX,CY"
-        )
-    if source.raw and not args.rectify:
+        give = f": give {instead}" if instead else " (camera_info, calib.txt or sensor.yaml)"
+        raise UserError(f"{source.description} comes without a calibration{give}")
+    if source.raw and not rectify:
+        otherwise = ", or of images that were rectified since, their --calib" if instead else ""
         raise UserError(
             f"{source.description}: the images are raw, distorted by the lens and not aligned by "
-            "row: give --rectify, or of images that were rectified since, their --calib"
+            f"row: give --rectify{otherwise}"
         )
     return cameras_of_calibrations(calibrations)
 

@@ -92,10 +92,11 @@ def input_json(source: Source, used: int) -> dict[str, Any]:
 
 
 def say_gap(moments: Moments) -> None:
-    """Say how far apart the eyes are where most images of an eye found no partner."""
-    if moments.gap_ms is not None and 4 * moments.pairs < moments.images:
+    """Say how far apart the eyes are where most images of an eye found no partner in time."""
+    gap = moments.gap_ms
+    if gap is not None and gap > moments.tolerance_ms and 4 * moments.pairs < moments.images:
         print(
-            f"most images have no partner within --tolerance-ms: left and right are "
-            f"{moments.gap_ms:g} ms apart in the median",
+            f"most images have no partner within the {moments.tolerance_ms:g} ms of "
+            f"--tolerance-ms: left and right are {gap:g} ms apart in the median",
             file=sys.stderr,
         )

@@ -107,7 +107,6 @@ def _add_odometry_options(parser: argparse.ArgumentParser) -> None:
         help="name of the odometry node in the topics of OUT (default: %(default)s)",
     )
     add_length_options(group)
-    parser.set_defaults(calib=None)
 
 
 def run(args: argparse.Namespace) -> int:

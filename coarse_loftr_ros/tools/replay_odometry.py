@@ -16,7 +16,9 @@ from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.velocity import VelocityTracker
+from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.moments import Moment
+from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.rectification import Calibration
 from coarse_loftr_ros.result import StreamResult
 
@@ -45,12 +47,14 @@ class ReplayOdometry:
     """Follows the robot as the odometry node does, which hears matches and cameras alone.
 
     The image at which the matcher starts is heard of with the first one that is matched with it.
-    Another camera than before starts over.
+    Another camera than before starts over; matches of cameras that do not serve are left out.
 
     Args:
-        make: an odometry for the cameras of left and right; refuses those that do not serve.
+        make: an odometry for the cameras of left and right; raises ``RecordingError`` for those
+            that do not serve.
         frames: names of frames, and the mounting.
         name: of the node, in the topics.
+        report: counts the moments that are left out.
         tf: whether its pose also goes to /tf, while lengths are metres.
     """
 
@@ -59,10 +63,12 @@ class ReplayOdometry:
         make: Callable[[list[Calibration]], Odometry],
         frames: RobotFrames,
         name: str,
+        report: InputReport,
         *,
         tf: bool,
     ) -> None:
         self._make = make
+        self._report = report
         self._frames = frames
         self._topic = f"/{name.strip('/')}"
         self._tf = tf
@@ -87,10 +93,16 @@ class ReplayOdometry:
         """
         if not cameras:
             return
-        if cameras != self._cameras:
-            self._odometry, self._cameras = self._make(cameras), cameras
+        if [_rectified(each) for each in cameras] != [_rectified(each) for each in self._cameras]:
+            self._cameras, self._odometry, self._unheard = cameras, None, None
+        if self._odometry is None:
+            try:
+                self._odometry = self._make(cameras)
+            except RecordingError as error:
+                name = f"the image at {moment.left.stamp / 1e9:.3f} s"
+                self._report.reject("odometry", name, str(error))
+                return
             self._velocity = VelocityTracker(self._frames.mounting, self._odometry.settings)
-            self._unheard = None
         if result.temporal is None:
             self._unheard = recorded, moment, result
             return
@@ -117,3 +129,8 @@ class ReplayOdometry:
         reference = current if temporal is None else temporal.reference
         relative = relative_pose_message(estimate, velocity, current, reference)
         yield f"{self._topic}/relative_pose", recorded, relative
+
+
+def _rectified(calibration: Calibration) -> tuple:
+    """What makes the camera of the rectified image, which alone matters here."""
+    return calibration.width, calibration.height, calibration.projection

@@ -18,12 +18,13 @@ from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.odometry.frames import mounting_of_camera
 from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations, counted_from_left
+from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.moments import Moment
 from coarse_loftr_ros.recordings.source import Source
 from coarse_loftr_ros.rectification import Calibration
 from coarse_loftr_ros.result import StreamResult
 from coarse_loftr_ros.tools.errors import UserError
-from coarse_loftr_ros.tools.odometry_setup import choose_mode, find_cameras, make_odometry
+from coarse_loftr_ros.tools.odometry_setup import choose_mode, make_odometry, own_cameras
 from coarse_loftr_ros.tools.replay_cameras import ImageCameras
 from coarse_loftr_ros.tools.replay_odometry import ReplayOdometry, RobotFrames
 
@@ -118,7 +119,7 @@ def make_replay_odometry(
         UserError: when options contradict each other, or the cameras do not serve.
     """
     args.mode = None if args.odometry == "auto" else args.odometry
-    mode = choose_mode(args, streams)
+    mode = choose_mode(args, streams, "--odometry")
     for name in ("odom_frame", "base_frame"):
         frame = getattr(args, name)
         if not frame or frame.startswith("/"):
@@ -130,15 +131,19 @@ def make_replay_odometry(
     mounting = _mounting(args.mounting, mode)
 
     def make(calibrations: Sequence[Calibration]) -> Odometry:
-        return make_odometry(args, mode, cameras_of_calibrations(calibrations), mounting)
+        try:
+            return make_odometry(args, mode, cameras_of_calibrations(calibrations), mounting)
+        except UserError as error:
+            raise RecordingError(str(error)) from error
 
-    make_odometry(args, mode, find_cameras(args, source, len(streams)), mounting)
+    make_odometry(args, mode, own_cameras(source, rectify=args.rectify), mounting)
     # As the node: where no length will ever be known, not even the start is sent.
     metres = mode == "stereo" or args.camera_height or args.altitude
     return ReplayOdometry(
         make,
         RobotFrames(args.odom_frame, args.base_frame, mounting),
         args.odometry_name,
+        source.report,
         tf=bool(metres) and not args.no_tf,
     )
 

@@ -162,3 +162,9 @@ def test_a_path_on_a_line_has_relative_errors_and_says_why_no_others() -> None:
     assert found.ape_rmse_m is None and found.ape_max_m is None
     assert "on a line" in found.lacking
     assert found.rpe_translation_rmse_m == pytest.approx(0.025)
+
+
+def test_times_before_zero_are_written_as_what_they_are(tmp_path: Path) -> None:
+    path = Trajectory.of([-1_000_000_000, -400_000_000, 0], [Pose.identity()] * 3)
+    (tmp_path / "path.tum").write_text(tum_text(path))
+    assert list(read_trajectory(tmp_path / "path.tum").stamps) == list(path.stamps)

@@ -55,6 +55,17 @@ def test_the_first_good_camera_info_serves_from_the_begin(tmp_path: Path, read) 
         read(path, strict=True)
 
 
+def test_of_cameras_that_can_be_rectified_the_first_is_taken(tmp_path: Path) -> None:
+    """One whose D is no number is another camera; where all are like that, they are one."""
+    broken = np.full(5, np.nan)
+    for count, kept in ((1, [1, 2, 3, 4, 5]), (6, [0, 1, 2, 3, 4, 5])):
+        messages = with_infos(lambda k, info, n=count: replace(info, d=broken) if k < n else info)
+        report = InputReport()
+        with open_source(record(tmp_path / f"{count}.mcap", messages), [None], 10.0, report) as bag:
+            images = of_one_camera(bag.images(), bag.calibrations(), report, rectify=False)
+            assert [image.number for image in images] == kept
+
+
 def test_without_any_good_one_the_reason_is_told_to_who_asks(tmp_path: Path) -> None:
     path = record(tmp_path / "bag.mcap", with_infos(lambda k, info: replace(info, p=0 * info.p)))
     with open_source(path, [None], 10.0) as source:

@@ -6,7 +6,7 @@ import cv2
 import pytest
 from recordings.conftest import HEIGHT, PROJECTION, WIDTH, grey, level, write_images
 
-from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.errors import NoImageError, RecordingError
 from coarse_loftr_ros.recordings.folder import find_eyes
 from coarse_loftr_ros.recordings.moments import UNPAIRED, Moments
 from coarse_loftr_ros.recordings.opening import open_source
@@ -83,6 +83,22 @@ def test_hidden_files_are_no_images(tmp_path: Path, read) -> None:
     (tmp_path / "old.png").mkdir()
     images, report = read(tmp_path)
     assert len(images) == 2 and report.rejected == {}
+
+
+def test_a_link_to_nothing_is_counted(tmp_path: Path, read) -> None:
+    write_images(tmp_path, names(4, 2))
+    (tmp_path / "000002.png").symlink_to(tmp_path / "gone.png")
+    images, report = read(tmp_path)
+    assert [image.number for image in images] == [0, 1, 3]
+    assert report.rejected["file"].names == ["000002.png"]
+    assert "does not exist" in report.rejected["file"].example
+
+
+def test_a_byte_order_mark_costs_no_time(tmp_path: Path, read) -> None:
+    write_images(tmp_path, names(3))
+    (tmp_path / "times.txt").write_text("0.0\n0.1\n0.2\n", encoding="utf-8-sig")
+    images, report = read(tmp_path)
+    assert [image.stamp for image in images] == [0, 10**8, 2 * 10**8] and not report.rejected
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
@@ -235,3 +251,13 @@ def test_a_calibration_of_one_camera_is_that_of_any_folder(tmp_path: Path) -> No
     with open_source(tmp_path, ["flight"], 10.0) as source:
         (camera,) = source.calibrations()
     assert (camera.width, camera.height, camera.projection[0]) == (WIDTH, HEIGHT, 20)
+
+
+def test_a_folder_whose_images_are_all_broken_says_why(tmp_path: Path) -> None:
+    write_images(tmp_path / "image_0", names(2))
+    for file in (tmp_path / "image_0").iterdir():
+        file.write_bytes(b"x")
+    (tmp_path / "calib.txt").write_text(f"P0: {PROJECTION.format(0)}\n")
+    why = r"can be read: .*000000\.png is not an image"
+    with open_source(tmp_path, ["image_0"], 10.0) as source, pytest.raises(NoImageError, match=why):
+        source.calibrations()

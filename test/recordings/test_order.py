@@ -48,3 +48,10 @@ def test_a_clock_that_is_set_back_ends_what_is_used() -> None:
 def test_a_strict_report_refuses_the_first_one() -> None:
     with pytest.raises(RecordingError, match="#1: its stamp"):
         kept([10, 10, 20], InputReport(strict=True))
+
+
+def test_a_first_stamp_of_zero_before_dates_costs_its_image_and_one_of_a_simulation_none() -> None:
+    now = 1_700_000_000_000_000_000
+    assert kept([0, 0, now, now + 10, now + 20]) == [2, 3, 4]
+    assert kept([0, 10, 20]) == [0, 1, 2]
+    assert kept([0]) == [0]

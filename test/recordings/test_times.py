@@ -27,6 +27,15 @@ def test_seconds_since_1970_may_be_whole() -> None:
     ]
 
 
+def test_times_since_1970_of_several_units_in_one_file_are_each_read_in_their_own() -> None:
+    words = ["1403636579.5", "1403636579.6", "1403636579.7", "1403636579800", str(NS + 10**9)]
+    assert parse_times(words, "") == [
+        *(1403636579_500_000_000 + k * 100_000_000 for k in range(4)),
+        NS + 10**9,
+    ]
+    assert parse_times([str(NS), str(NS + 10**8), "7"], "")[2] is None
+
+
 def test_nanoseconds_from_the_start_of_a_robot_are_told_by_their_steps() -> None:
     words = [str(12_000_000_000 + k * 33_333_333) for k in range(5)]
     assert parse_times(words, "") == [int(word) for word in words]

@@ -70,6 +70,15 @@ def test_a_video_that_asks_to_be_turned_is_taken_as_stored(video: Path, read) ->
     assert "taken as stored" in report.notices[0]
 
 
+def test_the_rate_of_a_stream_without_a_container_is_assumed_and_said(tmp_path: Path, read) -> None:
+    path = tmp_path / "stream.mjpeg"
+    images = (np.full((4 * HEIGHT, 4 * WIDTH), 20 * level, np.uint8) for level in range(5))
+    path.write_bytes(b"".join(cv2.imencode(".jpg", image)[1].tobytes() for image in images))
+    images, report = read(path, rate=20.0)
+    assert [image.stamp for image in images] == [k * 50_000_000 for k in range(5)]
+    assert "20 images per second are assumed" in report.notices[0]
+
+
 def test_what_is_no_video_is_refused(tmp_path: Path, read) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(RecordingError, match="neither a recording"):

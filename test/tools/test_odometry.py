@@ -116,6 +116,17 @@ def test_what_cannot_be_followed_is_refused_with_a_sentence(
             assert word in sentence, arguments
 
 
+def test_a_broken_truth_that_lies_beside_the_images_costs_the_comparison_alone(
+    run_tool, kitti_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "drive"
+    shutil.copytree(kitti_folder, folder)
+    (folder / "poses.txt").write_text("no path\n")
+    done = run_tool("odometry", folder, "-o", tmp_path / "out", *FAST)
+    assert done.returncode == 2 and "poses.txt is no trajectory" in done.stderr
+    assert len((tmp_path / "out.tum").read_text().splitlines()) == 10
+
+
 def test_methods_are_compared_on_every_drive_of_a_folder(
     run_tool, kitti_folder: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,8 @@
 """`coarse-loftr replay`: every frame, in order, the same on every run."""
 
+import json
 import re
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -188,7 +190,8 @@ def test_an_odometry_needs_cameras_and_a_recording_to_write(
     output = ("-o", tmp_path / "out.mcap")
     assert "name it with -o" in refusal("replay", flight_bag, "--odometry")
     assert "without a calibration" in refusal("replay", flight_bag, "--odometry", *output)
-    assert "needs two streams" in refusal("replay", flight_bag, "--odometry", "stereo", *output)
+    stereo = refusal("replay", flight_bag, "--odometry", "stereo", *output)
+    assert "--odometry stereo needs two streams" in stereo
     mounting = ("--odometry", "--mounting", "1,2,3")
     assert "X,Y,Z in m and ROLL" in refusal("replay", flight_bag, *mounting, *output)
     assert list(tmp_path.iterdir()) == []
@@ -313,3 +316,28 @@ def test_options_with_bad_values_are_refused_by_name(
     refusal, flight_bag: Path, option: str, value: object
 ) -> None:
     assert f"{option} is " in refusal("replay", flight_bag, option, value)
+
+
+def test_cameras_that_cease_to_serve_cost_the_odometry_of_their_images_alone(
+    run_tool, flight: Flight, tmp_path: Path
+) -> None:
+    camera = Intrinsics(300.0, 300.0, 159.5, 127.5)
+    path, output, report = (tmp_path / name for name in ("in.mcap", "out.mcap", "report.json"))
+    with BagWriter(path) as writer:
+        for number, frame in enumerate(islice(flight.frames(), 6)):
+            for eye, place in (("left", 0.0), ("right", -0.2 if number == 3 else 0.2)):
+                image = np.ascontiguousarray(np.roll(frame.image, round(-45 * abs(place)), 1))
+                eyes = Frame(image, frame.stamp, eye)
+                writer.write(f"/{eye}/image", frame.stamp, image_message(eyes))
+                info = camera_info_message(eyes, camera, place)
+                writer.write(f"/{eye}/camera_info", frame.stamp, info)
+    options = ("--left", "/left/image", "--right", "/right/image", "--odometry", "--json", report)
+    done = run_tool("replay", path, "-o", output, *options)
+    assert done.returncode == 0, done.stderr
+    topics = [topic for topic, _, _ in recorded(output)]
+    assert topics.count("/matcher/correspondences") == 5
+    assert topics.count("/odometry/odometry") == 5
+    rejected = json.loads(report.read_text())["input"]["rejected"]["odometry"]
+    assert rejected["count"] == 1 and "P[3] of the right camera" in rejected["example"]
+    strict = run_tool("replay", path, "-o", tmp_path / "strict.mcap", *options, "--strict")
+    assert strict.returncode == 2 and not (tmp_path / "strict.mcap").exists()
