@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +40,15 @@ class Depths:
         inverse: float64 [N], over the path's unit; noise may make it negative.
         sigma: standard deviation of ``inverse`` [N]; infinite where nothing is known.
         unit_variance: of the logarithm of the path's unit at this image.
+        inherited: float64 [6, 6], covariance (translation, rotation) of the motion that told them,
+            over the square of its length. Its error is in all of them alike.
     """
 
     pixels: NDArray[np.float64]
     inverse: NDArray[np.float64]
     sigma: NDArray[np.float64]
     unit_variance: float = 0.0
+    inherited: NDArray[np.float64] = field(default_factory=lambda: np.zeros((6, 6)))
 
     @property
     def sure(self) -> NDArray[np.bool_]:
@@ -66,26 +69,36 @@ class Depths:
         doubt = np.where(apart > _SAME_POINT_PX, _NEIGHBOUR_SHARE * apart, 0.0)
         inverse[found] = self.inverse[near]
         sigma[found] = np.hypot(self.sigma[near], doubt * np.abs(self.inverse[near]))
-        return Depths(pixels, inverse, sigma, self.unit_variance)
+        return replace(self, pixels=pixels, inverse=inverse, sigma=sigma)
 
     def without(self, pixels: NDArray[np.float64]) -> Depths:
         """The points that are none of these pixels [M, 2]."""
         other = nearest_points(self.pixels, pixels, _SAME_POINT_PX) < 0
-        return Depths(
-            self.pixels[other], self.inverse[other], self.sigma[other], self.unit_variance
+        return replace(
+            self,
+            pixels=self.pixels[other],
+            inverse=self.inverse[other],
+            sigma=self.sigma[other],
         )
 
     def scaled(self, factor: float, unit_variance: float) -> Depths:
         """The same points in another unit: depths are multiplied by ``factor``."""
-        return Depths(self.pixels, self.inverse / factor, self.sigma / factor, unit_variance)
+        turn = np.repeat([1.0, 1.0 / factor], 3)  # of a rotation, over a length
+        return Depths(
+            self.pixels,
+            self.inverse / factor,
+            self.sigma / factor,
+            unit_variance,
+            self.inherited * np.outer(turn, turn),
+        )
 
     def joined(self, other: Depths) -> Depths:
         """The points of both."""
-        return Depths(
-            np.concatenate([self.pixels, other.pixels]),
-            np.concatenate([self.inverse, other.inverse]),
-            np.concatenate([self.sigma, other.sigma]),
-            self.unit_variance,
+        return replace(
+            self,
+            pixels=np.concatenate([self.pixels, other.pixels]),
+            inverse=np.concatenate([self.inverse, other.inverse]),
+            sigma=np.concatenate([self.sigma, other.sigma]),
         )
 
     def merged(self, new: Depths) -> Depths:
@@ -100,7 +113,10 @@ class Depths:
         total = np.maximum(before + after, 1e-300)
         inverse = (before * self.inverse + after * new.inverse) / total
         sigma = np.maximum(total**-0.5, _LEAST_SHARE * np.abs(inverse))
-        return Depths(self.pixels, inverse, sigma, new.unit_variance)
+        known = self.sure
+        share = float(np.median((after / total)[known])) if known.any() else 1.0
+        inherited = (1.0 - share) * self.inherited + share * new.inherited
+        return Depths(self.pixels, inverse, sigma, new.unit_variance, inherited)
 
     def seen_from(
         self, rays: NDArray[np.float64], into_other: Pose, pixels: NDArray[np.float64]
@@ -117,7 +133,7 @@ class Depths:
         ahead = (turned > 0) & (stretch > 0)
         stretch = np.where(ahead, stretch, 1.0)
         sigma = np.where(ahead, self.sigma * turned / stretch**2, np.inf)
-        return Depths(pixels, self.inverse / stretch, sigma, self.unit_variance)
+        return replace(self, pixels=pixels, inverse=self.inverse / stretch, sigma=sigma)
 
 
 def compare(known: Depths, new: Depths) -> LogLength | None:

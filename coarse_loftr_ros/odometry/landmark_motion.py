@@ -14,6 +14,7 @@ from coarse_loftr_ros.odometry.least_squares import (
     SHARED_PX,
     Residuals,
     fit_robustly,
+    weights,
 )
 from coarse_loftr_ros.odometry.pose import Pose, exp_rotation
 
@@ -23,6 +24,9 @@ __all__ = ["LandmarkCamera", "Landmarks", "MotionFit", "refine_motion"]
 _LEAST_DEPTH_SHARE = 0.05
 _BEHIND_PX = 1e9  # error of a point behind the camera
 _UNKNOWN_SIGMA_PX = 1e6  # of a disparity that was not measured
+# What neighbouring matches are wrong by together where the image is stretched, px per unit of the
+# logarithm of the stretch: the patches that are compared are of another size then.
+_SHARED_STRETCH_PX = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +114,14 @@ class LandmarkCamera:
         jacobian -= (factor[:, None] * spread)[:, :, None] * moved[:, None, :]
         return Residuals(residual, jacobian)
 
+    def along_lines(
+        self, landmarks: Landmarks, into_current: Pose, jacobian: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The part [N, 6] of a Jacobian of ``residuals`` along epipolar lines."""
+        _, _, along = self._project(landmarks, into_current)
+        along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-300)
+        return np.einsum("nk,nkp->np", along, jacobian)
+
     def _project(
         self, landmarks: Landmarks, into_current: Pose
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -145,15 +157,25 @@ class LandmarkCamera:
 
 
 def refine_motion(
-    camera: LandmarkCamera, landmarks: Landmarks, start: Pose, threshold_px: float
+    camera: LandmarkCamera,
+    landmarks: Landmarks,
+    start: Pose,
+    threshold_px: float,
+    inherited: NDArray[np.float64] | None = None,
 ) -> MotionFit | None:
     """The motion of least reprojection error.
+
+    Where distances were triangulated by a motion before, that motion's error is in all of them,
+    and a motion that is found by them repeats it, as far as it is they that tell it: ``H^-1 B``
+    times, with the information ``H`` of all matches and ``B`` of what lies along epipolar lines.
 
     Args:
         camera: projection and noise.
         landmarks: at least four.
         start: a guess of the reference camera in the current one.
         threshold_px: largest error of an inlier.
+        inherited: covariance [6, 6] of the motion that told the distances, over the square of its
+            length; ``None`` where a calibrated pair did.
 
     Returns:
         The motion, or ``None`` when the landmarks leave it open.
@@ -168,9 +190,28 @@ def refine_motion(
         lambda pose: camera.residuals(landmarks, pose),
         step,
         places=landmarks.pixels,
-        shared=SHARED_PX / camera.pixel_sigma,
+        shared=_shared_px(landmarks, start) / camera.pixel_sigma,
         sigma_ceiling=threshold_px / INLIER_SIGMAS / camera.pixel_sigma,
     )
     if fit is None:
         return None
-    return MotionFit(fit.state, fit.covariance)
+    covariance = fit.covariance
+    if inherited is not None:
+        weight, jacobian = weights(fit), fit.residuals.jacobian
+        lines = camera.along_lines(landmarks, fit.state, jacobian)
+        told = (lines * weight[:, None]).T @ lines
+        every = np.einsum("n,nkp,nkq->pq", weight, jacobian, jacobian, optimize=True)
+        share = np.linalg.solve(every, told)
+        square = float(fit.state.translation @ fit.state.translation)
+        covariance = covariance + square * share @ inherited @ share.T
+    return MotionFit(fit.state, covariance)
+
+
+def _shared_px(landmarks: Landmarks, into_current: Pose) -> NDArray[np.float64]:
+    """What each match is wrong by together with its neighbours [N], px.
+
+    A point that comes nearer by a share is seen larger by it.
+    """
+    before, now = landmarks.points[:, 2], into_current.apply(landmarks.points)[:, 2]
+    stretch = np.log(np.maximum(now, _LEAST_DEPTH_SHARE * before) / before)
+    return np.hypot(SHARED_PX, _SHARED_STRETCH_PX * np.minimum(np.abs(stretch), 1.0))

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["INLIER_SIGMAS", "SHARED_PX", "TOLERANCE", "Fit", "Residuals", "fit_robustly"]
+__all__ = ["INLIER_SIGMAS", "SHARED_PX", "TOLERANCE", "Fit", "Residuals", "fit_robustly", "weights"]
 
 State = TypeVar("State")
 
@@ -78,7 +78,7 @@ def fit_robustly(
     step: Callable[[State, NDArray[np.float64]], State],
     *,
     places: NDArray[np.float64] | None = None,
-    shared: float = 0.0,
+    shared: NDArray[np.float64] | float = 0.0,
     iterations: int = 6,
     tolerance: float = TOLERANCE,
     sigma_floor: float = 0.2,
@@ -100,7 +100,7 @@ def fit_robustly(
         step: a state moved by a small vector [P].
         places: where in the image each measurement is, float64 [N, 2], px.
         shared: standard deviation of what the measurements of one tile share, in the units of the
-            residuals.
+            residuals; one for all or float64 [N].
         iterations: most steps.
         tolerance: length of a step, in standard deviations of what it moves, that ends the
             iteration.
@@ -130,6 +130,11 @@ def fit_robustly(
     return None if covariance is None else Fit(state, covariance, sigma, residuals)
 
 
+def weights(fit: Fit[State]) -> NDArray[np.float64]:
+    """What each measurement counts for in a fit, float64 [N], 0 to 1."""
+    return _inside(fit.residuals.value, fit.sigma) ** 2
+
+
 def _scale(value: NDArray[np.float64], floor: float) -> float:
     squares = np.einsum("nk,nk->n", value, value)
     middle = np.partition(squares, len(squares) // 2)[len(squares) // 2]
@@ -156,7 +161,10 @@ def _normal_equations(
 
 
 def _sandwich(
-    residuals: Residuals, sigma: float, places: NDArray[np.float64] | None, shared: float
+    residuals: Residuals,
+    sigma: float,
+    places: NDArray[np.float64] | None,
+    shared: NDArray[np.float64] | float,
 ) -> NDArray[np.float64] | None:
     inside = _inside(residuals.value, sigma)
     approximate, _ = _normal_equations(residuals, inside**2, sigma)
@@ -170,9 +178,10 @@ def _sandwich(
     if places is not None and len(pulls):
         tile = _tiles(places[counted], _LEAST_TILES * parameters)
         pulls = _summed(pulls, tile)
-        levers = residuals.jacobian[counted] * (inside[counted] ** 2)[:, None, None]
+        alike = (inside**2 * shared / sigma)[counted]
+        levers = residuals.jacobian[counted] * alike[:, None, None]
         for lever in np.moveaxis(levers, 1, 0):
-            pull = _summed(lever, tile) * (shared / sigma)
+            pull = _summed(lever, tile)
             common += pull.T @ pull
     count = len(pulls)
     scatter = ((count / max(1, count - parameters)) * (pulls.T @ pulls) + common) / sigma**2

@@ -185,7 +185,7 @@ class MonoOdometry(IntegratedOdometry):
             # same way in each image: many measurements are no surer than one.
             surest = max(length.variance, self.settings.scale_sigma**2)
             sized = sized.with_length(LogLength(length.value, surest))
-        self._remember(view, sized.into_current, factor, length.variance)
+        self._remember(view, sized, factor, length.variance)
         return self._motion(view, sized.into_current, sized.covariance, self._scale, doubts)
 
     @property
@@ -245,17 +245,22 @@ class MonoOdometry(IntegratedOdometry):
         return LogLength.of(float(length), settings.scale_sigma) if length else None
 
     def _remember(
-        self, view: View, into_current: Pose, factor: float | None, unit_variance: float
+        self, view: View, sized: SizedMotion, factor: float | None, unit_variance: float
     ) -> None:
         """Keep the depths of this motion's points, in the reference and in the current image.
 
         Args:
             view: the matches.
-            into_current: the reference camera in the current one.
+            sized: the motion.
             factor: of the depths from before; ``None`` when they are not in this motion's unit.
             unit_variance: of the logarithm of the unit.
         """
-        depths = replace(view.triangulated(into_current), unit_variance=unit_variance)
+        into_current = sized.into_current
+        depths = replace(
+            view.triangulated(into_current),
+            unit_variance=unit_variance,
+            inherited=sized.shape_covariance,
+        )
         if factor is not None:
             depths = view.known.scaled(factor, unit_variance).merged(depths)
         self._depths[view.temporal.stamp] = view.seen_from_current(depths, into_current)

@@ -109,14 +109,10 @@ class MonoSettings(MotionSettings):
             looks level has (0, 1, 0).
         ground_angle_deg: largest angle between ``down`` and the normal of a plane that is taken
             for the ground.
-        covariance_scale: as in ``MotionSettings``; larger, because distances of points come from
-            the same matches as the motion, and their errors are alike.
         scale_sigma: standard deviation of an external speed, or of one measurement of the camera's
             height, as a share of it. No length is stated to be surer, however often it was
             measured: those errors are alike from image to image.
     """
-
-    covariance_scale: float = 1.8
 
     scale: ScaleSource = ScaleSource.UNIT
     camera_height_m: float | None = None

@@ -89,6 +89,15 @@ class SizedMotion:
     length: LogLength | None
     told: bool
 
+    @property
+    def shape_covariance(self) -> NDArray[np.float64]:
+        """Covariance [6, 6] over the square of the length, of all but the length."""
+        translation = self.into_current.translation
+        square = float(translation @ translation)
+        carry = np.eye(6)
+        carry[:3, :3] -= np.outer(translation, translation) / square
+        return carry @ self.covariance @ carry.T / square
+
     def with_length(self, length: LogLength) -> SizedMotion:
         """The same motion with another length, whose uncertainty replaces that of this one."""
         translation = self.into_current.translation
@@ -148,7 +157,7 @@ def _fit_of_landmarks(
     none = np.full(len(points), np.nan)
     landmarks = Landmarks(points, share[used], view.current[used], none)
     camera = LandmarkCamera(view.camera, 0.0, view.model.sigma_px, 1.0)
-    fit = refine_motion(camera, landmarks, start, threshold_px)
+    fit = refine_motion(camera, landmarks, start, threshold_px, view.known.inherited)
     if fit is None:
         return None
     agree = camera.errors_px(landmarks, fit.into_current) <= threshold_px

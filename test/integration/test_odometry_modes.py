@@ -74,12 +74,12 @@ def test_another_odometry_gives_one_camera_its_lengths(start_odometry):
     client.settle()
     client.send_cameras()
 
-    def wheels(index: int, frame: str = "") -> None:
+    def wheels(index: int, frame: str = "", speed: float = 1.0) -> None:
         # The twist is of base_link, of the camera, or of whoever does not say; a camera without a
         # turn moves as the robot does.
         message = Odometry(child_frame_id=frame or ("base_link", "", "left")[index % 3])
         message.header.stamp = time_message(client.start_ns + index * PERIOD_NS)
-        message.twist.twist.linear.x = 1.0  # 0.1 m per image
+        message.twist.twist.linear.x = speed  # 0.1 m per image
         publisher.publish(message)
         client.spin(0.05)
 
@@ -91,7 +91,12 @@ def test_another_odometry_gives_one_camera_its_lengths(start_odometry):
         "external_odometry left out: its child_frame_id, whose twist it gives, is 'wheel_left' and "
         "base_frame is 'base_link'"
     )
-    assert client.diagnostic("input")[2]["rejected: external_odometry"] == "1"
+    for impossible in (1e30, np.nan):
+        wheels(10, "base_link", impossible)
+    client.until(
+        lambda: client.diagnostic("input")[2]["rejected: external_odometry"] == "3",
+        "three rejections",
+    )
 
 
 def test_deactivate_closes_the_topics_and_activate_begins_anew(mono):
@@ -133,9 +138,10 @@ def test_over_ground_the_altitude_gives_lengths(start_odometry, source):
             message = Range(min_range=0.1, max_range=40.0, range=ALTITUDE)
             message.header.stamp = time_message(client.start_ns + when * PERIOD_NS)
             publisher.publish(message)
-        nothing = Range(min_range=0.1, max_range=40.0, range=float("inf"))
-        nothing.header.stamp = time_message(client.start_ns + index * PERIOD_NS)
-        publisher.publish(nothing)
+        for least, most, said in ((0.1, 40.0, np.inf), (0.0, 1e38, 1e30), (0.1, 40.0, np.nan)):
+            nothing = Range(min_range=least, max_range=most, range=said)
+            nothing.header.stamp = time_message(client.start_ns + index * PERIOD_NS)
+            publisher.publish(nothing)
         client.spin(0.05)
 
     odometry, relative = follow(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
@@ -42,6 +41,8 @@ __all__ = ["Activity"]
 
 # How often matches that wait are looked at.
 _WAITING_PERIOD_S = 0.01
+# What is more than any robot's is a fault of the sensor: the largest lost_speed and altitude_m.
+_MOST_SPEED, _MOST_RANGE = 1000.0, 10_000.0
 
 
 class Activity:
@@ -204,8 +205,12 @@ class Activity:
             )
             return
         speed = camera_speed(message.twist.twist, camera)
-        if not np.isfinite(speed):
-            self._reject("external_odometry", "external_odometry left out: its twist is not finite")
+        if not speed <= _MOST_SPEED:  # nor one that is no number
+            self._reject(
+                "external_odometry",
+                f"external_odometry left out: its twist makes the camera {speed:g} m/s fast; at "
+                f"most {_MOST_SPEED:g} m/s are believed",
+            )
             return
         self._tracking.speeds.add(stamp_ns(message.header.stamp), speed)
 
@@ -225,7 +230,7 @@ class Activity:
     def _take_range(self, message: Range) -> None:
         # Out of its limits a range means nothing seen (REP 117); that is no fault.
         within = message.min_range <= message.range <= message.max_range
-        if within and 0 < message.range < np.inf:
+        if within and 0 < message.range <= _MOST_RANGE:
             self._tracking.ranges.add(stamp_ns(message.header.stamp), float(message.range))
         else:
             self._statistics.count("ranges out of limits")

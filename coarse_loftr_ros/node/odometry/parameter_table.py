@@ -150,7 +150,7 @@ PARAMETERS = table(
         "motion.covariance_scale",
         0.0,
         "Factor on the covariance of each motion, for what residuals do not show; 0 takes the "
-        f"mode's own: {_STEREO.covariance_scale:g} of stereo, {_MONO.covariance_scale:g} of mono, "
+        f"mode's own: {_STEREO.covariance_scale:g} of stereo and mono, "
         f"{_PLANAR.covariance_scale:g} of planar.",
         low=0.0,
         high=10000.0,
