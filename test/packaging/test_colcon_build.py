@@ -99,9 +99,12 @@ def test_the_ament_index_names_each_package(install, package):
 
 @pytest.mark.parametrize(
     ("folder", "pattern"),
-    [("launch", "*.launch.py"), ("config", "*.*"), ("config/train", "*.yaml")],
+    [
+        *(("launch", "*.launch.py"), ("config", "*.*"), ("config/train", "*.yaml")),
+        ("examples", "*.*"),
+    ],
 )
-def test_every_launch_and_config_file_is_installed(install, repository, folder, pattern):
+def test_every_launch_config_and_example_file_is_installed(install, repository, folder, pattern):
     share = install / "coarse_loftr_ros/share/coarse_loftr_ros"
     expected = {path.name: path.read_text() for path in (repository / folder).glob(pattern)}
     assert expected, f"the repository has no {folder}/{pattern}"
