@@ -68,6 +68,11 @@ def launch(repository, tmp_path_factory):
         driver = prefix / "share" / package / "launch" / file
         driver.parent.mkdir(parents=True)
         driver.write_text(DRIVER)
+    (index / "rviz2").touch()
+    viewer = prefix / "lib/rviz2/rviz2"
+    viewer.parent.mkdir()
+    viewer.write_text('#!/bin/sh\necho "viewer" "$@"\n')
+    viewer.chmod(0o755)
     paths = [str(prefix), os.environ.get("AMENT_PREFIX_PATH", ""), sys.prefix]
 
     def start(name: str, *arguments: str) -> subprocess.Popen:
@@ -110,6 +115,24 @@ def test_both_nodes_start_and_end_well(launch):
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=15)
     assert output.count("process has finished cleanly") == 2, output
+
+
+def test_rviz_is_started_once_and_finds_the_nodes(launch, repository):
+    given = ("mode:=mono", "namespace:=robot", "odom_frame:=world", "autostart:=false")
+    process = launch("odometry", *given, "rviz:=true")
+    shown, started = [], 0
+    for line in process.stdout:
+        started += "process started" in line
+        shown += [line] * ("viewer " in line)
+        if shown and started == 3:
+            break
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=15)
+    assert "viewer" not in output
+    (command,) = shown
+    for topic in ("matcher/overlay", "odometry/odometry", "odometry/path"):
+        assert f" -r /{topic}:=/robot/{topic}" in command
+    assert re.search(r" -d \S+/config/view.rviz -f world ", command)
 
 
 @pytest.fixture(params=[example for _, example in DRIVERS.values()])
