@@ -72,7 +72,9 @@ def test_every_make_target_that_is_named_exists(readme, repository):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/odometry.md", "docs/diagnostics.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/odometry.md", "docs/diagnostics.md", "docs/tutorial.md"]
+)
 def test_every_file_that_is_linked_exists(repository, page):
     for link in re.findall(r"\]\(([^)#]+)\)", (repository / page).read_text()):
         if not link.startswith("http"):
