@@ -37,7 +37,7 @@ def rviz_node(
     if given["rviz"].lower() != "true":
         return []
     config = Path(get_package_share_directory("coarse_loftr_ros")) / "config" / "view.rviz"
-    topics = {"matcher": ["overlay"], "odometry": ["odometry", "path"]}
+    topics = {"matcher": ["overlay"], "odometry": ["odometry", "path", "landmarks"]}
     return [
         Node(
             package="rviz2",

@@ -36,7 +36,7 @@ def layout(repository) -> dict:
 def test_rviz_shows_each_topic_by_a_display_of_its_type(displays, published):
     shown = {d["Topic"]["Value"]: d["Class"].split("/")[1] for d in displays if "Topic" in d}
     assert shown == {topic: published[topic] for topic in shown}
-    assert set(shown.values()) == {"Image", "Path", "Odometry"}
+    assert set(shown.values()) == {"Image", "Path", "Odometry", "PointCloud2"}
     assert {"TF", "Grid"} <= {d["Class"].split("/")[1] for d in displays}
 
 
