@@ -66,7 +66,7 @@ check-python:
 	@scripts/check-system $(PYTHON) python
 
 PACKAGE := setup.py setup.cfg pyproject.toml package.xml coarse_loftr_ros/__init__.py \
-  $(wildcard launch/*.launch.py config/*.yaml)
+  $(wildcard launch/*.launch.py config/*.* examples/*.*)
 MESSAGES := $(addprefix coarse_loftr_msgs/,pyproject.toml package.xml CMakeLists.txt) \
   $(wildcard coarse_loftr_msgs/msg/*.msg)
 

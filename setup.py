@@ -64,8 +64,9 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/launch", files("launch", "*.launch.py")),
-        (f"share/{NAME}/config", files("config", "*.yaml") + files("config", "*.xml")),
+        (f"share/{NAME}/config", files("config", "*.*")),
         (f"share/{NAME}/config/train", files("config/train", "*.yaml")),
+        (f"share/{NAME}/examples", files("examples", "*.*")),
     ],
     zip_safe=False,
     # Headless: nothing here opens a window, and opencv-python does not import on a machine

@@ -9,6 +9,7 @@ from pathlib import Path
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import LifecycleNode
 
 from coarse_loftr_ros.node.launch_arguments import (
@@ -18,6 +19,7 @@ from coarse_loftr_ros.node.launch_arguments import (
     check_parameter_file,
     full_name,
 )
+from coarse_loftr_ros.node.view_launch import rviz_argument, rviz_node
 
 # Arguments that are parameters of the node. Empty leaves what the parameter file says.
 PARAMETER_ARGUMENTS = {
@@ -55,7 +57,7 @@ TOPIC_ARGUMENTS = {
 }
 
 
-def _start(context: LaunchContext) -> list[LifecycleNode]:
+def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = context.launch_configurations
     check_names("node", {"name": given["name"]})
     check_names("namespace", {"namespace": given["namespace"]})
@@ -83,7 +85,8 @@ def _start(context: LaunchContext) -> list[LifecycleNode]:
             remappings=[(topic, given[name]) for name, (topic, _) in TOPIC_ARGUMENTS.items()],
             ros_arguments=["--log-level", given["log_level"]],
             output="screen",
-        )
+        ),
+        *rviz_node(given, {"matcher": node}),
     ]
 
 
@@ -126,5 +129,6 @@ def generate_launch_description() -> LaunchDescription:
             choices=["debug", "info", "warn", "error", "fatal"],
             description="Least severity of logged messages.",
         ),
+        rviz_argument(),
     ]
     return LaunchDescription([*arguments, OpaqueFunction(function=_start)])

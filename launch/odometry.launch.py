@@ -20,6 +20,7 @@ from coarse_loftr_ros.node.launch_arguments import (
     check_parameter_file,
     full_name,
 )
+from coarse_loftr_ros.node.view_launch import rviz_argument, rviz_node
 
 MODES = ("stereo", "mono", "planar")
 
@@ -66,9 +67,8 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     check_names("namespace", {"namespace": given["namespace"]})
     check_names("topic", {name: given[name] for name in (*IMAGE_ARGUMENTS, *TOPIC_ARGUMENTS)})
     outer = given.get("ros_namespace", ""), given["namespace"]
-    check_parameter_file(
-        Path(params_file), [full_name(*outer, name) for name in ("matcher", "odometry")]
-    )
+    nodes = {name: full_name(*outer, name) for name in ("matcher", "odometry")}
+    check_parameter_file(Path(params_file), nodes.values())
     general = ("autostart", "namespace", "use_sim_time", "log_level")
     matcher = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(share / "launch" / "matcher.launch.py")),
@@ -77,6 +77,7 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             "mode": "stereo" if given["mode"] == "stereo" else "mono",
             "params_file": params_file,
             "name": "matcher",
+            "rviz": "false",  # it is started below
         }.items(),
     )
     overrides = {name: given[name] for name in PARAMETER_ARGUMENTS if given[name]}
@@ -105,7 +106,8 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         ros_arguments=["--log-level", given["log_level"]],
         output="screen",
     )
-    return [matcher, odometry]  # the matcher's launch file may refuse what it is given
+    # The matcher's launch file comes first: it may refuse what it is given.
+    return [matcher, odometry, *rviz_node(given, nodes, given["odom_frame"])]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -155,5 +157,6 @@ def generate_launch_description() -> LaunchDescription:
             choices=["debug", "info", "warn", "error", "fatal"],
             description="Least severity of logged messages.",
         ),
+        rviz_argument(),
     ]
     return LaunchDescription([*arguments, OpaqueFunction(function=_start)])

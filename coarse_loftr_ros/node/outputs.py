@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
 from coarse_loftr_ros.node.conversion import (
+    compressed_message,
     correspondences_message,
     header_of,
     homography_message,
@@ -37,6 +38,7 @@ class Outputs:
         self._correspondences = node.create_publisher(Correspondences, "~/correspondences", 10)
         self._homography = node.create_publisher(HomographyStamped, "~/homography", 10)
         self._overlay = node.create_publisher(Image, "~/overlay", 1)
+        self._overlay_jpeg = node.create_publisher(CompressedImage, "~/overlay/compressed", 1)
         self._across = None
         if stereo:
             self._across = node.create_publisher(Correspondences, "~/stereo/correspondences", 10)
@@ -57,14 +59,24 @@ class Outputs:
         # A little early is on time: the images' own rhythm decides, not the remainder.
         if now - self._last_overlay < 0.9 / self.overlay_rate:
             return
-        if self._overlay.get_subscription_count() == 0:
+        raw, jpeg = (
+            publisher.get_subscription_count() > 0
+            for publisher in (self._overlay, self._overlay_jpeg)
+        )
+        if not (raw or jpeg):
             return
         self._last_overlay = now
-        picture = draw_overlay(result, self.overlay_lines)
-        self._overlay.publish(image_message(picture, header_of(result.current)))
+        picture, header = draw_overlay(result, self.overlay_lines), header_of(result.current)
+        if raw:
+            self._overlay.publish(image_message(picture, header))
+        if jpeg:
+            self._overlay_jpeg.publish(compressed_message(picture, header))
 
     def close(self) -> None:
         """Stop publishing."""
-        for publisher in (self._correspondences, self._homography, self._overlay, self._across):
+        for publisher in (
+            *(self._correspondences, self._homography, self._across),
+            *(self._overlay, self._overlay_jpeg),
+        ):
             if publisher is not None:
                 self._node.destroy_publisher(publisher)

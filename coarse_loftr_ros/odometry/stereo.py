@@ -95,6 +95,20 @@ class StereoOdometry(IntegratedOdometry):
         )
         self._followed: Followed | None = None
 
+    def landmarks(self, stamp: int) -> NDArray[np.float64] | None:
+        """What the two eyes see of one image.
+
+        Args:
+            stamp: of an image that is remembered, as the current one is, nanoseconds.
+
+        Returns:
+            float64 [N, 3] in the left camera's optical frame, metres, of the stereo matches with a
+            disparity of at least ``min_disparity_px``; ``None`` when the image had no stereo
+            matches.
+        """
+        seen = self._seen.get(stamp)
+        return None if seen is None else self._triangulated(seen.left, seen.disparity)
+
     def _observe(self, stamp: int, stereo: StereoMatches | None, matched: bool) -> None:
         if stereo is None:
             return

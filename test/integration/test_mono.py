@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from ros_harness import MatcherClient, NodeProcess, scene, shift_of, view
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from coarse_loftr_ros.node.conversion import image_message
@@ -250,6 +250,25 @@ def test_overlay_is_drawn_while_someone_looks(client):
     assert picture.width == 320
     assert picture.height > 240
     assert len(picture.data) == picture.step * picture.height
+    client.node.destroy_subscription(subscription)
+
+
+def test_overlay_is_a_jpeg_too_while_someone_looks_at_that(client):
+    pictures: list[CompressedImage] = []
+    topic = "matcher/overlay/compressed"
+    subscription = client.node.create_subscription(CompressedImage, topic, pictures.append, 10)
+    client.until(lambda: client.node.count_publishers(topic), "the compressed overlay's publisher")
+    client.settle()
+    client.send(at(client, 0, 0))
+    message = at(client, 4, 0)
+    client.match(message)
+    client.until(lambda: pictures and pictures[-1].header == message.header, "a JPEG")
+    picture = pictures[-1]
+    assert picture.format == "bgr8; jpeg compressed bgr8"
+    image = cv2.imdecode(np.frombuffer(picture.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert image.shape[1:] == (320, 3)
+    assert image.shape[0] > 240
+    assert len(picture.data) < image.size / 4
     client.node.destroy_subscription(subscription)
 
 

@@ -8,6 +8,7 @@ import importlib.util
 import numpy as np
 import pytest
 from odometry_harness import FOCAL, OdometryClient, World, deviation, position
+from sensor_msgs.msg import PointCloud2
 
 from coarse_loftr_msgs.msg import RelativePose
 from coarse_loftr_ros.odometry.pose import Pose
@@ -199,9 +200,28 @@ def test_time_that_goes_back_starts_over_with_a_warning(client):
     assert "odometry starts over" in client.process.output
 
 
+def test_landmarks_are_the_world_as_the_left_camera_sees_it_while_someone_looks(client):
+    clouds: list[PointCloud2] = []
+    topic = "odometry/landmarks"
+    subscription = client.node.create_subscription(PointCloud2, topic, clouds.append, 10)
+    client.until(lambda: client.node.count_publishers(topic), "the landmarks' publisher")
+    client.settle()
+    step(client, 32)
+    client.until(lambda: clouds, "landmarks")
+    cloud = clouds[-1]
+    assert cloud.header == client.header(32)
+    assert [(field.name, field.offset) for field in cloud.fields] == [("x", 0), ("y", 4), ("z", 8)]
+    points = np.frombuffer(cloud.data, "<f4").reshape(-1, 3)
+    assert len(points) == cloud.width > 100
+    world = camera(32).inverse.apply(client.world.points)
+    distance = np.linalg.norm(points[:, None] - world[None], axis=2).min(axis=1)
+    assert np.median(distance / points[:, 2]) < 0.02
+    client.node.destroy_subscription(subscription)
+
+
 def test_images_of_another_size_are_refused(client):
-    client.send_across(32, camera(32))
-    message = client.temporal_message((31, camera(31)), (32, camera(32)))
+    client.send_across(33, camera(33))
+    message = client.temporal_message((32, camera(32)), (33, camera(33)))
     message.width = 320
     before = int(client.diagnostic("input")[2]["rejected: camera_info"])
     client.temporal.publish(message)
@@ -213,7 +233,7 @@ def test_images_of_another_size_are_refused(client):
 
 def test_an_image_without_texture_is_no_defect(client):
     client.world = dataclasses.replace(client.world, points=World.cloud().points[:0])
-    _, relative = step(client, 32)
+    _, relative = step(client, 33)
     assert relative.status == relative.LOST
     assert relative.match_count == 0
 

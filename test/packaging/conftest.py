@@ -1,7 +1,9 @@
 """A copy of the checkout as a user clones it, and the environment in which it is built."""
 
 import os
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,6 +22,17 @@ def source_tree(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     source = tmp_path_factory.mktemp("workspace") / "src" / "coarse_loftr_ros"
     shutil.copytree(repository, source, ignore=NOT_SOURCE)
     return source
+
+
+@pytest.fixture(scope="session")
+def workspace(source_tree: Path) -> Path:
+    """A ROS workspace with the clone, after the link that README's steps make in it."""
+    readme = (source_tree / "README.md").read_text()
+    (link,) = re.findall(r"^ln .*$", readme, re.MULTILINE)
+    workspace = source_tree.parents[1]
+    for _ in range(2):  # once more, as someone does who follows the steps again
+        subprocess.run(["bash", "-euc", link], cwd=workspace, check=True)
+    return workspace
 
 
 @pytest.fixture(scope="session")

@@ -31,20 +31,19 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def base_paths(source_tree: Path) -> list[str]:
-    """Both packages: colcon does not look for a package inside another."""
+def colcon() -> str:
+    """The program, where it can build messages."""
     pytest.importorskip("colcon_core", reason="colcon is not installed (`make test` installs it)")
     if not Path(sys.prefix, "share", "rosidl_default_generators").is_dir():
         pytest.skip(f"no ROS message generators in {sys.prefix} (`make test` installs them)")
-    return ["--base-paths", str(source_tree), str(source_tree / "coarse_loftr_msgs")]
+    return "colcon"
 
 
 @pytest.fixture(scope="module")
-def install(base_paths: list[str], source_tree: Path, build_environment: dict[str, str]) -> Path:
+def install(colcon: str, workspace: Path, build_environment: dict[str, str]) -> Path:
     """The install folder after `colcon build`."""
-    workspace = source_tree.parents[1]
     build = subprocess.run(
-        ["colcon", "build", *base_paths, "--event-handlers", "console_direct+"],
+        [colcon, "build", "--event-handlers", "console_direct+"],
         cwd=workspace,
         env=build_environment,
         capture_output=True,
@@ -75,9 +74,10 @@ def run_sourced(install: Path, build_environment: dict[str, str]):
     return run
 
 
-def test_colcon_takes_the_packages_for_what_they_are(base_paths, build_environment):
+def test_colcon_takes_the_packages_for_what_they_are(colcon, workspace, build_environment):
     listing = subprocess.run(
-        ["colcon", "list", *base_paths],
+        [colcon, "list"],
+        cwd=workspace,
         env=build_environment,
         capture_output=True,
         text=True,
@@ -99,9 +99,12 @@ def test_the_ament_index_names_each_package(install, package):
 
 @pytest.mark.parametrize(
     ("folder", "pattern"),
-    [("launch", "*.launch.py"), ("config", "*.*"), ("config/train", "*.yaml")],
+    [
+        *(("launch", "*.launch.py"), ("config", "*.*"), ("config/train", "*.yaml")),
+        ("examples", "*.*"),
+    ],
 )
-def test_every_launch_and_config_file_is_installed(install, repository, folder, pattern):
+def test_every_launch_config_and_example_file_is_installed(install, repository, folder, pattern):
     share = install / "coarse_loftr_ros/share/coarse_loftr_ros"
     expected = {path.name: path.read_text() for path in (repository / folder).glob(pattern)}
     assert expected, f"the repository has no {folder}/{pattern}"

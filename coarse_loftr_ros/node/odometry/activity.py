@@ -83,6 +83,7 @@ class Activity:
             Broadcaster(node) if self._can_broadcast() else None,
             DecimatedPath[PoseStamped](values["path.min_distance"], values["path.max_poses"]),
             values["path.max_rate"],
+            stereo=values["mode"] == "stereo",
         )
         self._tracking = Tracking(
             self._values,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array
+
 import numpy as np
 from geometry_msgs.msg import Pose as PoseMessage
 from geometry_msgs.msg import (
@@ -15,6 +17,7 @@ from geometry_msgs.msg import (
 )
 from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
+from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences, RelativePose
@@ -27,6 +30,7 @@ from coarse_loftr_ros.odometry.velocity import Velocity
 
 __all__ = [
     "camera_speed",
+    "cloud_message",
     "odometry_message",
     "pose_of_transform",
     "pose_stamped",
@@ -43,6 +47,18 @@ _SCALES = {
     Scale.GROUND_PLANE: RelativePose.SCALE_GROUND_PLANE,
     Scale.EXTERNAL: RelativePose.SCALE_EXTERNAL,
 }
+
+
+def cloud_message(points: NDArray[np.floating], header: Header) -> PointCloud2:
+    """Points [N, 3] in metres, in the frame of the header, as float32 x, y, z."""
+    message = PointCloud2(header=header, height=1, width=len(points), is_dense=True)
+    message.fields = [
+        PointField(name=axis, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+        for i, axis in enumerate("xyz")
+    ]
+    message.point_step, message.row_step = 12, 12 * len(points)
+    message.data = array.array("B", points.astype("<f4").tobytes())
+    return message
 
 
 def temporal_matches(message: Correspondences) -> TemporalMatches:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry, Path
+from numpy.typing import NDArray
 from rclpy.node import Node
+from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import RelativePose
 from coarse_loftr_ros.node.odometry.conversion import (
+    cloud_message,
     odometry_message,
     pose_stamped,
     relative_pose_message,
@@ -49,6 +53,7 @@ class Outputs:
         broadcaster: also sends the pose on /tf where its lengths are metres.
         path: to collect poses in.
         path_rate: most path messages per second.
+        stereo: also publish landmarks.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class Outputs:
         broadcaster: Broadcaster | None,
         path: DecimatedPath[PoseStamped],
         path_rate: float,
+        stereo: bool = False,
     ) -> None:
         self.path = path
         self.path_rate = path_rate
@@ -66,6 +72,7 @@ class Outputs:
         self._odometry = node.create_publisher(Odometry, "~/odometry", 10)
         self._relative = node.create_publisher(RelativePose, "~/relative_pose", 10)
         self._path = node.create_publisher(Path, "~/path", 1)
+        self._landmarks = node.create_publisher(PointCloud2, "~/landmarks", 1) if stereo else None
         self._broadcaster = broadcaster
         self._metric = True
         self._last_path = -1e9
@@ -100,10 +107,26 @@ class Outputs:
         self.path.add(np.array([position.x, position.y, position.z]), pose_stamped(message))
         self._publish_path(message.header)
 
+    def publish_landmarks(
+        self, find: Callable[[], NDArray[np.float64] | None], header: Header
+    ) -> None:
+        """Send the landmarks of an image when someone looks.
+
+        Args:
+            find: gives them, [N, 3] in the camera's frame; ``None`` is none known.
+            header: of the image.
+        """
+        if self._landmarks is None or self._landmarks.get_subscription_count() == 0:
+            return
+        points = find()
+        if points is not None:
+            self._landmarks.publish(cloud_message(points, header))
+
     def close(self) -> None:
         """Stop publishing."""
-        for publisher in (self._odometry, self._relative, self._path):
-            self._node.destroy_publisher(publisher)
+        for publisher in (self._odometry, self._relative, self._path, self._landmarks):
+            if publisher is not None:
+                self._node.destroy_publisher(publisher)
         if self._broadcaster is not None:
             self._broadcaster.close()
 

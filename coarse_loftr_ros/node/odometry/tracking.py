@@ -277,6 +277,8 @@ class Tracking:
         self._latest = estimate
         with self._defects.survived("publishing"):
             self._outputs.publish(estimate, velocity, self._mounting, headers)
+            if isinstance(odometry := self._odometry, StereoOdometry):
+                self._outputs.publish_landmarks(lambda: odometry.landmarks(stamp), headers[0])
             done = perf_counter()
             self._statistics.published(
                 estimate,
