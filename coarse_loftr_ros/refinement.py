@@ -26,6 +26,10 @@ __all__ = ["RefinementSettings", "refine"]
 
 # Aligned points this near a homography, in px of the network image, follow it.
 _PLANE_PX = 1.0
+# Points that say well enough where it lies.
+_ENOUGH_FOR_PLANE = 200
+# A warp this near, in px of the network image, pulls points by a few thousandths of a pixel.
+_NEAR_PX = 0.1
 
 
 @dataclass(frozen=True)
@@ -144,24 +148,37 @@ def _align_warped(
     warp: NDArray[np.float64],
     scale: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Align through the homography given, then through the one that comes of it; as ``_align``."""
+    """Align through the homography given; once more where it was not near enough; as ``_align``."""
+    points, start = matches.reference, _unwarped(matches.current, warp)
     target = _warped(current, warp, reference)
-    start = _unwarped(matches.current, warp)
-    found, texture = _follow(reference, target, matches.reference, start, settings, scale)
-    good = (texture > 0) & (np.linalg.norm(found - start, axis=1) <= settings.max_shift * scale)
-    start = transfer(warp, found).astype(np.float32)
-    good &= np.isfinite(start).all(axis=1)
-    better = fit_homography(
-        matches.reference[good], start[good], _PLANE_PX * scale, method=cv2.USAC_FAST
-    )
-    if better.matrix is not None:
-        warp = better.matrix
+    aligned, texture = _align(reference, target, points, start, settings, scale)
+    correction = _plane_of(points, aligned, texture, scale)
+    if correction is None:
+        return transfer(warp, aligned).astype(np.float32), texture
+    warp = warp @ correction
     target = _warped(current, warp, reference)
-    aligned, texture = _align(
-        reference, target, matches.reference, _unwarped(start, warp), settings, scale
-    )
-    texture[~good] = 0.0
+    # The start is right to a twentieth of a pixel: no pyramid and no way back are needed.
+    start = _unwarped(aligned, correction)
+    aligned, found = _follow(reference, target, points, start, settings, scale, pyramid=False)
+    lost = (found == 0) | (np.linalg.norm(aligned - start, axis=1) > _PLANE_PX * scale)
+    texture[lost] = 0.0
     return transfer(warp, aligned).astype(np.float32), texture
+
+
+def _plane_of(
+    points: NDArray[np.float32],
+    aligned: NDArray[np.float32],
+    texture: NDArray[np.float32],
+    scale: float,
+) -> NDArray[np.float64] | None:
+    """The homography [3, 3] that aligned points follow, where it moves them by more than a bit."""
+    good = np.flatnonzero((texture > 0) & np.isfinite(aligned).all(axis=1))
+    good = good[:: math.ceil(len(good) / _ENOUGH_FOR_PLANE) or 1]
+    found = fit_homography(points[good], aligned[good], _PLANE_PX * scale, method=cv2.USAC_FAST)
+    if found.matrix is None:
+        return None
+    moved = np.linalg.norm(transfer(found.matrix, points[good]) - points[good], axis=1)
+    return found.matrix if np.median(moved) > _NEAR_PX * scale else None
 
 
 def _padded(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
