@@ -74,7 +74,7 @@ def overview(folder: Path) -> str:
     lines = [["", *methods], ["---"] * (len(methods) + 1)]
     for name, report in (
         ("random homographies of unseen photographs", random),
-        ("real pairs: zoom, rotation, slant, noise", real),
+        ("boat + iguazu: real zoom, rotation, noise", real),
     ):
         of = {s["method"]: [100 * figure["value"] for figure in s["auc"][:3]]
               for s in report["summaries"]}  # fmt: skip

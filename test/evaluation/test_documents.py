@@ -149,7 +149,7 @@ def test_the_overview_has_a_column_per_method_and_bold_parts(folder):
         "| --- | --- | --- |",
         "| random homographies of unseen photographs, AUC@1 / 3 / 5 px (n = 10) "
         "| **50** / 70 / 80 | 40 / **80** / **85** |",
-        "| real pairs: zoom, rotation, slant, noise, AUC@1 / 3 / 5 px (n = 10) "
+        "| boat + iguazu: real zoom, rotation, noise, AUC@1 / 3 / 5 px (n = 10) "
         "| **50** / 70 / 80 | 40 / **80** / **85** |",
         "| KITTI 06: direction error, median degrees, 1 / 4 images apart "
         "| **0.30** / - | 0.40 / **0.25** |",
