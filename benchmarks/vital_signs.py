@@ -12,6 +12,9 @@ import numpy as np
 __all__ = ["Sample", "Trend", "VitalSigns", "theil_sen", "trend"]
 
 LEAK_MIB_PER_10_MIN = 1.0
+# What malloc keeps and gives back differs by this much from minute to minute where networks for
+# several image sizes come and go: a leak is more.
+NOISE_MIB = 2.0
 # Over a shorter time the slope of a few pages, scaled to ten minutes, would be taken for a leak.
 SHORTEST_JUDGED_S = 120.0
 _MOST_POINTS = 500
@@ -88,7 +91,8 @@ class Trend:
     def faults(self) -> list[str]:
         """What grew that must not, in words."""
         found = []
-        if self.judged and self.slope_mib_per_10_min > LEAK_MIB_PER_10_MIN:
+        grown = self.memory_mib[1] - self.memory_mib[0] > NOISE_MIB
+        if self.judged and grown and self.slope_mib_per_10_min > LEAK_MIB_PER_10_MIN:
             found.append(
                 f"memory grows by {self.slope_mib_per_10_min:.1f} MiB in 10 minutes; "
                 f"{LEAK_MIB_PER_10_MIN:g} are allowed"

@@ -35,6 +35,8 @@ def test_noise_single_steps_and_what_is_given_back_are_no_leak():
     memory[100] += 500.0
     memory[rng.random(len(memory)) < 0.1] += 80.0
     assert not trend(samples(memory)).faults
+    teeth = 200 + 0.3 * (MINUTES_20 % 6)
+    assert not trend(samples(teeth)[:500]).faults
 
 
 def test_memory_that_differs_between_seasons_is_compared_within_them():
