@@ -28,7 +28,7 @@ from soak_camera import Camera
 from vital_signs import Sample
 
 NAMESPACE = "/soak"
-# Short ones, until what OpenVINO keeps of compiled networks no longer grows.
+# Short ones, until malloc has found room for all that comes and goes.
 WARM_UP_ROUNDS = 6
 
 
@@ -106,7 +106,7 @@ def soak(camera: Camera, options: argparse.Namespace) -> list[Row]:
             slowest.append(one_round(camera, options, options.calm, options.hold))
             if time.monotonic() >= warm + 60 * options.minutes:
                 break
-        camera.stream(max(1.2, options.calm), calm=True)  # the last diagnostics
+        camera.stream(max(1.2, options.calm), calm="at the end")  # the last diagnostics
     except AssertionError as error:
         fault = str(error)
     return [row(camera, index, fault, warm, max(slowest)) for index in range(len(camera.processes))]
@@ -116,7 +116,7 @@ def one_round(camera: Camera, options: argparse.Namespace, calm: float, hold: fl
     """All disturbances once; the longest time in s until a good answer came again."""
     slowest = 0.0
     for disturb in options.round:
-        camera.stream(calm, calm=True)
+        camera.stream(calm, calm=f"before {disturb.__name__}")
         disturb(camera, hold)
         slowest = max(slowest, camera.recover(disturb.__name__))
         if options.verbose:

@@ -152,8 +152,8 @@ class Camera:
         """Let the clock of the stamps jump."""
         self._stamp += round(seconds * 1e9)
 
-    def stream(self, seconds: float, calm: bool = False) -> None:
-        """Send at the rate for this long; what is ``calm`` is looked at for growth."""
+    def stream(self, seconds: float, calm: str = "") -> None:
+        """Send at the rate for this long; a calm, named, is looked at for growth."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._send()
@@ -178,7 +178,7 @@ class Camera:
                 break
         return time.monotonic() - begin
 
-    def look(self, calm: bool) -> None:
+    def look(self, calm: str) -> None:
         """Take all that came, and notice what must not be."""
         for process in self.processes:
             assert process.running, f"{process.name} ended with {process.process.returncode}"
@@ -192,7 +192,7 @@ class Camera:
         self.client.diagnostics.clear()
         if calm:
             for signs in self.vital_signs:
-                signs.look()
+                signs.look(calm)
 
     def _take(self, message: object) -> None:
         for name in not_finite(message):

@@ -12,6 +12,9 @@ import numpy as np
 __all__ = ["Sample", "Trend", "VitalSigns", "theil_sen", "trend"]
 
 LEAK_MIB_PER_10_MIN = 1.0
+# What malloc keeps and gives back differs by this much from minute to minute where networks for
+# several image sizes come and go: a leak is more.
+NOISE_MIB = 2.0
 # Over a shorter time the slope of a few pages, scaled to ten minutes, would be taken for a leak.
 SHORTEST_JUDGED_S = 120.0
 _MOST_POINTS = 500
@@ -29,6 +32,7 @@ class Sample:
         threads: that it has.
         descriptors: files, sockets and other handles that it holds open.
         peak_mib: most memory of all kinds that it ever had resident.
+        season: what it was taken after, where that decides how much memory is in use.
     """
 
     time: float
@@ -36,9 +40,10 @@ class Sample:
     threads: int
     descriptors: int
     peak_mib: float
+    season: str = ""
 
     @staticmethod
-    def of(pid: int) -> Sample:
+    def of(pid: int, season: str = "") -> Sample:
         """Taken now.
 
         Raises:
@@ -53,6 +58,7 @@ class Sample:
             int(status["Threads"]),
             len(list(Path(f"/proc/{pid}/fd").iterdir())),
             int(status["VmHWM"].split()[0]) / 1024,
+            season,
         )
 
 
@@ -85,7 +91,8 @@ class Trend:
     def faults(self) -> list[str]:
         """What grew that must not, in words."""
         found = []
-        if self.judged and self.slope_mib_per_10_min > LEAK_MIB_PER_10_MIN:
+        grown = self.memory_mib[1] - self.memory_mib[0] > NOISE_MIB
+        if self.judged and grown and self.slope_mib_per_10_min > LEAK_MIB_PER_10_MIN:
             found.append(
                 f"memory grows by {self.slope_mib_per_10_min:.1f} MiB in 10 minutes; "
                 f"{LEAK_MIB_PER_10_MIN:g} are allowed"
@@ -112,12 +119,12 @@ class VitalSigns:
         self._period_s = period_s
         self._samples: list[Sample] = []
 
-    def look(self) -> None:
+    def look(self, season: str = "") -> None:
         """Take a sample when it is time; a process that is gone gives none."""
         if self._samples and time.monotonic() - self._samples[-1].time < self._period_s:
             return
         try:
-            self._samples.append(Sample.of(self._pid))
+            self._samples.append(Sample.of(self._pid, season))
         except (OSError, KeyError):  # gone, or about to: a zombie has no memory
             return
 
@@ -133,25 +140,41 @@ def trend(samples: Sequence[Sample]) -> Trend:
     share = max(1, len(samples) // 5)
     ends = samples[:share], samples[-share:]
     memory = [sample.memory_mib for sample in samples]
+    seasons = [sample.season for sample in samples] if samples[0].season else None
     return Trend(
         samples[-1].time - samples[0].time,
         tuple(float(np.median([sample.memory_mib for sample in end])) for end in ends),
-        600.0 * theil_sen([sample.time for sample in samples], memory),
+        600.0 * theil_sen([sample.time for sample in samples], memory, seasons),
         tuple(max(sample.threads for sample in end) for end in ends),
         tuple(max(sample.descriptors for sample in end) for end in ends),
         samples[-1].peak_mib,
     )
 
 
-def theil_sen(times: Sequence[float], values: Sequence[float]) -> float:
+def theil_sen(
+    times: Sequence[float], values: Sequence[float], seasons: Sequence[str] | None = None
+) -> float:
     """Slope of values over time: the median of the slopes between any two of them.
 
     Single steps and outliers of up to 29 % of the values do not move it, as they would the line of
-    least squares (P. K. Sen, Journal of the American Statistical Association 63, 1968).
+    least squares (P. K. Sen, Journal of the American Statistical Association 63, 1968). With
+    ``seasons`` each return of a season counts as one value, the median, and only values of the same
+    season are compared (R. M. Hirsch et al., Water Resources Research 18, 1982).
     """
-    if len(times) < 2:
-        return 0.0
-    chosen = np.unique(np.linspace(0, len(times) - 1, _MOST_POINTS).round().astype(int))
-    x, y = np.asarray(times, float)[chosen], np.asarray(values, float)[chosen]
+    x, y = np.asarray(times, float), np.asarray(values, float)
+    season = np.zeros(len(x), int)
+    if seasons is not None and len(x):
+        _, season = np.unique(np.asarray(seasons), return_inverse=True)
+        returns = np.flatnonzero(np.diff(season, prepend=season[0])).tolist()
+        parts = [slice(*ends) for ends in zip([0, *returns], [*returns, len(x)], strict=True)]
+        x, y = (np.array([np.median(all_[part]) for part in parts]) for all_ in (x, y))
+        season = season[[part.start for part in parts]]
+    elif len(x) > _MOST_POINTS:
+        chosen = np.linspace(0, len(x) - 1, _MOST_POINTS).round().astype(int)
+        x, y, season = x[chosen], y[chosen], season[chosen]
     first, second = np.triu_indices(len(x), 1)
+    same = season[first] == season[second]
+    first, second = first[same], second[same]
+    if not len(first):
+        return 0.0
     return float(np.median((y[second] - y[first]) / (x[second] - x[first])))

@@ -35,6 +35,17 @@ def test_noise_single_steps_and_what_is_given_back_are_no_leak():
     memory[100] += 500.0
     memory[rng.random(len(memory)) < 0.1] += 80.0
     assert not trend(samples(memory)).faults
+    teeth = 200 + 0.3 * (MINUTES_20 % 6)
+    assert not trend(samples(teeth)[:500]).faults
+
+
+def test_memory_that_differs_between_seasons_is_compared_within_them():
+    times = MINUTES_20[:750]
+    seasons = [str(int(time // 75) % 4) for time in times]  # all four, and the first once more
+    memory = np.array([200.0 + 10.0 * int(season) for season in seasons])
+    assert theil_sen(times, memory, seasons) == 0.0
+    stepwise = 0.5 * (times // 75)  # a leak at each change of season
+    assert theil_sen(times, memory + stepwise, seasons) == pytest.approx(0.5 / 75)
 
 
 def test_a_short_time_is_not_judged():
