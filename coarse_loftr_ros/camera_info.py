@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from coarse_loftr_ros.calibration import Calibration, CalibrationError, check_projection
 from coarse_loftr_ros.frame import Intrinsics
-from coarse_loftr_ros.rectification import Calibration, CalibrationError, check_projection
 
 __all__ = ["LatestCamera", "calibration_of", "describe", "intrinsics_of"]
 

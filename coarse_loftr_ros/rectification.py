@@ -9,19 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.calibration import (
+    Calibration,
+    CalibrationError,
+    check_camera,
+    check_projection,
+)
 from coarse_loftr_ros.lens import LensError, lens_of
 
-__all__ = [
-    "Calibration",
-    "CalibrationError",
-    "Rectification",
-    "baseline_of",
-    "check_projection",
-    "rows_correspond",
-    "rows_differ",
-    "why_no_pair",
-]
+__all__ = ["Rectification"]
 
 # Px around the edge of the camera's image on whose warped border no match may lie.
 _BORDER = 8
@@ -29,151 +25,12 @@ _BORDER = 8
 _LONGEST_SIDE = 32766
 # Of the rectified image; a right calibration shows many times this.
 _LEAST_SEEN = 0.05
-# Focal lengths per longer side of the image: a view of 179 degrees, and one of 20 arc seconds.
-_FOCAL_PER_SIDE = 0.01, 1e4
-# The optical axis may lie outside of the image (a region of it), by focal lengths: 89 degrees.
-_FARTHEST_AXIS = 100
-# A camera from the first one of its rig, m.
-_FARTHEST_CAMERA = 1000.0
 # A rectified image magnifies or reduces the camera's by less than this.
 _MOST_ZOOM = 20
 # A rotation's rows are of unit length and at right angles but for the digits that were printed.
 _ROTATION_TOLERANCE = 5e-3
 # Rows that are looked at together, so that what is computed of them stays small.
 _STRIP = 64
-# By how much rows and disparities of a rectified pair may be wrong, px.
-_SAME_PX = 0.1
-
-
-class CalibrationError(ValueError):
-    """A calibration that does not describe the image, in words for the user."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """A camera as ``sensor_msgs/CameraInfo`` describes it, in px of the image as received.
-
-    Attributes:
-        width: of the image, px.
-        height: of the image, px.
-        model: of the distortion, see ``lens``.
-        distortion: its parameters; none for an image without distortion.
-        camera: K, 9 values row by row.
-        rotation: R, 9 values, from the camera's axes to the rectified ones.
-        projection: P, 12 values: the camera of the rectified image; ``projection[3]`` is minus its
-            focal length times its place along x in metres, counted from the first camera of its
-            rig: the left eye, or, of a rig of more cameras, another one.
-    """
-
-    width: int
-    height: int
-    model: str
-    distortion: tuple[float, ...]
-    camera: tuple[float, ...]
-    rotation: tuple[float, ...]
-    projection: tuple[float, ...]
-
-    @property
-    def baseline(self) -> float:
-        """Metres from the first camera of the rig to this one along x; 0 for the first itself."""
-        return -self.projection[3] / self.projection[0] if self.projection[0] > 0 else 0.0
-
-    def check_size(self, width: int, height: int) -> None:
-        """Refuse images of another size: which part of the camera's they show is not known.
-
-        An image of half the size may be the whole one reduced, or a part of it; its binning or
-        region of interest says so in camera_info, and then the sizes are equal here.
-
-        Raises:
-            CalibrationError: with both sizes.
-        """
-        if (width, height) == (self.width, self.height):
-            return
-        times = self.width // max(1, width)
-        reduced = times > 1 and (width * times, height * times) == (self.width, self.height)
-        hint = (
-            f" (where whole images are reduced {times} times, camera_info has to say so by "
-            f"binning_x and binning_y {times})"
-        )
-        raise CalibrationError(
-            f"image is {width}x{height}, camera_info describes {self.width}x{self.height}"
-            + (hint if reduced else "")
-        )
-
-
-def baseline_of(left: Calibration, right: Calibration) -> float:
-    """Metres from one eye to the other along x; both may be counted from a third camera."""
-    return right.baseline - left.baseline
-
-
-def rows_correspond(left: Calibration, right: Calibration) -> bool:
-    """Whether two cameras are calibrated as a stereo pair: equal rows, and a baseline along x."""
-    return not why_no_pair(left, right)
-
-
-def why_no_pair(
-    left: Calibration, right: Calibration, names: tuple[str, str] = ("left", "right")
-) -> str:
-    """Why two cameras are not calibrated as a stereo pair, in words; empty when they are.
-
-    Args:
-        left: the left camera.
-        right: the right camera.
-        names: of both in the sentence.
-    """
-    cameras = []
-    for calibration, name in zip((left, right), names, strict=True):
-        fx, _, cx, _, _, fy, cy = calibration.projection[:7]
-        if not (fx > 0 and fy > 0):
-            return f"{name} is not calibrated: fx and fy of P are {fx:g} and {fy:g}"
-        cameras.append(Intrinsics(fx, fy, cx, cy))
-    if not baseline_of(left, right) > 0:
-        first, second = left.projection[3], right.projection[3]
-        allowed = f"less than {first:g}, that of {names[0]}" if first else "negative"
-        why = "left and right camera_info are swapped, or of the wrong sign"
-        if first == second:
-            why = "minus the focal length (px) times the baseline (m)"
-        return f"P[3] of {names[1]} is {second:g}; it must be {allowed}: {why}"
-    return rows_differ(*cameras)
-
-
-def rows_differ(left: Intrinsics, right: Intrinsics) -> str:
-    """Why rows of two eyes do not correspond, in words; empty when they do.
-
-    They may differ by what shifts no row and no disparity by more than 0.1 px within 45 degrees
-    of the optical axis, where a difference of focal lengths counts in full: calibrations are
-    rounded in their files. The principal points may differ in x by anything.
-    """
-    fx, fy, cy = (abs(getattr(left, n) - getattr(right, n)) for n in ("fx", "fy", "cy"))
-    if fx <= _SAME_PX and fy + cy <= _SAME_PX:
-        return ""
-    name = max({"fx": fx, "fy": fy, "cy": cy}.items(), key=lambda named: named[1])[0]
-    return (
-        f"{name} is {getattr(left, name):.10g} of the left camera and {getattr(right, name):.10g} "
-        f"of the right one; of rectified eyes no row or disparity may differ by {_SAME_PX:g} px"
-    )
-
-
-def check_projection(calibration: Calibration) -> None:
-    """Refuse a camera that cannot be, by its size and its projection matrix P.
-
-    Raises:
-        CalibrationError: naming the value and what is allowed.
-    """
-    if min(calibration.width, calibration.height) < 1:
-        raise CalibrationError(
-            f"camera_info describes images of {calibration.width}x{calibration.height}; both sides "
-            "must be at least 1"
-        )
-    projection = calibration.projection
-    _check_camera("P", projection, 4, calibration)
-    for number, focal in ((3, projection[0]), (7, projection[5]), (11, 1.0)):
-        if abs(projection[number]) > _FARTHEST_CAMERA * focal:
-            raise CalibrationError(
-                f"P[{number}] of camera_info is {projection[number]:g}, which is a camera "
-                f"{abs(projection[number]) / focal:g} m from its rig's first; at most "
-                f"{_FARTHEST_CAMERA:g} m are allowed"
-            )
 
 
 class Rectification:
@@ -191,7 +48,7 @@ class Rectification:
 
     def __init__(self, calibration: Calibration) -> None:
         check_projection(calibration)
-        _check_camera("K", calibration.camera, 3, calibration)
+        check_camera("K", calibration.camera, 3, calibration)
         if max(calibration.width, calibration.height) > _LONGEST_SIDE:
             raise CalibrationError(
                 f"camera_info describes images of {calibration.width}x{calibration.height}; to be "
@@ -337,45 +194,6 @@ def _upright(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.uint8
                 inside &= np.pad(upright, ((0, 1), (0, 1)), "edge")
             seen[rows] = np.where(inside, 255, 0)
     return seen
-
-
-def _check_camera(
-    name: str, values: Sequence[float], columns: int, calibration: Calibration
-) -> None:
-    """Refuse a matrix of a camera that cannot be.
-
-    Raises:
-        CalibrationError: naming the value and what is allowed.
-    """
-    for number, value in enumerate(values):
-        if not np.isfinite(value):
-            raise CalibrationError(f"{name}[{number}] of camera_info is {value}; it must be finite")
-    matrix = np.reshape(values, (3, columns))[:, :3]
-    fx, fy = matrix[0, 0], matrix[1, 1]
-    if not min(fx, fy) > 0:
-        raise CalibrationError(
-            f"the camera is not calibrated: fx and fy of {name} are {fx:g} and {fy:g}; they must "
-            "be positive"
-        )
-    side = max(calibration.width, calibration.height)
-    least, most = (times * side for times in _FOCAL_PER_SIDE)
-    if not (least <= min(fx, fy) and max(fx, fy) <= most):
-        raise CalibrationError(
-            f"fx and fy of {name} are {fx:g} and {fy:g} px; of images of {calibration.width}x"
-            f"{calibration.height} they must be {least:g} to {most:g}"
-        )
-    cx, cy = matrix[0, 2], matrix[1, 2]
-    if abs(cx) > side + _FARTHEST_AXIS * fx or abs(cy) > side + _FARTHEST_AXIS * fy:
-        raise CalibrationError(
-            f"cx and cy of {name} are {cx:g} and {cy:g} px; they must lie within "
-            f"{_FARTHEST_AXIS} focal lengths ({fx:g} and {fy:g} px) of the image"
-        )
-    rest = matrix - [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]
-    if np.abs(rest[:2]).max() > 1e-3 * min(fx, fy) or np.abs(rest[2]).max() > 1e-6:
-        raise CalibrationError(
-            f"{name} of camera_info is no camera: the first three values of its rows must be "
-            "fx 0 cx, 0 fy cy, 0 0 1"
-        )
 
 
 def _rotation(values: Sequence[float]) -> NDArray[np.float64]:

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coarse_loftr_ros.camera_info import calibration_of, intrinsics_of
-from coarse_loftr_ros.odometry.observations import StereoRig
-from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations
-from coarse_loftr_ros.rectification import (
+from coarse_loftr_ros.calibration import (
     Calibration,
     CalibrationError,
-    Rectification,
     baseline_of,
     rows_correspond,
     why_no_pair,
 )
+from coarse_loftr_ros.camera_info import calibration_of, intrinsics_of
+from coarse_loftr_ros.odometry.observations import StereoRig
+from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations
+from coarse_loftr_ros.rectification import Rectification
 
 WIDTH, HEIGHT = 320, 240
 CAMERA = (300.0, 0.0, 160.0, 0.0, 305.0, 118.0, 0.0, 0.0, 1.0)

@@ -14,9 +14,9 @@ from coarse_loftr_ros.bags.types import (
     POSE,
     typestore,
 )
+from coarse_loftr_ros.calibration import Calibration
 from coarse_loftr_ros.frame import Frame, Intrinsics
 from coarse_loftr_ros.odometry.pose import Pose
-from coarse_loftr_ros.rectification import Calibration
 from coarse_loftr_ros.result import MatchResult, StereoMatch
 
 __all__ = [

@@ -10,10 +10,11 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from coarse_loftr_ros.calibration import Calibration, check_projection
 from coarse_loftr_ros.camera_info import LatestCamera, describe
 from coarse_loftr_ros.node.conversion import stamp_ns
 from coarse_loftr_ros.node.subscribing import subscribe, subscribe_to_latest
-from coarse_loftr_ros.rectification import Calibration, Rectification, check_projection
+from coarse_loftr_ros.rectification import Rectification
 
 __all__ = ["Arrival", "InputSettings", "Inputs"]
 

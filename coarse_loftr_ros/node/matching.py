@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import BackendError
+from coarse_loftr_ros.calibration import Calibration, CalibrationError, why_no_pair
 from coarse_loftr_ros.camera_info import intrinsics_of
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.image_decoding import ImageError, decode_compressed, decode_image
@@ -19,12 +20,7 @@ from coarse_loftr_ros.node.inputs import Arrival
 from coarse_loftr_ros.node.outputs import Outputs
 from coarse_loftr_ros.node.statistics import Statistics
 from coarse_loftr_ros.pipeline import Pipeline
-from coarse_loftr_ros.rectification import (
-    Calibration,
-    CalibrationError,
-    Rectification,
-    why_no_pair,
-)
+from coarse_loftr_ros.rectification import Rectification
 from coarse_loftr_ros.result import StereoMatch, StreamResult
 from coarse_loftr_ros.stereo_matching import doubt_of_pair
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.calibration import rows_differ
 from coarse_loftr_ros.frame import Intrinsics
-from coarse_loftr_ros.rectification import rows_differ
 
 __all__ = ["StereoMatches", "StereoRig", "TemporalMatches"]
 
@@ -103,7 +103,7 @@ class StereoRig:
 
     Raises:
         ValueError: when the baseline is not positive, or rows do not correspond
-            (``rectification.rows_differ``).
+            (``calibration.rows_differ``).
     """
 
     left: Intrinsics

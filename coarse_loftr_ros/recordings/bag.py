@@ -19,6 +19,7 @@ from coarse_loftr_ros.bags.reader import (
     camera_info_topic,
 )
 from coarse_loftr_ros.bags.types import BagError
+from coarse_loftr_ros.calibration import Calibration, CalibrationError, check_projection
 from coarse_loftr_ros.camera_info import calibration_of
 from coarse_loftr_ros.image_decoding import decode_compressed, decode_image
 from coarse_loftr_ros.recordings.errors import RecordingError
@@ -26,7 +27,6 @@ from coarse_loftr_ros.recordings.image_files import has_orientation
 from coarse_loftr_ros.recordings.listed import Listed, Rising
 from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage, decoded
-from coarse_loftr_ros.rectification import Calibration, CalibrationError, check_projection
 
 __all__ = ["BagSource", "decode"]
 

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.calibration import Calibration
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.listing import read_text
-from coarse_loftr_ros.rectification import Calibration
 
 __all__ = ["PAIRS", "calibrations_of", "find_sensor"]
 

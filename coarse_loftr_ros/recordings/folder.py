@@ -7,6 +7,7 @@ from functools import partial
 from heapq import merge
 from pathlib import Path
 
+from coarse_loftr_ros.calibration import Calibration
 from coarse_loftr_ros.image_decoding import ImageError
 from coarse_loftr_ros.recordings import euroc, kitti
 from coarse_loftr_ros.recordings.cameras import folder_calibrations
@@ -21,7 +22,6 @@ from coarse_loftr_ros.recordings.listed import Listed, rising
 from coarse_loftr_ros.recordings.listing import list_folders
 from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage, decoded
-from coarse_loftr_ros.rectification import Calibration
 
 __all__ = ["FolderSource", "find_eyes", "has_images"]
 

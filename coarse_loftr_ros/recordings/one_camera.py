@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
+from coarse_loftr_ros.calibration import Calibration, differing_value
 from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage
-from coarse_loftr_ros.rectification import Calibration, Rectification
+from coarse_loftr_ros.rectification import Rectification
 
 __all__ = ["of_one_camera", "of_one_size"]
-
-# What is printed with few digits, or refined while the camera runs, is still the same camera.
-_RELATIVE, _ABSOLUTE = 1e-3, 1e-4
 
 
 def of_one_camera(
@@ -52,10 +48,8 @@ def _of_one_camera(
         wanted, found = calibrations[image.stream], image.calibration
         if found is None:
             report.reject("camera", image.name, image.lacking)
-        elif found is not wanted and not _same(found, wanted):
-            report.reject(
-                "camera", image.name, f"its camera is another one: {_change(wanted, found)}"
-            )
+        elif found is not wanted and (change := _change(wanted, found)):
+            report.reject("camera", image.name, f"its camera is another one: {change}")
         elif through:
             rectification, frame = through[image.stream], image.frame
             rectified = replace(
@@ -89,20 +83,8 @@ def of_one_size(images: Iterable[SourceImage], report: InputReport) -> Iterator[
             )
 
 
-def _same(one: Calibration, other: Calibration) -> bool:
-    ours, theirs = (
-        np.array([*each.camera, *each.rotation, *each.projection, *each.distortion])
-        for each in (one, other)
-    )
-    return (
-        (one.width, one.height, one.model) == (other.width, other.height, other.model)
-        and ours.shape == theirs.shape
-        and np.allclose(ours, theirs, rtol=_RELATIVE, atol=_ABSOLUTE, equal_nan=True)
-    )
-
-
 def _change(wanted: Calibration, found: Calibration) -> str:
-    """How two cameras differ."""
+    """How two cameras differ; empty when they do by digits alone."""
     if (wanted.width, wanted.height) != (found.width, found.height):
         return (
             f"camera_info describes {found.width}x{found.height}, and before it "
@@ -116,7 +98,9 @@ def _change(wanted: Calibration, found: Calibration) -> str:
     ):
         if len(ours) != len(theirs):
             return f"{name} of camera_info has {len(theirs)} values, and had {len(ours)} before"
-        for place, (before, now) in enumerate(zip(ours, theirs, strict=True)):
-            if not np.isclose(now, before, rtol=_RELATIVE, atol=_ABSOLUTE, equal_nan=True):
-                return f"{name}[{place}] of camera_info is {now:g}, and was {before:g}"
+        place = differing_value(ours, theirs)
+        if place is not None:
+            return f"{name}[{place}] of camera_info is {theirs[place]:g}, and was {ours[place]:g}"
+    if wanted.model == found.model:
+        return ""
     return f"its model of distortion is {found.model}, and was {wanted.model}"

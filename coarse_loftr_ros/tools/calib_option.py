@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from coarse_loftr_ros.calibration import Calibration
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_projections
 from coarse_loftr_ros.recordings.errors import NoImageError, RecordingError
 from coarse_loftr_ros.recordings.kitti import read_projections
 from coarse_loftr_ros.recordings.source import Source
-from coarse_loftr_ros.rectification import Calibration
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 
 __all__ = ["calib_instead", "own_calibrations", "parse_cameras"]

@@ -97,11 +97,11 @@ def run(args: argparse.Namespace) -> int:
     from importlib.util import find_spec
 
     from coarse_loftr_ros.backends.base import BackendError
+    from coarse_loftr_ros.calibration import CalibrationError
     from coarse_loftr_ros.evaluation.path_report import path_report
     from coarse_loftr_ros.evaluation.visual_odometry import run_odometry
     from coarse_loftr_ros.recordings.moments import Moments
     from coarse_loftr_ros.recordings.opening import choose_streams
-    from coarse_loftr_ros.rectification import CalibrationError
     from coarse_loftr_ros.tools.odometry_setup import (
         choose_mode,
         find_cameras,

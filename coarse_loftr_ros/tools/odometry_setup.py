@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from coarse_loftr_ros.calibration import CalibrationError
 from coarse_loftr_ros.evaluation.matcher_streams import MatcherStream, OwnStream, PairStream
 from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.odometry.pose import Pose
@@ -14,7 +15,6 @@ from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_calibrations
 from coarse_loftr_ros.recordings.moments import Moment
 from coarse_loftr_ros.recordings.one_camera import of_one_camera, of_one_size
 from coarse_loftr_ros.recordings.source import Source, SourceImage
-from coarse_loftr_ros.rectification import CalibrationError
 from coarse_loftr_ros.tools.calib_option import calib_instead, own_calibrations, parse_cameras
 from coarse_loftr_ros.tools.errors import UserError, as_user_error
 from coarse_loftr_ros.tools.options import ROW_TOLERANCE_PX, make_pipeline, make_policy

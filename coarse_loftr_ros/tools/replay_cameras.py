@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from coarse_loftr_ros.calibration import Calibration, CalibrationError, rows_correspond
 from coarse_loftr_ros.recordings.moments import Moment
 from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage
-from coarse_loftr_ros.rectification import (
-    Calibration,
-    CalibrationError,
-    Rectification,
-    rows_correspond,
-)
+from coarse_loftr_ros.rectification import Rectification
 
 __all__ = ["ImageCameras", "on_one_row"]
 

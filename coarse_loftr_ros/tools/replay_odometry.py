@@ -11,6 +11,7 @@ from coarse_loftr_ros.bags.odometry_messages import (
     relative_pose_message,
     tf_message,
 )
+from coarse_loftr_ros.calibration import Calibration, same_projection
 from coarse_loftr_ros.evaluation.matcher_streams import stereo_matches_of, temporal_matches_of
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.odometry.estimate import Odometry
@@ -19,7 +20,6 @@ from coarse_loftr_ros.odometry.velocity import VelocityTracker
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.moments import Moment
 from coarse_loftr_ros.recordings.report import InputReport
-from coarse_loftr_ros.rectification import Calibration
 from coarse_loftr_ros.result import StreamResult
 
 __all__ = ["ReplayOdometry", "RobotFrames"]
@@ -93,7 +93,8 @@ class ReplayOdometry:
         """
         if not cameras:
             return
-        if [_rectified(each) for each in cameras] != [_rectified(each) for each in self._cameras]:
+        known = self._cameras
+        if not (known and all(map(same_projection, known, cameras))):
             self._cameras, self._odometry, self._unheard = cameras, None, None
         if self._odometry is None:
             try:
@@ -129,8 +130,3 @@ class ReplayOdometry:
         reference = current if temporal is None else temporal.reference
         relative = relative_pose_message(estimate, velocity, current, reference)
         yield f"{self._topic}/relative_pose", recorded, relative
-
-
-def _rectified(calibration: Calibration) -> tuple:
-    """What makes the camera of the rectified image, which alone matters here."""
-    return calibration.width, calibration.height, calibration.projection

@@ -14,6 +14,7 @@ from coarse_loftr_ros.bags.messages import (
 )
 from coarse_loftr_ros.bags.types import CORRESPONDENCES, HOMOGRAPHY
 from coarse_loftr_ros.bags.writer import BagWriter
+from coarse_loftr_ros.calibration import Calibration
 from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.odometry.frames import mounting_of_camera
 from coarse_loftr_ros.odometry.pose import Pose
@@ -21,7 +22,6 @@ from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations, counted
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.moments import Moment
 from coarse_loftr_ros.recordings.source import Source
-from coarse_loftr_ros.rectification import Calibration
 from coarse_loftr_ros.result import StreamResult
 from coarse_loftr_ros.tools.errors import UserError
 from coarse_loftr_ros.tools.odometry_setup import choose_mode, make_odometry, own_cameras

@@ -13,9 +13,9 @@ from rosbags.highlevel import AnyReader
 
 from coarse_loftr_ros.bags.messages import calibration_message, image_message
 from coarse_loftr_ros.bags.writer import BagWriter
+from coarse_loftr_ros.calibration import Calibration
 from coarse_loftr_ros.frame import Frame
 from coarse_loftr_ros.node.conversion import stamp_ns
-from coarse_loftr_ros.rectification import Calibration
 from coarse_loftr_ros.tools import cli
 
 WIDTH, HEIGHT, FOCAL, BASELINE = 320, 240, 300.0, 0.1

@@ -11,8 +11,9 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 from sensor_msgs.msg import CameraInfo
 
+from coarse_loftr_ros.calibration import CalibrationError
 from coarse_loftr_ros.camera_info import LatestCamera, calibration_of, intrinsics_of
-from coarse_loftr_ros.rectification import CalibrationError, Rectification
+from coarse_loftr_ros.rectification import Rectification
 
 
 def calibration(**fields) -> CameraInfo:

@@ -117,6 +117,13 @@ def test_a_repeated_camera_is_no_change_and_another_one_is():
     assert cameras.single(640, 480).fx == 500.0
 
 
+def test_a_camera_whose_last_digits_flicker_stays_the_same_one():
+    cameras = Cameras(TOPICS[:1])
+    for number in range(5):
+        assert cameras.take(0, info(focal=400.0 + 1e-5 * number)) == ""
+    assert cameras.take(0, info(focal=401.0)).startswith("/left/camera_info changed")
+
+
 @pytest.mark.parametrize("empty", [CameraInfo(), info(focal=0.0), info(width=0)])
 def test_the_good_camera_stays_when_one_that_says_nothing_comes(empty):
     cameras = Cameras(TOPICS[:1])

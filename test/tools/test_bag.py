@@ -11,10 +11,11 @@ from rosbags.highlevel import AnyReader
 
 from coarse_loftr_ros.bags.reader import BagReader
 from coarse_loftr_ros.bags.writer import BagWriter
+from coarse_loftr_ros.calibration import rows_correspond
 from coarse_loftr_ros.camera_info import calibration_of
 from coarse_loftr_ros.evaluation.trajectory_files import read_trajectory
 from coarse_loftr_ros.odometry.pose import Pose
-from coarse_loftr_ros.rectification import Rectification, rows_correspond
+from coarse_loftr_ros.rectification import Rectification
 from coarse_loftr_ros.tools.flight import Flight
 
 CAMERA_IN_BASE = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])  # columns: right, down, forward

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from sensor_msgs.msg import CameraInfo
 
+from coarse_loftr_ros.calibration import (
+    CalibrationError,
+    baseline_of,
+    same_projection,
+    why_no_pair,
+)
 from coarse_loftr_ros.camera_info import LatestCamera, describe, intrinsics_of
 from coarse_loftr_ros.frame import Intrinsics
 from coarse_loftr_ros.odometry.observations import StereoRig
-from coarse_loftr_ros.rectification import (
-    Calibration,
-    CalibrationError,
-    baseline_of,
-    why_no_pair,
-)
 
 __all__ = ["CameraError", "Cameras"]
 
@@ -43,7 +43,7 @@ class Cameras:
         if not camera.take(info) or before is None:
             return ""
         after = camera.calibration
-        if _rectified(before) == _rectified(after):
+        if same_projection(before, after):
             return ""
         return f"{self._topics[side]} changed from {describe(before)} to {describe(after)}"
 
@@ -95,8 +95,3 @@ class Cameras:
             return intrinsics_of(calibration, width, height)
         except CalibrationError as error:
             raise CameraError(f"{topic}: {error}") from error
-
-
-def _rectified(calibration: Calibration) -> tuple:
-    """What makes the camera of the rectified image."""
-    return calibration.width, calibration.height, calibration.projection
