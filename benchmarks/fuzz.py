@@ -90,8 +90,9 @@ def fuzz(targets: Sequence[Target], counts: dict[str, int], keep: Path | None) -
             guarded(target, lambda t=target, n=number: t.send(n), alive, keep)
         for target in list(alive):
             guarded(target, target.settle, alive, keep)
-    for target in list(alive):  # the last diagnostics
-        guarded(target, lambda t=target: (t.client.spin(1.2), t.look()), alive, keep)
+    time.sleep(1.2)  # until all have sent their last diagnostics
+    for target in list(alive):
+        guarded(target, lambda t=target: (t.client.spin(0.1), t.look()), alive, keep)
     since = time.monotonic() if warm is None else warm
     return [row(target, target in alive, since) for target in targets]
 
