@@ -15,6 +15,7 @@ from sensor_msgs.msg import CompressedImage
 __all__ = ["CameraInfos", "CompressedImages", "Images"]
 
 _SIZE = {"width": 160, "height": 120}
+_OTHER_SIZES = ({"width": 96, "height": 96}, {"width": 96, "height": 160})
 _PARAMETERS = (
     f"expected_width:={_SIZE['width']}", f"expected_height:={_SIZE['height']}", "threads:=1",
     "freshness:=all", "image_reliability:=reliable", "queue_depth:=200", "diagnostics_period:=0.5",
@@ -24,6 +25,17 @@ _PARAMETERS = (
 class _Matcher(Target):
     ready = "matching "
     parameters: tuple[str, ...] = ()
+    # Of damaged images some are well formed and of another size. A node keeps networks for three:
+    # with these it has them before it is looked at.
+    other_sizes: tuple[dict[str, int], ...] = ()
+    size = _SIZE
+
+    def connect(self) -> None:
+        """See ``Target.connect``."""
+        super().connect()
+        for size in (*self.other_sizes, _SIZE):
+            self.size = size
+            self.settle()
 
     def _start(self, namespace: str) -> tuple[NodeProcess, MatcherClient]:
         process = NodeProcess(namespace, *_PARAMETERS, *self.parameters)
@@ -35,7 +47,7 @@ class _Matcher(Target):
         return [self.client.correspondences, self.client.homographies]
 
     def _next_view(self) -> np.ndarray:
-        return view(self.picture, *self.rng.integers(-10, 10, 2), **_SIZE)
+        return view(self.picture, *self.rng.integers(-10, 10, 2), **self.size)
 
     def _well_formed(self) -> Callable[[], bool]:
         # The first of them may become the reference: of the second one the matches are told.
@@ -55,6 +67,7 @@ class Images(_Matcher):
 
     kind = "Image"
     parameters = ("use_mask:=true",)
+    other_sizes = _OTHER_SIZES
 
     def _spoil(self) -> bytes:
         content = malformed_image(self.client.message(self._next_view()), self.rng)
@@ -69,6 +82,7 @@ class CompressedImages(_Matcher):
 
     kind = "CompressedImage"
     parameters = ("image_transport:=compressed",)
+    other_sizes = _OTHER_SIZES
 
     def _spoil(self) -> bytes:
         self.client.stamp += 10_000_000

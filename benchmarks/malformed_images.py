@@ -153,15 +153,10 @@ def malformed_compressed(good: NDArray[np.uint8], rng: Generator, stamp_ns: int)
 
 
 def _set_sizes(message: Image, rng: Generator) -> None:
-    """Mostly sizes that the data cannot have; few that make an image of another size of it.
-
-    These are always the same few, because each new one has a network loaded for it, and memory with
-    it: a node that has seen them all must not grow any more.
-    """
-    choices = (96,) if rng.random() < 0.02 else _UNFIT
+    """Sizes that the data cannot have: others are well formed, and have a network loaded."""
     for name in ("height", "width"):
         if rng.random() < 0.7:
-            setattr(message, name, int(rng.choice((*choices, getattr(message, name) + 1))))
+            setattr(message, name, int(rng.choice((*_UNFIT, getattr(message, name) + 1))))
 
 
 def _some_bytes(rng: Generator, length: int) -> array.array:
