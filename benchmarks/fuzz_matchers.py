@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import cv2
 import numpy as np
 from fuzz_target import Target
 from malformed_images import malformed_compressed, malformed_image
 from malformed_numbers import malformed_camera_info
+from numpy.typing import NDArray
+from rclpy.serialization import deserialize_message
 from ros_harness import MatcherClient, NodeProcess, camera_info, scene, view
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, Image
+
+from coarse_loftr_ros.image_decoding import ImageError, decode_compressed, decode_image
 
 __all__ = ["CameraInfos", "CompressedImages", "Images"]
 
 _SIZE = {"width": 160, "height": 120}
-_OTHER_SIZES = ({"width": 96, "height": 96}, {"width": 96, "height": 160})
 _PARAMETERS = (
     f"expected_width:={_SIZE['width']}", f"expected_height:={_SIZE['height']}", "threads:=1",
     "freshness:=all", "image_reliability:=reliable", "queue_depth:=200", "diagnostics_period:=0.5",
@@ -25,17 +31,6 @@ _PARAMETERS = (
 class _Matcher(Target):
     ready = "matching "
     parameters: tuple[str, ...] = ()
-    # Of damaged images some are well formed and of another size. A node keeps networks for three:
-    # with these it has them before it is looked at.
-    other_sizes: tuple[dict[str, int], ...] = ()
-    size = _SIZE
-
-    def connect(self) -> None:
-        """See ``Target.connect``."""
-        super().connect()
-        for size in (*self.other_sizes, _SIZE):
-            self.size = size
-            self.settle()
 
     def _start(self, namespace: str) -> tuple[NodeProcess, MatcherClient]:
         process = NodeProcess(namespace, *_PARAMETERS, *self.parameters)
@@ -47,7 +42,7 @@ class _Matcher(Target):
         return [self.client.correspondences, self.client.homographies]
 
     def _next_view(self) -> np.ndarray:
-        return view(self.picture, *self.rng.integers(-10, 10, 2), **self.size)
+        return view(self.picture, *self.rng.integers(-10, 10, 2), **_SIZE)
 
     def _well_formed(self) -> Callable[[], bool]:
         # The first of them may become the reference: of the second one the matches are told.
@@ -67,10 +62,13 @@ class Images(_Matcher):
 
     kind = "Image"
     parameters = ("use_mask:=true",)
-    other_sizes = _OTHER_SIZES
 
     def _spoil(self) -> bytes:
-        content = malformed_image(self.client.message(self._next_view()), self.rng)
+        good = self.client.message(self._next_view())
+        content = _of_no_other_size(
+            lambda: malformed_image(good, self.rng),
+            lambda content: decode_image(deserialize_message(content, Image)),
+        )
         # A mask is an image as well.
         publisher = self.client.mask if self.rng.random() < 0.05 else self.client.images[0]
         publisher.publish(content)
@@ -82,11 +80,14 @@ class CompressedImages(_Matcher):
 
     kind = "CompressedImage"
     parameters = ("image_transport:=compressed",)
-    other_sizes = _OTHER_SIZES
 
     def _spoil(self) -> bytes:
         self.client.stamp += 10_000_000
-        content = malformed_compressed(self._next_view(), self.rng, self.client.stamp)
+        good = self._next_view()
+        content = _of_no_other_size(
+            lambda: malformed_compressed(good, self.rng, self.client.stamp),
+            lambda content: decode_compressed(deserialize_message(content, CompressedImage)),
+        )
         self.client.compressed.publish(content)
         return content
 
@@ -116,3 +117,35 @@ class CameraInfos(_Matcher):
         self.client.camera_info[0].publish(self.good)
         self.client.spin(0.005)  # it is another topic
         return super()._send_good()
+
+
+def _of_no_other_size(
+    make: Callable[[], bytes], decode: Callable[[bytes], NDArray[np.uint8]]
+) -> bytes:
+    """A message that is no well-formed image of another size.
+
+    For each of those a network is loaded, and what malloc then keeps differs by some MiB: that
+    would hide a leak. soak.py changes sizes.
+    """
+    while True:
+        content = make()
+        try:
+            with _silence():
+                image = decode(content)
+        except (ImageError, RuntimeError, ValueError):  # malformed, or no message at all
+            return content
+        if image.shape == (_SIZE["height"], _SIZE["width"]):
+            return content
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Without the words that image libraries print about damaged files."""
+    before = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
