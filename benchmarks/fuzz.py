@@ -25,7 +25,7 @@ from fuzz_odometry import MonoCorrespondences, PlanarCorrespondences, StereoCorr
 from fuzz_target import BATCH, Target
 from reliability_table import Row, print_report
 
-WARM_UP = 0.3
+WARM_UP = 0.4
 TARGETS = {
     "image": (Images,),
     "compressed": (CompressedImages,),

@@ -16,7 +16,7 @@ LEAK_MIB_PER_10_MIN = 1.0
 # several image sizes come and go: a leak is more.
 NOISE_MIB = 2.0
 # Over a shorter time the slope of a few pages, scaled to ten minutes, would be taken for a leak.
-SHORTEST_JUDGED_S = 120.0
+SHORTEST_JUDGED_S = 60.0
 _MOST_POINTS = 500
 LARGEST_PEAK_MIB = 1024.0
 
