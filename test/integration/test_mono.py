@@ -18,7 +18,9 @@ PICTURE = scene()
 
 @pytest.fixture(scope="module")
 def running(start) -> tuple[NodeProcess, MatcherClient]:
-    return start("/mono", "freshness:=all", "use_mask:=true", "diagnostics_period:=0.2")
+    # Overlays at any rate, or the one of a test right after another's would be left out.
+    parameters = ("use_mask:=true", "diagnostics_period:=0.2", "overlay.max_rate:=1000.0")
+    return start("/mono", "freshness:=all", *parameters)
 
 
 @pytest.fixture
