@@ -39,11 +39,12 @@ test: $(VENV)/.test ## run every test that needs no PyTorch
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
 test-train: $(VENV_TRAIN)/.test ## run the tests of network and training (installs PyTorch)
-	$(VENV_TRAIN)/bin/python -m pytest $(PYTEST_ARGS) test/network test/training
+	$(VENV_TRAIN)/bin/python -m pytest $(PYTEST_ARGS) test/lab/network test/lab/training
 
-lint: $(VENV_LINT)/.ruff ## check style and formatting
+lint: $(VENV_LINT)/.ruff ## check style, formatting, and which package imports which
 	$(VENV_LINT)/bin/ruff check .
 	$(VENV_LINT)/bin/ruff format --check .
+	PYTHONPATH=.:lab $(VENV_LINT)/bin/lint-imports --no-logo
 
 format: $(VENV_LINT)/.ruff ## format the code and repair what ruff can
 	$(VENV_LINT)/bin/ruff check --fix .
@@ -66,6 +67,7 @@ check-python:
 	@scripts/check-system $(PYTHON) python
 
 PACKAGE := setup.py setup.cfg pyproject.toml package.xml coarse_loftr_ros/__init__.py \
+  lab/setup.py lab/coarse_loftr_lab/__init__.py \
   $(wildcard launch/*.launch.py config/*.* examples/*.*)
 MESSAGES := $(addprefix coarse_loftr_msgs/,pyproject.toml package.xml CMakeLists.txt) \
   $(wildcard coarse_loftr_msgs/msg/*.msg)
@@ -80,7 +82,7 @@ $(VENV_TRAIN)/bin/python $(VENV_LINT)/bin/python: | check-python
 
 $(VENV)/.base: $(PACKAGE) | $(VENV)/bin/python
 	@echo "Installing ROS 2 wheels and inference runtimes into $(VENV) (a minute or two, once) ..."
-	$(VENV)/$(PIP) install --editable '.[ros,cpu]'
+	$(VENV)/$(PIP) install --editable '.[ros,cpu]' --editable ./lab
 	@touch $@
 
 $(VENV)/.msgs: $(MESSAGES) | $(VENV)/.base
@@ -90,7 +92,8 @@ $(VENV)/.msgs: $(MESSAGES) | $(VENV)/.base
 
 $(VENV)/.test: $(READY) $(VENV)/.pycuda
 	@echo "Installing test tools, colcon, evo and TensorRT for RTX into $(VENV) ..."
-	$(VENV)/$(PIP) install --editable '.[test,colcon,tensorrt-rtx,odometry]'
+	$(VENV)/$(PIP) install --editable '.[test,colcon,tensorrt-rtx,odometry]' \
+	  --editable './lab[quantize,plots]'
 	@touch $@
 
 $(VENV)/.pycuda: scripts/install-pycuda | $(READY)
@@ -100,9 +103,10 @@ $(VENV)/.pycuda: scripts/install-pycuda | $(READY)
 
 $(VENV_TRAIN)/.test: $(PACKAGE) | $(VENV_TRAIN)/bin/python
 	@echo "Installing PyTorch and test tools into $(VENV_TRAIN) (some minutes, once) ..."
-	$(VENV_TRAIN)/$(PIP) install --editable '.[cpu,train,test]' 'torch==2.13.*'
+	$(VENV_TRAIN)/$(PIP) install --editable '.[cpu,test]' \
+	  --editable './lab[train]' 'torch==2.13.*'
 	@touch $@
 
 $(VENV_LINT)/.ruff: Makefile | $(VENV_LINT)/bin/python
-	$(VENV_LINT)/$(PIP) install 'ruff==0.17.6'
+	$(VENV_LINT)/$(PIP) install 'ruff==0.17.6' 'import-linter==2.17'
 	@touch $@

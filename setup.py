@@ -65,7 +65,6 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/launch", files("launch", "*.launch.py")),
         (f"share/{NAME}/config", files("config", "*.*")),
-        (f"share/{NAME}/config/train", files("config/train", "*.yaml")),
         (f"share/{NAME}/examples", files("examples", "*.*")),
     ],
     zip_safe=False,
@@ -94,16 +93,6 @@ setup(
             for wheel in ("tensorrt-rtx-cu13-bindings", "tensorrt-rtx-cu13-libs")
         ]
         + ["onnx>=1.16", "protobuf"],
-        "quantize": ["onnx>=1.16", "onnxruntime>=1.20", "protobuf"],
-        "train": [
-            "torch>=2.5",
-            "onnx>=1.16",
-            "onnxruntime>=1.18",
-            "PyYAML",
-            "h5py",  # depth maps of MegaDepth
-            "tensorboard",
-        ],
-        "loftr": ["kornia>=0.7"],  # LoFTR as a teacher
         "plots": ["matplotlib>=3.7"],
         # Absolute trajectory errors; brings SciPy, pandas, seaborn and matplotlib, 350 MB.
         "odometry": ["evo>=1.30"],
@@ -121,9 +110,9 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            "matcher_node = coarse_loftr_ros.node.matcher_node:main",
+            "matcher_node = coarse_loftr_ros.node.matcher.matcher_node:main",
             "odometry_node = coarse_loftr_ros.node.odometry.odometry_node:main",
-            "coarse-loftr = coarse_loftr_ros.tools.cli:main",
+            "coarse-loftr = coarse_loftr_ros.commands.cli:main",
         ]
     },
 )

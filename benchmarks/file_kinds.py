@@ -16,23 +16,23 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 
 from coarse_loftr_ros.backends.base import BackendError, ModelFiles
 from coarse_loftr_ros.backends.registry import create_backend
-from coarse_loftr_ros.bags.messages import camera_info_message, image_message
-from coarse_loftr_ros.bags.reader import BagReader
-from coarse_loftr_ros.bags.types import BagError, typestore
-from coarse_loftr_ros.bags.writer import BagWriter
-from coarse_loftr_ros.evaluation.trajectory import Trajectory
-from coarse_loftr_ros.evaluation.trajectory_files import kitti_text, read_trajectory, tum_text
-from coarse_loftr_ros.frame import Frame, Intrinsics
-from coarse_loftr_ros.image_decoding import ImageError
-from coarse_loftr_ros.odometry.pose import Pose
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.commands import cli
+from coarse_loftr_ros.commands.common.errors import UserError
+from coarse_loftr_ros.images.decoding import ImageError
+from coarse_loftr_ros.images.frame import Frame, Intrinsics
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.recordings.bag import decode
+from coarse_loftr_ros.recordings.bags.messages import camera_info_message, image_message
+from coarse_loftr_ros.recordings.bags.reader import BagReader
+from coarse_loftr_ros.recordings.bags.types import BagError, typestore
+from coarse_loftr_ros.recordings.bags.writer import BagWriter
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.image_files import read_grey
 from coarse_loftr_ros.recordings.opening import choose_streams, open_source
-from coarse_loftr_ros.tools import cli
-from coarse_loftr_ros.tools.errors import UserError
-from coarse_loftr_ros.tools.scene import draw_landscape
+from coarse_loftr_ros.recordings.rendered.scene import draw_landscape
+from coarse_loftr_ros.recordings.trajectories.files import kitti_text, read_trajectory, tum_text
+from coarse_loftr_ros.recordings.trajectories.trajectory import Trajectory
 
 __all__ = ["KINDS", "Kind"]
 

@@ -17,7 +17,7 @@ from rclpy.serialization import deserialize_message
 from ros_harness import MatcherClient, NodeProcess, camera_info, scene, view
 from sensor_msgs.msg import CompressedImage, Image
 
-from coarse_loftr_ros.image_decoding import ImageError, decode_compressed, decode_image
+from coarse_loftr_ros.images.decoding import ImageError, decode_compressed, decode_image
 
 __all__ = ["CameraInfos", "CompressedImages", "Images"]
 
@@ -127,15 +127,28 @@ def _of_no_other_size(
     For each of those a network is loaded, and what malloc then keeps differs by some MiB: that
     would hide a leak. soak.py changes sizes.
     """
+    expected = (_SIZE["height"], _SIZE["width"])
     while True:
         content = make()
+        # DDS fills a message up to four bytes, which may make one whole that was cut off.
+        images = [_decoded(decode, received) for received in (content, _filled_up(content))]
+        if all(image is None or image.shape == expected for image in images):
+            return content
+
+
+def _filled_up(content: bytes) -> bytes:
+    return content + bytes(-len(content) % 4)
+
+
+def _decoded(
+    decode: Callable[[bytes], NDArray[np.uint8]], content: bytes
+) -> NDArray[np.uint8] | None:
+    """The image, ``None`` when it is malformed or no message at all."""
+    with _silence():
         try:
-            with _silence():
-                image = decode(content)
-        except (ImageError, RuntimeError, ValueError):  # malformed, or no message at all
-            return content
-        if image.shape == (_SIZE["height"], _SIZE["width"]):
-            return content
+            return decode(content)
+        except (ImageError, RuntimeError, ValueError):
+            return None
 
 
 @contextmanager

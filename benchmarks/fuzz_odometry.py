@@ -21,7 +21,7 @@ from ros_harness import NodeProcess, camera_info
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from coarse_loftr_ros.odometry.pose import Pose
+from coarse_loftr_ros.cameras.pose import Pose
 
 __all__ = ["MonoCorrespondences", "PlanarCorrespondences", "StereoCorrespondences"]
 

@@ -50,6 +50,8 @@ from gpu_parity import compare_with_truth, image_pairs, parity, threads_agree
 from gpu_report import FAILURES, attempt, environment, line_of, table
 from gpu_times import reconfigure, stereo, tensorrt, times
 
+from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair
+from coarse_loftr_lab.evaluation.joined_graphs import JoinedGraphs
 from coarse_loftr_ros.backends.base import (
     SHIPPED_MODELS,
     Backend,
@@ -60,10 +62,8 @@ from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
 from coarse_loftr_ros.backends.tensorrt.engines import GRAPHS, obtain_engine
 from coarse_loftr_ros.backends.tensorrt.library import load_library
-from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair
-from coarse_loftr_ros.evaluation.joined_graphs import JoinedGraphs
-from coarse_loftr_ros.evaluation.report import json_text
-from coarse_loftr_ros.preprocessing import NetworkSize, network_size
+from coarse_loftr_ros.files.json_text import json_text
+from coarse_loftr_ros.images.preprocessing import NetworkSize, network_size
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from gpu_times import timed
 
 from coarse_loftr_ros.backends.base import ModelFiles
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 __all__ = ["eager"]
 
@@ -22,7 +22,7 @@ def eager(model: ModelFiles, size: NetworkSize, rounds: int) -> dict[str, Any]:
     """
     import torch
 
-    from coarse_loftr_ros.network.restore import restore_network
+    from coarse_loftr_lab.network.restore import restore_network
 
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")

@@ -12,18 +12,18 @@ from typing import Any
 import cv2
 import numpy as np
 
+from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair
+from coarse_loftr_lab.evaluation.data.hpatches import HPatches
+from coarse_loftr_lab.evaluation.metrics import mean_corner_error
 from coarse_loftr_ros.backends.base import Backend, ModelFiles
-from coarse_loftr_ros.encoded_frame import EncodedFrame
-from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair
-from coarse_loftr_ros.evaluation.data.hpatches import HPatches
-from coarse_loftr_ros.evaluation.metrics import mean_corner_error
-from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.frame_matching import MatchSettings, match_frames
-from coarse_loftr_ros.matcher import Matcher
-from coarse_loftr_ros.preprocessing import NetworkSize
-from coarse_loftr_ros.result import Status
-from coarse_loftr_ros.tools.flight import Flight
-from coarse_loftr_ros.tools.scene import draw_landscape
+from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.matching.encoded_frame import EncodedFrame
+from coarse_loftr_ros.matching.frame_matching import MatchSettings, match_frames
+from coarse_loftr_ros.matching.matcher import Matcher
+from coarse_loftr_ros.matching.result import Status
+from coarse_loftr_ros.recordings.rendered.flight import Flight
+from coarse_loftr_ros.recordings.rendered.scene import draw_landscape
 
 MATCH = MatchSettings()
 DETAIL_PIXELS = 1280 * 720

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from gpu_parity import MATCH, prepare
 
+from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair
 from coarse_loftr_ros.backends.base import Backend, BackendError, ModelFiles, Reports
 from coarse_loftr_ros.backends.precision import graph_in
 from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
 from coarse_loftr_ros.backends.tensorrt.graphs import addition, join
 from coarse_loftr_ros.backends.tensorrt.library import load_library
-from coarse_loftr_ros.evaluation.data.homography_pair import HomographyPair
-from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.frame_matching import match_frames
-from coarse_loftr_ros.matcher import Matcher
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.matching.frame_matching import match_frames
+from coarse_loftr_ros.matching.matcher import Matcher
 
 
 def tensorrt(model: ModelFiles, size: NetworkSize, precision: str, graphs: bool) -> Backend:

@@ -17,7 +17,7 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from coarse_loftr_ros.image_decoding import ENCODINGS
+from coarse_loftr_ros.images.decoding import ENCODINGS
 
 __all__ = [
     "COUNTS",

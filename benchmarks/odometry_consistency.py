@@ -18,22 +18,22 @@ from itertools import pairwise
 
 import numpy as np
 
-from coarse_loftr_ros.evaluation.consistency import Consistency, summarise
-from coarse_loftr_ros.evaluation.matcher_streams import Moment, OwnStream
-from coarse_loftr_ros.evaluation.tables import text_table
+from coarse_loftr_lab.evaluation.consistency import Consistency, summarise
+from coarse_loftr_lab.evaluation.tables import text_table
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.commands.common.options import ROW_TOLERANCE_PX
+from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe
+from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
 from coarse_loftr_ros.odometry.estimate import Odometry, OdometryEstimate
 from coarse_loftr_ros.odometry.mono import MonoOdometry
 from coarse_loftr_ros.odometry.observations import StereoMatches, StereoRig, TemporalMatches
 from coarse_loftr_ros.odometry.planar import PlanarOdometry
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.settings import MonoSettings, PlanarSettings, ScaleSource
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
-from coarse_loftr_ros.pairing import Consecutive, Keyframe
-from coarse_loftr_ros.pipeline import MatchSettings, Pipeline, PipelineSettings
-from coarse_loftr_ros.tools.flight import Flight
-from coarse_loftr_ros.tools.options import ROW_TOLERANCE_PX
-from coarse_loftr_ros.tools.scene import draw_landscape
-from coarse_loftr_ros.tools.street import Street
+from coarse_loftr_ros.recordings.rendered.flight import Flight
+from coarse_loftr_ros.recordings.rendered.scene import draw_landscape
+from coarse_loftr_ros.recordings.rendered.street import Street
+from coarse_loftr_ros.recordings.trajectories.matcher_streams import Moment, OwnStream
 
 ALLOWED = 4.0, 9.0
 SPEED_SIGMA = 0.05

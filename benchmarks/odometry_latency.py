@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"expected_height:={options.height}",
     )
     nodes = [
-        start("coarse_loftr_ros.node.matcher_node", matcher),
+        start("coarse_loftr_ros.node.matcher.matcher_node", matcher),
         start("coarse_loftr_ros.node.odometry.odometry_node", ("mode:=stereo",)),
     ]
     try:
@@ -88,7 +88,7 @@ def measure(pids: Sequence[int], options: argparse.Namespace) -> dict[str, float
     from sensor_msgs.msg import CameraInfo, Image
 
     from coarse_loftr_msgs.msg import Correspondences
-    from coarse_loftr_ros.node.conversion import image_message, stamp_ns
+    from coarse_loftr_ros.node.common.conversion import image_message, stamp_ns
 
     rclpy.init()
     client = Node("client", namespace=NAMESPACE)

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     options = parser.parse_args(arguments)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    command = [sys.executable, "-m", "coarse_loftr_ros.node.matcher_node"]
+    command = [sys.executable, "-m", "coarse_loftr_ros.node.matcher.matcher_node"]
     command += ["--ros-args", "-r", f"__ns:={NAMESPACE}"]
     for parameter in (
         f"backend:={options.backend}",
@@ -95,7 +95,7 @@ def measure(pid: int, options: argparse.Namespace) -> dict[str, float | int | st
     from sensor_msgs.msg import Image
 
     from coarse_loftr_msgs.msg import Correspondences
-    from coarse_loftr_ros.node.conversion import image_message, stamp_ns
+    from coarse_loftr_ros.node.common.conversion import image_message, stamp_ns
 
     rclpy.init()
     client = Node("client", namespace=NAMESPACE)

@@ -20,7 +20,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vital_signs import VitalSigns
 
 from coarse_loftr_msgs.msg import HomographyStamped, RelativePose
-from coarse_loftr_ros.node.conversion import stamp_ns
+from coarse_loftr_ros.node.common.conversion import stamp_ns
 
 __all__ = ["Camera", "Sending"]
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from coarse_loftr_ros.tools.cli import main
+from coarse_loftr_ros.commands.cli import main
 
 sys.exit(main())

@@ -18,7 +18,7 @@ Read in the sources of depthai_ros_driver 2.10.3 (Humble, Jazzy); version 3 was 
 
 from launch import LaunchDescription
 
-from coarse_loftr_ros.node.camera_launch import example, odometry_with_driver
+from coarse_loftr_ros.node.launching.camera import example, odometry_with_driver
 
 
 def generate_launch_description() -> LaunchDescription:

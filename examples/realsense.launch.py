@@ -15,7 +15,7 @@ Read in the sources of realsense2_camera 4.55.1 and 4.56.1:
 
 from launch import LaunchDescription
 
-from coarse_loftr_ros.node.camera_launch import example, odometry_with_driver
+from coarse_loftr_ros.node.launching.camera import example, odometry_with_driver
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -13,7 +13,7 @@ Read in the sources of zed_wrapper 5.4.1 (before 5.1 the topics had other names)
 
 from launch import LaunchDescription
 
-from coarse_loftr_ros.node.camera_launch import example, odometry_with_driver
+from coarse_loftr_ros.node.launching.camera import example, odometry_with_driver
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -12,14 +12,14 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import LifecycleNode
 
-from coarse_loftr_ros.node.launch_arguments import (
+from coarse_loftr_ros.node.launching.arguments import (
     TRUTH_VALUES,
     check_model,
     check_names,
     check_parameter_file,
     full_name,
 )
-from coarse_loftr_ros.node.view_launch import rviz_argument, rviz_node
+from coarse_loftr_ros.node.launching.view import rviz_argument, rviz_node
 
 # Arguments that are parameters of the node. Empty leaves what the parameter file says.
 PARAMETER_ARGUMENTS = {

@@ -12,6 +12,9 @@ import coarse_loftr_ros  # noqa: F401 - before cv2, which reads its limits when 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+# Fixtures of the command line, which tests of several packages use.
+pytest_plugins = ["command_fixtures"]
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -49,7 +52,10 @@ def tensorrt_rtx():
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests that need PyTorch: all of test/network and test/training."""
+    """Marks the tests that need PyTorch: all of test/lab/network and test/lab/training."""
     for item in items:
-        if item.path.relative_to(REPOSITORY).parts[1] in {"network", "training"}:
+        if item.path.relative_to(REPOSITORY).parts[1:3] in {
+            ("lab", "network"),
+            ("lab", "training"),
+        }:
             item.add_marker(pytest.mark.train)

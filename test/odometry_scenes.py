@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.cameras.pose import Pose, log_rotation
+from coarse_loftr_ros.images.frame import Intrinsics
 from coarse_loftr_ros.odometry.camera_rays import project
 from coarse_loftr_ros.odometry.frames import rotation_of_rpy
 from coarse_loftr_ros.odometry.observations import StereoMatches, StereoRig, TemporalMatches
-from coarse_loftr_ros.odometry.pose import Pose, log_rotation
 
 WIDTH, HEIGHT = 640, 480
 CAMERA = Intrinsics(500.0, 500.0, 319.5, 239.5)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scenes import texture, view
 
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.images.frame import Intrinsics
 
 WIDTH, HEIGHT = 480, 288
 CAMERA = Intrinsics(300.0, 300.0, 239.5, 143.5)

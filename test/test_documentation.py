@@ -5,11 +5,12 @@ import subprocess
 import sys
 
 import pytest
+from command_fixtures import commands_of
 
+from coarse_loftr_ros.commands.registry import make_parser
+from coarse_loftr_ros.node.common.parameter import Change
+from coarse_loftr_ros.node.matcher.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS as ODOMETRY
-from coarse_loftr_ros.node.parameter import Change
-from coarse_loftr_ros.node.parameter_table import PARAMETERS
-from coarse_loftr_ros.tools.commands import COMMANDS
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +63,8 @@ def test_no_row_is_left_of_a_parameter_that_is_gone(documented):
 
 
 def test_every_command_is_named(readme):
-    for command in COMMANDS:
-        assert f"`coarse-loftr {command.__name__.rsplit('.', 1)[1]}" in readme
+    for command in commands_of(make_parser()):
+        assert f"`coarse-loftr {command}" in readme
 
 
 def test_every_make_target_that_is_named_exists(readme, repository):
@@ -83,8 +84,9 @@ def test_every_file_that_is_linked_exists(repository, page):
 
 @pytest.mark.parametrize("node", NODES)
 def test_topics_and_services_are_those_of_the_node(readme, odometry_page, repository, node):
-    folder, page = {"matcher": (".", readme), "odometry": ("odometry", odometry_page)}[node]
-    files = (repository / "coarse_loftr_ros/node" / folder).glob("*.py")
+    page = {"matcher": readme, "odometry": odometry_page}[node]
+    packages = (repository / "coarse_loftr_ros/node" / name for name in ("common", node))
+    files = (path for package in packages for path in package.glob("*.py"))
     code = "".join(path.read_text() for path in files)
     names = set(re.findall(r'"(~/[a-z_/]+)"', code))
     assert names
@@ -110,7 +112,7 @@ def test_every_value_of_diagnostics_is_described(diagnostics_page, repository):
     folder = repository / "coarse_loftr_ros/node"
     code = "".join(
         (folder / name).read_text()
-        for name in ("diagnostics.py", "matching_diagnostics.py", "odometry/diagnostics.py")
+        for name in ("common/diagnostics.py", "matcher/diagnostics.py", "odometry/diagnostics.py")
     )
     names = set(re.findall(r'values\[f?"([^"{]+)(?:\{\w+\})?"\]', code))
     names |= set(re.findall(r'^        "([^"]+)": ', code, re.MULTILINE))
@@ -121,7 +123,7 @@ def test_every_value_of_diagnostics_is_described(diagnostics_page, repository):
 
 def test_every_cause_in_diagnostics_is_described(diagnostics_page, repository):
     package = repository / "coarse_loftr_ros"
-    files = [*(package / "node").rglob("*.py"), package / "image_decoding.py"]
+    files = [*(package / "node").rglob("*.py"), package / "images/decoding.py"]
     code = "".join(path.read_text() for path in files)
     calls = r"(?:ImageError|_RefusedError|_reject|_leave_out|rejected|reset|survived|report)"
     causes = set(re.findall(calls + r'\(\s*"([a-z_ ]+)"', code))

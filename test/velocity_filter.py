@@ -6,7 +6,7 @@ import numpy as np
 from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.node.conversion import stamp_ns
+from coarse_loftr_ros.node.common.conversion import stamp_ns
 
 
 class ConstantVelocityFilter:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.preprocessing import NetworkSize, network_size
+from coarse_loftr_ros.images.preprocessing import NetworkSize, network_size
 
 __all__ = [
     "INT8_GRAPH",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import CellMatches, ModelFiles
 from coarse_loftr_ros.backends.decoding import CellDecoder, CoarseMatches
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 __all__ = ["CpuBackend", "CpuFeatures"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import CellMatches, ModelFiles
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 __all__ = ["FINE_WINDOW", "CellDecoder", "CoarseMatches", "select_cells"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import Backend, CellMatches, DeviceError, EncodedImage
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 __all__ = ["FallbackBackend"]
 

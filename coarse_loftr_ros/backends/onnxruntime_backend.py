@@ -19,7 +19,7 @@ from coarse_loftr_ros.backends.base import BackendError, ModelFiles
 from coarse_loftr_ros.backends.cpu import CpuBackend, CpuFeatures
 from coarse_loftr_ros.backends.decoding import CoarseMatches
 from coarse_loftr_ros.backends.precision import choose_precision, graph_in
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 __all__ = ["OnnxRuntimeBackend"]
 

@@ -66,7 +66,7 @@ def graph_in(model: ModelFiles, graph: str, precision: str) -> bytes:
 
 
 def _halved(exported: bytes) -> bytes:
-    from coarse_loftr_ros.quantisation.half import to_half
+    from coarse_loftr_ros.backends.float16 import to_half
 
     try:
         return to_half(exported)

@@ -14,7 +14,7 @@ from coarse_loftr_ros.backends.base import (
 )
 from coarse_loftr_ros.backends.fallback import FallbackBackend
 from coarse_loftr_ros.backends.precision import choose_precision
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 __all__ = [
     "BACKEND_NAMES",

@@ -30,7 +30,7 @@ from coarse_loftr_ros.backends.tensorrt.engines import obtain_engines
 from coarse_loftr_ros.backends.tensorrt.execution import LoadedEngine
 from coarse_loftr_ros.backends.tensorrt.library import load_library
 from coarse_loftr_ros.backends.tensorrt.self_check import cells_found
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 __all__ = ["TensorRtBackend"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.cameras.pose import Pose, exp_rotation
 from coarse_loftr_ros.odometry.camera_rays import cross
 from coarse_loftr_ros.odometry.landmark_motion import LandmarkCamera
-from coarse_loftr_ros.odometry.pose import Pose, exp_rotation
 
 __all__ = ["Observations", "adjust"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.images.frame import Intrinsics
 
 __all__ = ["cross", "pixel_jacobian", "project", "rays_of", "tangent_basis"]
 

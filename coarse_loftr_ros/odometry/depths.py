@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.odometry.linking import nearest_points
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.scale import LogLength, weighted_median
 
 __all__ = ["LEAST_COMPARED", "Depths", "compare"]

@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatches
-from coarse_loftr_ros.odometry.pose import Pose
-from coarse_loftr_ros.result import Status
 
 __all__ = ["Odometry", "OdometryEstimate", "Scale", "Step"]
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.odometry.pose import Pose, exp_rotation, skew
+from coarse_loftr_ros.cameras.pose import Pose, exp_rotation, skew
 
 __all__ = [
     "OPTICAL_IN_BODY",

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.cameras.pose import Pose, compose_covariance, inverse_covariance
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale, Step
 from coarse_loftr_ros.odometry.history import History
 from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatches
-from coarse_loftr_ros.odometry.pose import Pose, compose_covariance, inverse_covariance
 from coarse_loftr_ros.odometry.scale import LogLength
 from coarse_loftr_ros.odometry.settings import MotionSettings
-from coarse_loftr_ros.result import Status
 
 __all__ = ["IntegratedOdometry", "Motion", "Outlook"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.settings import MotionSettings
-from coarse_loftr_ros.result import Status
 
 __all__ = ["judge"]
 

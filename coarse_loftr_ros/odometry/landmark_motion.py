@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.cameras.pose import Pose, exp_rotation
+from coarse_loftr_ros.images.frame import Intrinsics
 from coarse_loftr_ros.odometry.camera_rays import cross
 from coarse_loftr_ros.odometry.least_squares import (
     INLIER_SIGMAS,
@@ -16,7 +17,6 @@ from coarse_loftr_ros.odometry.least_squares import (
     fit_robustly,
     weights,
 )
-from coarse_loftr_ros.odometry.pose import Pose, exp_rotation
 
 __all__ = ["LandmarkCamera", "Landmarks", "MotionFit", "refine_motion"]
 

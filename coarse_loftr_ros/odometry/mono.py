@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.cameras.pose import Pose, inverse_covariance
+from coarse_loftr_ros.images.frame import Intrinsics
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.camera_rays import rays_of
 from coarse_loftr_ros.odometry.depths import Depths
 from coarse_loftr_ros.odometry.estimate import Scale
@@ -20,12 +22,10 @@ from coarse_loftr_ros.odometry.observations import (
     TemporalMatches,
     check_intrinsics,
 )
-from coarse_loftr_ros.odometry.pose import Pose, inverse_covariance
 from coarse_loftr_ros.odometry.scale import LogLength, fuse
 from coarse_loftr_ros.odometry.settings import MonoSettings, ScaleSource, check_range
 from coarse_loftr_ros.odometry.sized_motion import SizedMotion, View, size_motion
 from coarse_loftr_ros.odometry.view_models import ViewModel, choose_model
-from coarse_loftr_ros.result import Status
 
 __all__ = ["MonoOdometry"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.calibration import rows_differ
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.cameras.calibration import rows_differ
+from coarse_loftr_ros.images.frame import Intrinsics
 
 __all__ = ["StereoMatches", "StereoRig", "TemporalMatches"]
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.cameras.pose import Pose, inverse_covariance, skew
+from coarse_loftr_ros.images.frame import Intrinsics
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.camera_rays import cross, rays_of, tangent_basis
 from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.odometry.history import History
@@ -27,10 +29,8 @@ from coarse_loftr_ros.odometry.plane_motion import (
     ray_homography,
     refine_plane_motion,
 )
-from coarse_loftr_ros.odometry.pose import Pose, inverse_covariance, skew
 from coarse_loftr_ros.odometry.scale import LogLength, fuse
 from coarse_loftr_ros.odometry.settings import PlanarSettings, check_range
-from coarse_loftr_ros.result import Status
 
 __all__ = ["PlanarOdometry"]
 

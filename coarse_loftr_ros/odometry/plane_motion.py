@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.cameras.pose import exp_rotation, nearest_rotation, skew
+from coarse_loftr_ros.images.frame import Intrinsics
 from coarse_loftr_ros.odometry.camera_rays import (
     cross,
     pixel_jacobian,
@@ -27,7 +28,6 @@ from coarse_loftr_ros.odometry.least_squares import (
     Residuals,
     fit_robustly,
 )
-from coarse_loftr_ros.odometry.pose import exp_rotation, nearest_rotation, skew
 
 __all__ = [
     "PlaneMotion",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.images.frame import Intrinsics
 from coarse_loftr_ros.odometry.camera_rays import rays_of
 from coarse_loftr_ros.odometry.depths import LEAST_COMPARED, Depths, compare
 from coarse_loftr_ros.odometry.landmark_motion import (
@@ -17,7 +18,6 @@ from coarse_loftr_ros.odometry.landmark_motion import (
     refine_motion,
 )
 from coarse_loftr_ros.odometry.observations import TemporalMatches
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.scale import LogLength
 from coarse_loftr_ros.odometry.two_views import triangulate
 from coarse_loftr_ros.odometry.view_models import ViewModel

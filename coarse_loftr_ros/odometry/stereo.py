@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.cameras.pose import Pose, inverse_covariance, log_rotation
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.camera_rays import rays_of
 from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.odometry.history import History
@@ -22,10 +24,8 @@ from coarse_loftr_ros.odometry.landmark_motion import (
 from coarse_loftr_ros.odometry.least_squares import INLIER_SIGMAS
 from coarse_loftr_ros.odometry.linking import nearest_points
 from coarse_loftr_ros.odometry.observations import StereoMatches, StereoRig, TemporalMatches
-from coarse_loftr_ros.odometry.pose import Pose, inverse_covariance, log_rotation
 from coarse_loftr_ros.odometry.settings import StereoSettings
 from coarse_loftr_ros.odometry.window import Corners, Followed, StereoWindow
-from coarse_loftr_ros.result import Status
 
 __all__ = ["StereoOdometry"]
 

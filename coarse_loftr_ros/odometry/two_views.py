@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.cameras.pose import Pose, exp_rotation, skew
+from coarse_loftr_ros.images.frame import Intrinsics
 from coarse_loftr_ros.odometry.camera_rays import (
     cross,
     pixel_jacobian,
@@ -28,7 +29,6 @@ from coarse_loftr_ros.odometry.least_squares import (
     Residuals,
     fit_robustly,
 )
-from coarse_loftr_ros.odometry.pose import Pose, exp_rotation, skew
 
 __all__ = [
     "CERTAIN_PARALLAX",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Step
 from coarse_loftr_ros.odometry.frames import (
     UNKNOWN_VARIANCE,
@@ -15,7 +16,6 @@ from coarse_loftr_ros.odometry.frames import (
     without_lengths,
     without_lever,
 )
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.settings import MotionSettings
 
 __all__ = ["Velocity", "VelocityTracker"]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.cameras.pose import Pose, log_rotation
+from coarse_loftr_ros.images.frame import Intrinsics
 from coarse_loftr_ros.odometry.camera_rays import project, rays_of, tangent_basis
 from coarse_loftr_ros.odometry.plane_motion import (
     PlaneMotion,
@@ -16,7 +17,6 @@ from coarse_loftr_ros.odometry.plane_motion import (
     ray_homography,
     refine_plane_motion,
 )
-from coarse_loftr_ros.odometry.pose import Pose, log_rotation
 from coarse_loftr_ros.odometry.two_views import (
     CERTAIN_PARALLAX,
     EpipolarMotion,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.odometry.adjustment import Observations, adjust
 from coarse_loftr_ros.odometry.landmark_motion import LandmarkCamera
 from coarse_loftr_ros.odometry.linking import nearest_points
-from coarse_loftr_ros.odometry.pose import Pose
 
 __all__ = ["Corners", "Followed", "StereoWindow"]
 

@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.bags.reader import (
+from coarse_loftr_ros.cameras.calibration import Calibration, CalibrationError, check_projection
+from coarse_loftr_ros.cameras.camera_info import calibration_of
+from coarse_loftr_ros.images.decoding import decode_compressed, decode_image
+from coarse_loftr_ros.recordings.bags.reader import (
     BagReader,
     ImageTopic,
     RecordedMessage,
     camera_info_topic,
 )
-from coarse_loftr_ros.bags.types import BagError
-from coarse_loftr_ros.calibration import Calibration, CalibrationError, check_projection
-from coarse_loftr_ros.camera_info import calibration_of
-from coarse_loftr_ros.image_decoding import decode_compressed, decode_image
+from coarse_loftr_ros.recordings.bags.types import BagError
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.image_files import has_orientation
+from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.listed import Listed, Rising
-from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage, decoded
 
 __all__ = ["BagSource", "decode"]

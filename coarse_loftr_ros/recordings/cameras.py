@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.calibration import Calibration, CalibrationError, baseline_of
-from coarse_loftr_ros.camera_info import intrinsics_of
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.cameras.calibration import Calibration, CalibrationError, baseline_of
+from coarse_loftr_ros.cameras.camera_info import intrinsics_of
+from coarse_loftr_ros.images.frame import Intrinsics
 from coarse_loftr_ros.odometry.observations import StereoRig
 from coarse_loftr_ros.recordings import euroc, kitti
 from coarse_loftr_ros.recordings.errors import RecordingError

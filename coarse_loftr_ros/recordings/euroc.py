@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.calibration import Calibration
+from coarse_loftr_ros.cameras.calibration import Calibration
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.listing import read_text
 

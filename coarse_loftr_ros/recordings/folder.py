@@ -7,8 +7,8 @@ from functools import partial
 from heapq import merge
 from pathlib import Path
 
-from coarse_loftr_ros.calibration import Calibration
-from coarse_loftr_ros.image_decoding import ImageError
+from coarse_loftr_ros.cameras.calibration import Calibration
+from coarse_loftr_ros.images.decoding import ImageError
 from coarse_loftr_ros.recordings import euroc, kitti
 from coarse_loftr_ros.recordings.cameras import folder_calibrations
 from coarse_loftr_ros.recordings.errors import NoImageError, RecordingError
@@ -18,9 +18,9 @@ from coarse_loftr_ros.recordings.image_files import (
     read_bytes,
     read_grey,
 )
+from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.listed import Listed, rising
 from coarse_loftr_ros.recordings.listing import list_folders
-from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage, decoded
 
 __all__ = ["FolderSource", "find_eyes", "has_images"]

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.image_decoding import ImageError, decode_file, scale_to_8_bits
+from coarse_loftr_ros.images.decoding import ImageError, decode_file, scale_to_8_bits
 
 __all__ = [
     "IMAGE_SUFFIXES",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.recordings.report import InputReport
+from coarse_loftr_ros.recordings.input_report import InputReport
 
 __all__ = ["Listed", "Rising", "rising"]
 

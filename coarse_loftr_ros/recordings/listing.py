@@ -16,7 +16,7 @@ from coarse_loftr_ros.recordings.image_files import (
     is_image_name,
     natural,
 )
-from coarse_loftr_ros.recordings.report import InputReport
+from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.times import parse_times, times_of_names
 
 __all__ = ["Listing", "Shot", "list_folders", "read_text"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.pairing import StereoPairing, stamp_gap_ns
+from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.matching.pairing import StereoPairing, stamp_gap_ns
 from coarse_loftr_ros.recordings.errors import UnpairedError
-from coarse_loftr_ros.recordings.report import InputReport
+from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage
 
 __all__ = ["UNPAIRED", "Moment", "Moments"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from coarse_loftr_ros.calibration import Calibration, differing_value
-from coarse_loftr_ros.recordings.report import InputReport
+from coarse_loftr_ros.cameras.calibration import Calibration, differing_value
+from coarse_loftr_ros.cameras.rectification import Rectification
+from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage
-from coarse_loftr_ros.rectification import Rectification
 
 __all__ = ["of_one_camera", "of_one_size"]
 

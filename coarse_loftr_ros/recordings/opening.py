@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from coarse_loftr_ros.bags.files import is_storage_name
-from coarse_loftr_ros.bags.reader import BagReader
-from coarse_loftr_ros.bags.types import BagError
 from coarse_loftr_ros.recordings.bag import BagSource
+from coarse_loftr_ros.recordings.bags.files import is_storage_name
+from coarse_loftr_ros.recordings.bags.reader import BagReader
+from coarse_loftr_ros.recordings.bags.types import BagError
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.folder import FolderSource, find_eyes, has_images
 from coarse_loftr_ros.recordings.image_files import is_image_name
-from coarse_loftr_ros.recordings.report import InputReport
+from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.source import Source
 from coarse_loftr_ros.recordings.video import VideoSource
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from coarse_loftr_ros.calibration import Calibration, CalibrationError
-from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.image_decoding import ImageError
+from coarse_loftr_ros.cameras.calibration import Calibration, CalibrationError
+from coarse_loftr_ros.images.decoding import ImageError
+from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.listed import Listed
-from coarse_loftr_ros.recordings.report import InputReport
 
 __all__ = ["Source", "SourceImage", "decoded"]
 

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.calibration import Calibration
+from coarse_loftr_ros.cameras.calibration import Calibration
 from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.listed import Listed, rising
-from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage, decoded
 
 __all__ = ["VideoSource", "grey", "open_video", "video_rate"]

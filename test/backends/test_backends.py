@@ -13,7 +13,7 @@ from scenes import motion, texture, view
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, BackendError, ModelFiles
 from coarse_loftr_ros.backends.registry import choose_backend, create_backend
 from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 NAMES = ("openvino", "onnxruntime")
 SIZE = NetworkSize(320, 224)
@@ -107,7 +107,7 @@ def test_a_signal_does_no_harm_after_backends_were_made_and_let_go():
         "import os, signal\n"
         "from coarse_loftr_ros.backends.base import ModelFiles\n"
         "from coarse_loftr_ros.backends.registry import create_backend\n"
-        "from coarse_loftr_ros.preprocessing import NetworkSize\n"
+        "from coarse_loftr_ros.images.preprocessing import NetworkSize\n"
         "make = lambda: create_backend('openvino', ModelFiles.load(), NetworkSize(96, 64), 1)\n"
         "first, second = make(), make()\n"
         "del first\n"

@@ -8,12 +8,12 @@ from coarse_loftr_ros.backends.base import BackendError, DeviceError, ModelFiles
 from coarse_loftr_ros.backends.fallback import FallbackBackend
 from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from coarse_loftr_ros.backends.openvino_backend import OpenVinoBackend
-from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.matcher import Matcher
-from coarse_loftr_ros.pairing import Keyframe, KeyframeRule
-from coarse_loftr_ros.pipeline import MatchSettings, Pipeline, PipelineSettings
-from coarse_loftr_ros.preprocessing import NetworkSize
-from coarse_loftr_ros.result import Status
+from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.matching.matcher import Matcher
+from coarse_loftr_ros.matching.pairing import Keyframe, KeyframeRule
+from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.result import Status
 
 SIZE = NetworkSize(320, 224)
 IMAGES = [view(texture(), motion(3 * k, 2, k), SIZE.width, SIZE.height) for k in range(4)]
@@ -108,7 +108,7 @@ def test_when_the_other_one_fails_too_that_is_said(device):
 def test_a_stream_keeps_its_keyframe_and_its_tracks(monkeypatch, device, other):
     said = []
     backend = FallbackBackend(device, lambda: other, said.append)
-    monkeypatch.setattr("coarse_loftr_ros.pipeline.create_backend", lambda *_: backend)
+    monkeypatch.setattr("coarse_loftr_ros.matching.pipeline.create_backend", lambda *_: backend)
     pipeline = Pipeline(
         PipelineSettings(network_pixels=SIZE.width * SIZE.height),
         MatchSettings(),
@@ -144,7 +144,7 @@ def test_the_oldest_backend_is_closed_before_a_fourth_one_and_all_with_their_pip
     def pair(height):
         return [Frame(np.ascontiguousarray(image[:height])) for image in IMAGES[:2]]
 
-    monkeypatch.setattr("coarse_loftr_ros.pipeline.create_backend", make)
+    monkeypatch.setattr("coarse_loftr_ros.matching.pipeline.create_backend", make)
     settings = PipelineSettings(network_pixels=SIZE.width * SIZE.height)
     pipeline = Pipeline(settings, MatchSettings(), Keyframe(KeyframeRule()), (320, 224))
     frames = [Frame(image, stamp=k, frame_id="camera") for k, image in enumerate(IMAGES)]

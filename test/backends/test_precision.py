@@ -8,7 +8,7 @@ import pytest
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, BackendError, ModelFiles
 from coarse_loftr_ros.backends.precision import PRECISION_NAMES, choose_precision
 from coarse_loftr_ros.backends.registry import create_backend
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 RUNTIMES = ("openvino", "onnxruntime", "tensorrt")
 SIZE = NetworkSize(96, 64)

@@ -16,8 +16,8 @@ from scenes import motion, texture, view
 from coarse_loftr_ros.backends.base import ModelFiles
 from coarse_loftr_ros.backends.registry import choose_backend, create_backend
 from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
-from coarse_loftr_ros.matcher import Matcher
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.matching.matcher import Matcher
 
 SIZE = NetworkSize(320, 224)
 NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
@@ -73,7 +73,7 @@ def test_a_gpu_that_cuda_cannot_use_is_refused_in_a_sentence(broken_driver, tens
         broken_driver,
         "from coarse_loftr_ros.backends.base import BackendError, ModelFiles\n"
         "from coarse_loftr_ros.backends.registry import create_backend\n"
-        "from coarse_loftr_ros.preprocessing import NetworkSize\n"
+        "from coarse_loftr_ros.images.preprocessing import NetworkSize\n"
         "try:\n"
         "    create_backend('tensorrt', ModelFiles.load(), NetworkSize(320, 224))\n"
         "except BackendError as error:\n"
@@ -89,7 +89,7 @@ def test_auto_goes_on_with_a_cpu_and_says_why(broken_driver, tensorrt_rtx):
         broken_driver,
         "from coarse_loftr_ros.backends.base import ModelFiles, Reports\n"
         "from coarse_loftr_ros.backends.registry import choose_backend, create_backend\n"
-        "from coarse_loftr_ros.preprocessing import NetworkSize\n"
+        "from coarse_loftr_ros.images.preprocessing import NetworkSize\n"
         "print(choose_backend('auto').reason)\n"
         "reports = Reports(warning=print)\n"
         "size = NetworkSize(320, 224)\n"

@@ -17,7 +17,7 @@ from coarse_loftr_ros.backends.tensorrt.engines import (
 from coarse_loftr_ros.backends.tensorrt.execution import LoadedEngine
 from coarse_loftr_ros.backends.tensorrt.gpu import Gpu
 from coarse_loftr_ros.backends.tensorrt.library import Library
-from coarse_loftr_ros.preprocessing import network_size
+from coarse_loftr_ros.images.preprocessing import network_size
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scenes import motion, texture, view
 
+from coarse_loftr_lab.evaluation.joined_graphs import JoinedGraphs
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, ModelFiles
 from coarse_loftr_ros.backends.decoding import CellDecoder
 from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from coarse_loftr_ros.backends.tensorrt.graphs import addition, join
 from coarse_loftr_ros.backends.tensorrt.self_check import cells_found
-from coarse_loftr_ros.evaluation.joined_graphs import JoinedGraphs
-from coarse_loftr_ros.matcher import Features
-from coarse_loftr_ros.preprocessing import NetworkSize
-from coarse_loftr_ros.tools.images import read_grey
+from coarse_loftr_ros.commands.common.images import read_grey
+from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.matching.matcher import Features
 
 pytest.importorskip("onnx", reason="onnx is not installed (make test has it)")
 

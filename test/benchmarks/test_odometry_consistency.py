@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from coarse_loftr_ros.tools.flight import Flight
-from coarse_loftr_ros.tools.scene import draw_landscape
-from coarse_loftr_ros.tools.street import Street
+from coarse_loftr_ros.recordings.rendered.flight import Flight
+from coarse_loftr_ros.recordings.rendered.scene import draw_landscape
+from coarse_loftr_ros.recordings.rendered.street import Street
 
 # The mean of some thirty images scatters by 0.6 about the mean of many, which is 4 to 9.
 LEAST, MOST = 3.0, 10.0

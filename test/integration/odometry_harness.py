@@ -15,8 +15,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences, RelativePose
-from coarse_loftr_ros.node.conversion import time_message
-from coarse_loftr_ros.odometry.pose import Pose
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.node.common.conversion import time_message
 
 WIDTH, HEIGHT, FOCAL, BASELINE = 640, 480, 400.0, 0.12
 PERIOD_NS = 100_000_000

@@ -29,7 +29,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
-from coarse_loftr_ros.node.conversion import image_message, time_message
+from coarse_loftr_ros.node.common.conversion import image_message, time_message
 
 DOMAIN = random.randint(1, 100)
 PERIOD_NS = 33_000_000
@@ -46,7 +46,7 @@ class NodeProcess:
     """A process of a node (the matcher's), in a namespace of its own, with its output."""
 
     name = "matcher"
-    module = "coarse_loftr_ros.node.matcher_node"
+    module = "coarse_loftr_ros.node.matcher.matcher_node"
 
     def __init__(self, namespace: str, *parameters: str, file: Path | None = None) -> None:
         self.namespace = namespace

@@ -6,7 +6,7 @@ import pytest
 from ros_harness import MatcherClient, scene, view
 from rosgraph_msgs.msg import Clock
 
-from coarse_loftr_ros.node.conversion import stamp_ns, time_message
+from coarse_loftr_ros.node.common.conversion import stamp_ns, time_message
 
 PICTURE = scene()
 

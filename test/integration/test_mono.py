@@ -11,7 +11,7 @@ from ros_harness import MatcherClient, NodeProcess, scene, shift_of, view
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from coarse_loftr_ros.node.conversion import image_message
+from coarse_loftr_ros.node.common.conversion import image_message
 
 PICTURE = scene()
 

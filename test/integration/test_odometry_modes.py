@@ -16,8 +16,8 @@ from odometry_harness import (
 from ros_harness import RELIABLE
 from sensor_msgs.msg import Range
 
-from coarse_loftr_ros.node.conversion import time_message
-from coarse_loftr_ros.odometry.pose import Pose
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.node.common.conversion import time_message
 
 ALTITUDE = 5.0
 DOWN = ("mounting.pitch:=1.5707963", "mounting.z:=-0.2")

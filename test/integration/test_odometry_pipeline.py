@@ -9,18 +9,18 @@ import pytest
 from odometry_harness import position, through_both_nodes
 from ros_harness import PERIOD_NS, scene, view
 
-from coarse_loftr_ros.bags.messages import image_message
-from coarse_loftr_ros.bags.types import typestore
-from coarse_loftr_ros.bags.writer import BagWriter
-from coarse_loftr_ros.frame import Frame, Intrinsics
-from coarse_loftr_ros.node.conversion import stamp_ns, time_message
+from coarse_loftr_ros.images.frame import Frame, Intrinsics
+from coarse_loftr_ros.matching.pairing import Keyframe, KeyframeRule
+from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.result import MatchResult, StereoMatch
+from coarse_loftr_ros.node.common.conversion import stamp_ns, time_message
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 from coarse_loftr_ros.odometry.frames import base_covariance, base_in_odom, mounting_of_camera
 from coarse_loftr_ros.odometry.observations import StereoMatches, StereoRig, TemporalMatches
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
-from coarse_loftr_ros.pairing import Keyframe, KeyframeRule
-from coarse_loftr_ros.pipeline import MatchSettings, Pipeline, PipelineSettings
-from coarse_loftr_ros.result import MatchResult, StereoMatch
+from coarse_loftr_ros.recordings.bags.messages import image_message
+from coarse_loftr_ros.recordings.bags.types import typestore
+from coarse_loftr_ros.recordings.bags.writer import BagWriter
 
 WIDTH, HEIGHT, FOCAL, BASELINE = 320, 240, 300.0, 0.1
 DISPARITY, STEP, COUNT = 10, 4, 8

@@ -11,7 +11,7 @@ from odometry_harness import OdometryClient
 from ros_harness import Client, NodeProcess
 
 from coarse_loftr_msgs.msg import Correspondences
-from coarse_loftr_ros.odometry.pose import Pose
+from coarse_loftr_ros.cameras.pose import Pose
 
 
 @pytest.fixture(scope="module")

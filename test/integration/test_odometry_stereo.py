@@ -11,7 +11,7 @@ from odometry_harness import FOCAL, OdometryClient, World, deviation, position
 from sensor_msgs.msg import PointCloud2
 
 from coarse_loftr_msgs.msg import RelativePose
-from coarse_loftr_ros.odometry.pose import Pose
+from coarse_loftr_ros.cameras.pose import Pose
 
 SPEED = 0.05  # metres ahead per image
 

@@ -12,9 +12,9 @@ from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
 from tf2_msgs.msg import TFMessage
 from tf2_ros import StaticTransformBroadcaster
 
+from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.node.odometry.conversion import pose_of_transform
 from coarse_loftr_ros.odometry.frames import mounting_of_camera
-from coarse_loftr_ros.odometry.pose import Pose
 
 MOUNTED = mounting_of_camera((0.3, 0.1, 0.5), (0.0, 0.2, 0.0))
 

@@ -11,12 +11,12 @@ from odometry_harness import through_both_nodes
 from ros_harness import PERIOD_NS, scene, view
 from rosbags.highlevel import AnyReader
 
-from coarse_loftr_ros.bags.messages import calibration_message, image_message
-from coarse_loftr_ros.bags.writer import BagWriter
-from coarse_loftr_ros.calibration import Calibration
-from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.node.conversion import stamp_ns
-from coarse_loftr_ros.tools import cli
+from coarse_loftr_ros.cameras.calibration import Calibration
+from coarse_loftr_ros.commands import cli
+from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.node.common.conversion import stamp_ns
+from coarse_loftr_ros.recordings.bags.messages import calibration_message, image_message
+from coarse_loftr_ros.recordings.bags.writer import BagWriter
 
 WIDTH, HEIGHT, FOCAL, BASELINE = 320, 240, 300.0, 0.1
 DISPARITY, STEP, COUNT = 10, 4, 6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ros_harness import PERIOD_NS, MatcherClient, camera_info, scene, shift_of, view
 
-from coarse_loftr_ros.node.conversion import time_message
+from coarse_loftr_ros.node.common.conversion import time_message
 
 PICTURE = scene()
 DISPARITY = 9

@@ -9,7 +9,7 @@ import pytest
 from ros_harness import PERIOD_NS, MatcherClient, scene, view
 from std_msgs.msg import Header
 
-from coarse_loftr_ros.node.conversion import image_message, stamp_ns, time_message
+from coarse_loftr_ros.node.common.conversion import image_message, stamp_ns, time_message
 
 PICTURE = scene()
 DISPARITY = 9

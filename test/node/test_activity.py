@@ -34,11 +34,15 @@ from std_srvs.srv import Trigger
 from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
 from coarse_loftr_ros.backends.base import DeviceError
 from coarse_loftr_ros.backends.openvino_backend import OpenVinoBackend
-from coarse_loftr_ros.node.activity import Activity
-from coarse_loftr_ros.node.conversion import image_message, stamp_ns, time_message
-from coarse_loftr_ros.node.parameter_table import PARAMETERS
-from coarse_loftr_ros.node.parameters import match_settings, pipeline_settings, reference_policy
-from coarse_loftr_ros.pipeline import Pipeline
+from coarse_loftr_ros.matching.pipeline import Pipeline
+from coarse_loftr_ros.node.common.conversion import image_message, stamp_ns, time_message
+from coarse_loftr_ros.node.matcher.activity import Activity
+from coarse_loftr_ros.node.matcher.parameter_table import PARAMETERS
+from coarse_loftr_ros.node.matcher.parameters import (
+    match_settings,
+    pipeline_settings,
+    reference_policy,
+)
 
 WIDTH, HEIGHT = 320, 240
 PERIOD_NS = 33_000_000
@@ -163,7 +167,7 @@ class Desk:
 def pipeline() -> Iterator[Pipeline]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "coarse_loftr_ros.pipeline.create_backend",
+            "coarse_loftr_ros.matching.pipeline.create_backend",
             lambda name, model, size, threads, *others: Device(model, size, threads),
         )
         made = Pipeline(
@@ -371,7 +375,7 @@ def test_an_error_while_drawing_costs_no_result(desk, monkeypatch):
     def fail(*arguments: object) -> None:
         raise MemoryError("no room for a picture")
 
-    monkeypatch.setattr("coarse_loftr_ros.node.outputs.draw_overlay", fail)
+    monkeypatch.setattr("coarse_loftr_ros.node.matcher.outputs.draw_overlay", fail)
     desk.until(desk.activity._outputs._overlay.get_subscription_count)
     desk.send()
     last = desk.send()

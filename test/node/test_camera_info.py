@@ -11,9 +11,9 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 from sensor_msgs.msg import CameraInfo
 
-from coarse_loftr_ros.calibration import CalibrationError
-from coarse_loftr_ros.camera_info import LatestCamera, calibration_of, intrinsics_of
-from coarse_loftr_ros.rectification import Rectification
+from coarse_loftr_ros.cameras.calibration import CalibrationError
+from coarse_loftr_ros.cameras.camera_info import LatestCamera, calibration_of, intrinsics_of
+from coarse_loftr_ros.cameras.rectification import Rectification
 
 
 def calibration(**fields) -> CameraInfo:

@@ -17,16 +17,16 @@ from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences as CorrespondencesMessage
 from coarse_loftr_msgs.msg import HomographyStamped
-from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.image_decoding import decode_image
-from coarse_loftr_ros.node.conversion import (
+from coarse_loftr_ros.images.decoding import decode_image
+from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.matching.result import Correspondences, Homography, MatchResult, Status
+from coarse_loftr_ros.node.common.conversion import (
     correspondences_message,
     homography_message,
     image_message,
     stamp_ns,
     time_message,
 )
-from coarse_loftr_ros.result import Correspondences, Homography, MatchResult, Status
 
 stamps = st.integers(0, (2**31 - 1) * 10**9 + 999_999_999)
 # A string on the wire ends at NUL.

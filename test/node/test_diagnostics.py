@@ -12,20 +12,20 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from coarse_loftr_ros.node.defects import Defects
-from coarse_loftr_ros.node.diagnostics import (
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.matching.result import Homography, Status
+from coarse_loftr_ros.node.common.defects import Defects
+from coarse_loftr_ros.node.common.diagnostics import (
     Expectations,
     Occasionally,
     idle_status,
     input_status,
     worth_logging,
 )
-from coarse_loftr_ros.node.matching_diagnostics import matching_status
+from coarse_loftr_ros.node.common.statistics import Heard, Snapshot, Statistics
+from coarse_loftr_ros.node.matcher.diagnostics import matching_status
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
-from coarse_loftr_ros.node.statistics import Heard, Snapshot, Statistics
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale
-from coarse_loftr_ros.odometry.pose import Pose
-from coarse_loftr_ros.result import Homography, Status
 
 OK = Homography(np.eye(3), 100, 90, 60, 0.5, 0.8, Status.OK)
 LOST = Homography(

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from parameter_files import flat
 
-from coarse_loftr_ros.node.launch_arguments import check_parameter_file
+from coarse_loftr_ros.node.launching.arguments import check_parameter_file
+from coarse_loftr_ros.node.matcher.parameter_table import PARAMETERS as MATCHER
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS as ODOMETRY
-from coarse_loftr_ros.node.parameter_table import PARAMETERS as MATCHER
 
 # Of each driver's launch file, those of its arguments that decide about a stereo pair and its
 # frames, and parameters that its node declares, as published.

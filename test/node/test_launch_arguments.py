@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coarse_loftr_ros.node.launch_arguments import (
+from coarse_loftr_ros.node.launching.arguments import (
     check_model,
     check_names,
     check_parameter_file,

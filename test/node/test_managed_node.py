@@ -15,7 +15,7 @@ pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built"
 NODE_WHOSE_TIMER_RAISES = """
 import os, signal
 from coarse_loftr_ros.node.odometry.node import OdometryNode
-from coarse_loftr_ros.node.program import run_node
+from coarse_loftr_ros.node.common.program import run_node
 
 class Failing(OdometryNode):
     calls = 0

@@ -9,7 +9,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 from sensor_msgs.msg import CameraInfo
 
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.images.frame import Intrinsics
 from coarse_loftr_ros.node.odometry.cameras import CameraError, Cameras
 
 TOPICS = ("/left/camera_info", "/right/camera_info")

@@ -17,8 +17,10 @@ from rclpy.serialization import deserialize_message, serialize_message
 
 from coarse_loftr_msgs.msg import Correspondences as CorrespondencesMessage
 from coarse_loftr_msgs.msg import RelativePose
-from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.node.conversion import correspondences_message, header_of
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.matching.result import Correspondences, Status, StereoMatch
+from coarse_loftr_ros.node.common.conversion import correspondences_message, header_of
 from coarse_loftr_ros.node.odometry.conversion import (
     camera_speed,
     odometry_message,
@@ -30,9 +32,7 @@ from coarse_loftr_ros.node.odometry.conversion import (
 )
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale
 from coarse_loftr_ros.odometry.frames import UNKNOWN_VARIANCE, mounting_of_camera
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.velocity import Velocity
-from coarse_loftr_ros.result import Correspondences, Status, StereoMatch
 
 LEFT = Frame(np.zeros((4, 6), np.uint8), 1_000_000_007, "left")
 RIGHT = Frame(np.zeros((4, 6), np.uint8), 1_100_000_009, "right")

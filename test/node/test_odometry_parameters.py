@@ -11,11 +11,11 @@ import pytest
 import yaml
 from parameter_files import constant, declared, flat, launch_tree, lines_above_values
 
+from coarse_loftr_ros.node.common.parameter import ParameterError
+from coarse_loftr_ros.node.matcher.parameter_table import PARAMETERS as MATCHER
+from coarse_loftr_ros.node.matcher.parameters import check as check_matcher
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.parameters import check, mounting, settings, why_not_metric
-from coarse_loftr_ros.node.parameter import ParameterError
-from coarse_loftr_ros.node.parameter_table import PARAMETERS as MATCHER
-from coarse_loftr_ros.node.parameters import check as check_matcher
 from coarse_loftr_ros.odometry.settings import (
     MonoSettings,
     MotionSettings,

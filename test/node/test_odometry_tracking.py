@@ -12,16 +12,16 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences
-from coarse_loftr_ros.node.conversion import time_message
+from coarse_loftr_ros.matching.result import Status
+from coarse_loftr_ros.node.common.conversion import time_message
+from coarse_loftr_ros.node.common.parameter import Value
+from coarse_loftr_ros.node.common.statistics import Statistics
 from coarse_loftr_ros.node.odometry.cameras import Cameras
 from coarse_loftr_ros.node.odometry.conversion import odometry_message
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.tracking import Tracking
-from coarse_loftr_ros.node.parameter import Value
-from coarse_loftr_ros.node.statistics import Statistics
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale
 from coarse_loftr_ros.odometry.frames import mounting_of_camera
-from coarse_loftr_ros.result import Status
 
 WIDTH, HEIGHT, FOCAL, BASELINE = 640, 480, 400.0, 0.12
 SECOND = 1_000_000_000

@@ -20,8 +20,10 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences
-from coarse_loftr_ros.node.conversion import stamp_ns, time_message
-from coarse_loftr_ros.node.diagnostics import Expectations
+from coarse_loftr_ros.node.common.conversion import stamp_ns, time_message
+from coarse_loftr_ros.node.common.diagnostics import Expectations
+from coarse_loftr_ros.node.common.parameter import Value
+from coarse_loftr_ros.node.common.statistics import Statistics
 from coarse_loftr_ros.node.odometry.cameras import Cameras
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
 from coarse_loftr_ros.node.odometry.outputs import Frames, Outputs
@@ -29,8 +31,6 @@ from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.parameters import mounting, why_not_metric
 from coarse_loftr_ros.node.odometry.path import DecimatedPath
 from coarse_loftr_ros.node.odometry.tracking import Tracking
-from coarse_loftr_ros.node.parameter import Value
-from coarse_loftr_ros.node.statistics import Statistics
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 
 COUNT = 10

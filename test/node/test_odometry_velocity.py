@@ -27,17 +27,17 @@ from sensor_msgs.msg import CameraInfo
 from velocity_filter import ConstantVelocityFilter
 
 from coarse_loftr_msgs.msg import Correspondences, RelativePose
-from coarse_loftr_ros.frame import Frame
-from coarse_loftr_ros.node.conversion import correspondences_message
+from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe, ReferencePolicy
+from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.node.common.conversion import correspondences_message
+from coarse_loftr_ros.node.common.parameter import Value
+from coarse_loftr_ros.node.common.statistics import Statistics
 from coarse_loftr_ros.node.odometry.cameras import Cameras
 from coarse_loftr_ros.node.odometry.conversion import odometry_message, relative_pose_message
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.parameters import mounting
 from coarse_loftr_ros.node.odometry.tracking import Tracking
-from coarse_loftr_ros.node.parameter import Value
-from coarse_loftr_ros.node.statistics import Statistics
-from coarse_loftr_ros.pairing import Consecutive, Keyframe, ReferencePolicy
-from coarse_loftr_ros.pipeline import MatchSettings, Pipeline, PipelineSettings
 
 SPEED, PERIOD_S = 5.0, 0.1
 SEEN, DARK, AFTER = 8, 20, 12  # images before, in and after the black-out

@@ -9,16 +9,16 @@ import yaml
 from parameter_files import constant, declared, flat, launch_tree, lines_above_values
 
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS
-from coarse_loftr_ros.homography import HomographySettings
-from coarse_loftr_ros.node.parameter import ParameterError
-from coarse_loftr_ros.node.parameter_table import PARAMETERS
-from coarse_loftr_ros.node.parameters import (
+from coarse_loftr_ros.matching.homography import HomographySettings
+from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe, KeyframeRule
+from coarse_loftr_ros.matching.pipeline import MatchSettings
+from coarse_loftr_ros.node.common.parameter import ParameterError
+from coarse_loftr_ros.node.matcher.parameter_table import PARAMETERS
+from coarse_loftr_ros.node.matcher.parameters import (
     check,
     match_settings,
     reference_policy,
 )
-from coarse_loftr_ros.pairing import Consecutive, Keyframe, KeyframeRule
-from coarse_loftr_ros.pipeline import MatchSettings
 
 DEFAULTS = {name: row.default for name, row in PARAMETERS.items()}
 

@@ -13,7 +13,7 @@ pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built"
 
 import rclpy
 
-from coarse_loftr_ros.node.matcher import MatcherNode
+from coarse_loftr_ros.node.matcher.node import MatcherNode
 from coarse_loftr_ros.node.odometry.node import OdometryNode
 
 SMALL = ("expected_width:=64", "expected_height:=64", "threads:=1", "use_mask:=true")

@@ -14,8 +14,8 @@ import yaml
 def published(repository) -> dict[str, str]:
     """Types of the topics of both nodes, under the names that the launch files give them."""
     topics = {"/diagnostics": "DiagnosticArray"}
-    for name, file in {"matcher": "outputs.py", "odometry": "odometry/outputs.py"}.items():
-        code = (repository / "coarse_loftr_ros/node" / file).read_text()
+    for name in ("matcher", "odometry"):
+        code = (repository / "coarse_loftr_ros/node" / name / "outputs.py").read_text()
         found = re.findall(r'create_publisher\((\w+), "~/([a-z_/]+)"', code)
         topics |= {f"/{name}/{topic}": type_ for type_, topic in found}
     assert len(topics) > 6
@@ -49,7 +49,7 @@ def test_rviz_shows_the_covariance(displays):
 
 def test_rviz_is_remapped_to_every_topic_that_it_shows(displays, repository):
     """So that it finds the nodes by whatever name and in whatever namespace they run."""
-    tree = ast.parse((repository / "coarse_loftr_ros/node/view_launch.py").read_text())
+    tree = ast.parse((repository / "coarse_loftr_ros/node/launching/view.py").read_text())
     (topics,) = (
         ast.literal_eval(node.value)
         for node in ast.walk(tree)

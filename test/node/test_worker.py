@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError
 import cv2
 import pytest
 
-from coarse_loftr_ros.node.worker import Worker
+from coarse_loftr_ros.node.matcher.worker import Worker
 
 
 class Bench:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odometry_scenes import CAMERA, HEIGHT, RIG, WIDTH, stamp
 
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.mono import MonoOdometry
 from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatches
 from coarse_loftr_ros.odometry.planar import PlanarOdometry
@@ -19,7 +20,6 @@ from coarse_loftr_ros.odometry.settings import (
     StereoSettings,
 )
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
-from coarse_loftr_ros.result import Status
 
 KINDS = ("random", "same", "line", "still", "shift", "zoom", "one", "far", "huge", "swap")
 

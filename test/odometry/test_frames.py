@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from odometry_scenes import error_vector
 
+from coarse_loftr_ros.cameras.pose import Pose, exp_rotation
 from coarse_loftr_ros.odometry.frames import (
     OPTICAL_IN_BODY,
     base_covariance,
@@ -11,7 +12,6 @@ from coarse_loftr_ros.odometry.frames import (
     mounting_of_camera,
     rotation_of_rpy,
 )
-from coarse_loftr_ros.odometry.pose import Pose, exp_rotation
 
 short = st.floats(-3.0, 3.0)
 triple = st.tuples(short, short, short)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.judgement import judge
 from coarse_loftr_ros.odometry.settings import MotionSettings
-from coarse_loftr_ros.result import Status
 
 SETTINGS = MotionSettings(
     min_inliers=12, min_inlier_ratio=0.15, good_inliers=40, good_inlier_ratio=0.3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from odometry_scenes import CAMERA
 
+from coarse_loftr_ros.cameras.pose import Pose, exp_rotation, log_rotation
 from coarse_loftr_ros.odometry.camera_rays import project, rays_of
 from coarse_loftr_ros.odometry.landmark_motion import (
     LandmarkCamera,
@@ -12,7 +13,6 @@ from coarse_loftr_ros.odometry.landmark_motion import (
     MotionFit,
     refine_motion,
 )
-from coarse_loftr_ros.odometry.pose import Pose, exp_rotation, log_rotation
 from coarse_loftr_ros.odometry.two_views import triangulate
 
 

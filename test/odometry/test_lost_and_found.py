@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from odometry_scenes import RIG, Scene, cloud, drive, stamp
 
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
-from coarse_loftr_ros.result import Status
 
 COUNT = 14
 

@@ -15,14 +15,14 @@ from odometry_scenes import (
     stamp,
 )
 
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.camera_rays import tangent_basis
 from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.odometry.frames import rotation_of_rpy
 from coarse_loftr_ros.odometry.mono import MonoOdometry
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.settings import MonoSettings, ScaleSource
 from coarse_loftr_ros.odometry.two_views import fit_epipolar
-from coarse_loftr_ros.result import Status
 
 
 def scene(count=12, points=2500, **faults):

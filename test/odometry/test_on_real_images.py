@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from odometry_scenes import angle_deg, rotation_error_deg
 
-from coarse_loftr_ros.frame import Frame, Intrinsics
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.images.frame import Frame, Intrinsics
+from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe
+from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.odometry.mono import MonoOdometry
 from coarse_loftr_ros.odometry.observations import StereoMatches, StereoRig, TemporalMatches
 from coarse_loftr_ros.odometry.planar import PlanarOdometry
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.settings import PlanarSettings
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
-from coarse_loftr_ros.pairing import Consecutive, Keyframe
-from coarse_loftr_ros.pipeline import MatchSettings, Pipeline, PipelineSettings
-from coarse_loftr_ros.result import Status
-from coarse_loftr_ros.tools.flight import Flight
-from coarse_loftr_ros.tools.scene import draw_landscape
+from coarse_loftr_ros.recordings.rendered.flight import Flight
+from coarse_loftr_ros.recordings.rendered.scene import draw_landscape
 
 CAR_IMAGES = 9
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from odometry_scenes import CAMERA, Scene, error_vector, rotation_error_deg, stamp
 
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.odometry.frames import rotation_of_rpy
 from coarse_loftr_ros.odometry.planar import PlanarOdometry
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.settings import PlanarSettings
-from coarse_loftr_ros.result import Status
 
 ALTITUDE = 20.0
 DOWN = (0.0, 0.0, 1.0)

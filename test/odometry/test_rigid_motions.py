@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coarse_loftr_ros.odometry.pose import (
+from coarse_loftr_ros.cameras.pose import (
     Pose,
     compose_covariance,
     exp_rotation,

@@ -15,11 +15,11 @@ from odometry_scenes import (
     stamp,
 )
 
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.odometry.observations import StereoMatches, StereoRig
 from coarse_loftr_ros.odometry.settings import StereoSettings
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
-from coarse_loftr_ros.result import Status
 
 
 def scene(count=12, points=2500, **faults):

@@ -12,15 +12,15 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from odometry_scenes import CAMERA, RIG, Scene, cloud, drive, stamp
 
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale, Step
 from coarse_loftr_ros.odometry.frames import UNKNOWN_VARIANCE, mounting_of_camera
 from coarse_loftr_ros.odometry.integration import IntegratedOdometry
 from coarse_loftr_ros.odometry.mono import MonoOdometry
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.settings import MotionSettings
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
 from coarse_loftr_ros.odometry.velocity import Velocity, VelocityTracker
-from coarse_loftr_ros.result import Status
 
 SETTINGS = MotionSettings()
 MOUNTING = mounting_of_camera((0.4, -0.1, 0.3), (0.0, 0.3, 0.2))

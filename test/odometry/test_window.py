@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from odometry_scenes import CAMERA, RIG, Scene, cloud, drive, rotation_error_deg
 
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.adjustment import Observations, adjust
 from coarse_loftr_ros.odometry.camera_rays import project
 from coarse_loftr_ros.odometry.landmark_motion import LandmarkCamera
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.settings import StereoSettings
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
-from coarse_loftr_ros.result import Status
 
 WITHOUT_SCIPY = "the window needs SciPy: pip install 'coarse_loftr_ros[refinement]'"
 

@@ -100,8 +100,7 @@ def test_the_ament_index_names_each_package(install, package):
 @pytest.mark.parametrize(
     ("folder", "pattern"),
     [
-        *(("launch", "*.launch.py"), ("config", "*.*"), ("config/train", "*.yaml")),
-        ("examples", "*.*"),
+        *(("launch", "*.launch.py"), ("config", "*.*"), ("examples", "*.*")),
     ],
 )
 def test_every_launch_config_and_example_file_is_installed(install, repository, folder, pattern):

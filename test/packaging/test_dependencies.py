@@ -37,15 +37,13 @@ ROS_INTERFACES = ("_msgs", "_srvs", "_interfaces")
 # On no package index: of a ROS distribution alone, of this repository, or of Python 3.14.
 NOT_ON_PYPI = {"cv_bridge", "launch", "launch_ros", "tf2_ros", "coarse_loftr_msgs", "compression"}
 
-# What needs more than the base install to be imported: ROS, PyTorch, or a runtime. The file of a
-# runtime is imported by name, once the runtime is known to be there.
+# What needs more than the base install to be imported: ROS, or a runtime. The file of a runtime
+# is imported by name, once the runtime is known to be there.
 NEEDS_AN_EXTRA = [
     "node/**/*.py",
-    "network/**/*.py",
-    "training/**/*.py",
     "backends/*_backend.py",
     "backends/tensorrt/device.py",
-    "tools/demo_*.py",  # the part of the demo that speaks ROS
+    *(f"commands/demo/{name}.py" for name in ("pictures", "player", "report")),  # speak ROS
 ]
 EXTRAS_MODULES = ["rclpy", "sensor_msgs", "coarse_loftr_msgs", "torch", "onnx", "onnxruntime",
                   "openvino", "tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings",
@@ -127,11 +125,3 @@ def test_everything_else_is_imported_without_ros_pytorch_or_a_runtime():
         [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
-
-
-@pytest.mark.parametrize("outer", ["node", "tools", "network", "training", "evaluation"])
-def test_the_core_imports_no_outer_room(outer):
-    rooms = ("*.py", "backends/**/*.py", "quantisation/*.py", "odometry/*.py")
-    core = {file for room in rooms for file in PACKAGE.glob(room)} - {PACKAGE / "__main__.py"}
-    statement = re.compile(rf"^\s*(from|import) coarse_loftr_ros\.{outer}\b", re.MULTILINE)
-    assert [file.name for file in core if statement.search(file.read_text())] == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coarse_loftr_ros.result import Status
+from coarse_loftr_ros.matching.result import Status
 
 MESSAGES = Path(__file__).resolve().parents[2] / "coarse_loftr_msgs" / "msg"
 

@@ -6,7 +6,9 @@ from importlib.metadata import distribution, requires, version
 
 import pytest
 
+import coarse_loftr_lab
 import coarse_loftr_ros
+from coarse_loftr_ros.commands.registry import installed_commands
 
 
 @pytest.fixture(scope="module", params=["package.xml", "coarse_loftr_msgs/package.xml"])
@@ -19,6 +21,8 @@ def test_one_version_everywhere(manifest, repository):
     wheel = (repository / "coarse_loftr_msgs/pyproject.toml").read_text()
     assert manifest.findtext("version") == coarse_loftr_ros.__version__
     assert version("coarse_loftr_ros") == coarse_loftr_ros.__version__
+    assert version("coarse_loftr_lab") == coarse_loftr_lab.__version__
+    assert coarse_loftr_lab.__version__ == coarse_loftr_ros.__version__
     assert f'\nversion = "{coarse_loftr_ros.__version__}"\n' in wheel
 
 
@@ -41,7 +45,13 @@ def test_the_test_extra_names_pytest():
 def test_pip_puts_the_commands_on_the_path():
     scripts = {entry.name: entry.value for entry in distribution("coarse_loftr_ros").entry_points}
     assert scripts == {
-        "coarse-loftr": "coarse_loftr_ros.tools.cli:main",
-        "matcher_node": "coarse_loftr_ros.node.matcher_node:main",
+        "coarse-loftr": "coarse_loftr_ros.commands.cli:main",
+        "matcher_node": "coarse_loftr_ros.node.matcher.matcher_node:main",
         "odometry_node": "coarse_loftr_ros.node.odometry.odometry_node:main",
     }
+
+
+def test_the_lab_offers_each_of_its_commands(repository):
+    commands = repository / "lab/coarse_loftr_lab/commands"
+    modules = {path.stem for path in commands.glob("*.py") if "def add_parser(" in path.read_text()}
+    assert {entry.name for entry in installed_commands()} == modules

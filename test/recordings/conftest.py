@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.opening import open_source
-from coarse_loftr_ros.recordings.report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage
 
 WIDTH, HEIGHT = 24, 16

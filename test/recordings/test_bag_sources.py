@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from recordings.conftest import HEIGHT, WIDTH, grey, level, write_images
 
-from coarse_loftr_ros.bags.messages import camera_info_message, image_message
-from coarse_loftr_ros.bags.types import typestore
-from coarse_loftr_ros.bags.writer import BagWriter
-from coarse_loftr_ros.frame import Frame, Intrinsics
+from coarse_loftr_ros.images.frame import Frame, Intrinsics
+from coarse_loftr_ros.recordings.bags.messages import camera_info_message, image_message
+from coarse_loftr_ros.recordings.bags.types import typestore
+from coarse_loftr_ros.recordings.bags.writer import BagWriter
 from coarse_loftr_ros.recordings.errors import RecordingError, UnpairedError
+from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.moments import Moments
 from coarse_loftr_ros.recordings.one_camera import of_one_camera
 from coarse_loftr_ros.recordings.opening import is_bag, open_source
-from coarse_loftr_ros.recordings.report import InputReport
 
 T0, STEP = 1_700_000_000_000_000_000, 100_000_000
 CAMERA = Intrinsics(20.0, 20.0, 11.5, 7.5)

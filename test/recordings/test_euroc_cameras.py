@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from recordings.conftest import write_images
 
-from coarse_loftr_ros.calibration import rows_correspond
+from coarse_loftr_ros.cameras.calibration import rows_correspond
+from coarse_loftr_ros.cameras.rectification import Rectification
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.euroc import calibrations_of
 from coarse_loftr_ros.recordings.opening import open_source
-from coarse_loftr_ros.rectification import Rectification
 
 SENSOR = """\
 # General sensor definitions.

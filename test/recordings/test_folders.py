@@ -8,9 +8,9 @@ from recordings.conftest import HEIGHT, PROJECTION, WIDTH, grey, level, write_im
 
 from coarse_loftr_ros.recordings.errors import NoImageError, RecordingError
 from coarse_loftr_ros.recordings.folder import find_eyes
+from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.moments import UNPAIRED, Moments
 from coarse_loftr_ros.recordings.opening import open_source
-from coarse_loftr_ros.recordings.report import InputReport
 
 NS = 1403636579763555584
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.listed import Listed, rising
-from coarse_loftr_ros.recordings.report import InputReport
 
 
 def kept(stamps: list[int | None], report: InputReport | None = None) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from coarse_loftr_ros.backends.base import BackendError, ModelFiles, Reports
+from coarse_loftr_ros.backends.float16 import HALF_RECIPE
 from coarse_loftr_ros.backends.precision import graph_in
 from coarse_loftr_ros.backends.tensorrt.builder import (
     BuildSettings,
@@ -17,8 +18,7 @@ from coarse_loftr_ros.backends.tensorrt.gpu import Gpu, find_gpu
 from coarse_loftr_ros.backends.tensorrt.graphs import addition, fine_channels, join
 from coarse_loftr_ros.backends.tensorrt.library import Library
 from coarse_loftr_ros.backends.tensorrt.manifest import EngineIdentity
-from coarse_loftr_ros.preprocessing import NetworkSize
-from coarse_loftr_ros.quantisation.half import HALF_RECIPE
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 __all__ = ["GRAPHS", "PRECISIONS", "check_gpu", "obtain_engine", "obtain_engines"]
 

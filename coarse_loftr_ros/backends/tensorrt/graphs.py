@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from coarse_loftr_ros.backends.base import ModelFiles
 from coarse_loftr_ros.backends.decoding import FINE_WINDOW
-from coarse_loftr_ros.preprocessing import NetworkSize
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -14,14 +14,18 @@ from sensor_msgs.msg import CameraInfo, Range
 from std_srvs.srv import Trigger
 
 from coarse_loftr_msgs.msg import Correspondences
-from coarse_loftr_ros.node.conversion import stamp_ns
-from coarse_loftr_ros.node.defects import Defects
-from coarse_loftr_ros.node.diagnostics import (
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.node.common.conversion import stamp_ns
+from coarse_loftr_ros.node.common.defects import Defects
+from coarse_loftr_ros.node.common.diagnostics import (
     Expectations,
     Occasionally,
     input_status,
     worth_logging,
 )
+from coarse_loftr_ros.node.common.parameter import Value
+from coarse_loftr_ros.node.common.statistics import Snapshot, Statistics
+from coarse_loftr_ros.node.common.subscribing import subscribe, subscribe_to_latest
 from coarse_loftr_ros.node.odometry.cameras import Cameras
 from coarse_loftr_ros.node.odometry.conversion import camera_speed
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
@@ -31,11 +35,7 @@ from coarse_loftr_ros.node.odometry.path import DecimatedPath
 from coarse_loftr_ros.node.odometry.silence import why_silent
 from coarse_loftr_ros.node.odometry.tracking import Tracking
 from coarse_loftr_ros.node.odometry.transforms import Broadcaster, MountingLookup, tf_available
-from coarse_loftr_ros.node.parameter import Value
-from coarse_loftr_ros.node.statistics import Snapshot, Statistics
-from coarse_loftr_ros.node.subscribing import subscribe, subscribe_to_latest
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate
-from coarse_loftr_ros.odometry.pose import Pose
 
 __all__ = ["Activity"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from sensor_msgs.msg import CameraInfo
 
-from coarse_loftr_ros.calibration import (
+from coarse_loftr_ros.cameras.calibration import (
     CalibrationError,
     baseline_of,
     same_projection,
     why_no_pair,
 )
-from coarse_loftr_ros.camera_info import LatestCamera, describe, intrinsics_of
-from coarse_loftr_ros.frame import Intrinsics
+from coarse_loftr_ros.cameras.camera_info import LatestCamera, describe, intrinsics_of
+from coarse_loftr_ros.images.frame import Intrinsics
 from coarse_loftr_ros.odometry.observations import StereoRig
 
 __all__ = ["CameraError", "Cameras"]

@@ -21,11 +21,11 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences, RelativePose
-from coarse_loftr_ros.node.conversion import stamp_ns, time_message
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.node.common.conversion import stamp_ns, time_message
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale
 from coarse_loftr_ros.odometry.frames import robot_pose
 from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatches
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.velocity import Velocity
 
 __all__ = [

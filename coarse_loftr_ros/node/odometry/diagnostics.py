@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from coarse_loftr_ros.node.diagnostics import (
+from coarse_loftr_ros.node.common.diagnostics import (
     Expectations,
     counts_and_times,
     status_message,
     work_message,
 )
-from coarse_loftr_ros.node.statistics import Snapshot
+from coarse_loftr_ros.node.common.statistics import Snapshot
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 
 __all__ = ["odometry_status"]

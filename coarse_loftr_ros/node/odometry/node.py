@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from coarse_loftr_ros.node.managed_node import ManagedNode, NotReadyError
+from coarse_loftr_ros.node.common.managed_node import ManagedNode, NotReadyError
+from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.odometry.activity import Activity
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.parameters import check
 from coarse_loftr_ros.node.odometry.transforms import tf_available
-from coarse_loftr_ros.node.parameter import Value
 
 __all__ = ["OdometryNode"]
 

@@ -5,7 +5,7 @@ Nothing is imported before signals are looked after: Ctrl-C may come while the r
 
 from __future__ import annotations
 
-from coarse_loftr_ros.node.program import run_node
+from coarse_loftr_ros.node.common.program import run_node
 
 __all__ = ["main"]
 

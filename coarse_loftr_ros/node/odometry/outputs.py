@@ -15,6 +15,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import RelativePose
+from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.node.odometry.conversion import (
     cloud_message,
     odometry_message,
@@ -25,7 +26,6 @@ from coarse_loftr_ros.node.odometry.conversion import (
 from coarse_loftr_ros.node.odometry.path import DecimatedPath
 from coarse_loftr_ros.node.odometry.transforms import Broadcaster
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.velocity import Velocity
 
 __all__ = ["Frames", "Outputs"]

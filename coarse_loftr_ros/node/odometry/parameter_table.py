@@ -5,7 +5,7 @@ The configuration files, the launch file and the documentation are checked again
 
 from __future__ import annotations
 
-from coarse_loftr_ros.node.parameter import MANAGED_NODE, Change, Parameter, table
+from coarse_loftr_ros.node.common.parameter import MANAGED_NODE, Change, Parameter, table
 from coarse_loftr_ros.odometry.settings import (
     MonoSettings,
     MotionSettings,

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.node.common.parameter import ParameterError, Value, check_values, group
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
-from coarse_loftr_ros.node.parameter import ParameterError, Value, check_values, group
 from coarse_loftr_ros.odometry.frames import mounting_of_camera
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.settings import (
     MonoSettings,
     MotionSettings,

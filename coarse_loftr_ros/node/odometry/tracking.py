@@ -10,22 +10,22 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences
-from coarse_loftr_ros.frame import Intrinsics
-from coarse_loftr_ros.node.conversion import stamp_ns
-from coarse_loftr_ros.node.defects import Defects
+from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.images.frame import Intrinsics
+from coarse_loftr_ros.node.common.conversion import stamp_ns
+from coarse_loftr_ros.node.common.defects import Defects
+from coarse_loftr_ros.node.common.parameter import Value
+from coarse_loftr_ros.node.common.statistics import Statistics
 from coarse_loftr_ros.node.odometry.arrivals import Arrivals, Waiting
 from coarse_loftr_ros.node.odometry.cameras import CameraError, Cameras
 from coarse_loftr_ros.node.odometry.conversion import stereo_matches, temporal_matches
 from coarse_loftr_ros.node.odometry.external import Samples
 from coarse_loftr_ros.node.odometry.outputs import Outputs
 from coarse_loftr_ros.node.odometry.parameters import settings
-from coarse_loftr_ros.node.parameter import Value
-from coarse_loftr_ros.node.statistics import Statistics
 from coarse_loftr_ros.odometry.estimate import Odometry, OdometryEstimate
 from coarse_loftr_ros.odometry.mono import MonoOdometry
 from coarse_loftr_ros.odometry.observations import StereoRig, TemporalMatches
 from coarse_loftr_ros.odometry.planar import PlanarOdometry
-from coarse_loftr_ros.odometry.pose import Pose
 from coarse_loftr_ros.odometry.settings import ScaleSource
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
 from coarse_loftr_ros.odometry.velocity import VelocityTracker

@@ -8,8 +8,8 @@ from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
 from rclpy.time import Time
 
+from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.node.odometry.conversion import pose_of_transform
-from coarse_loftr_ros.odometry.pose import Pose
 
 __all__ = ["Broadcaster", "MountingLookup", "tf_available"]
 

@@ -1,0 +1,1 @@
+"""Cameras: what camera_info says, rectification, and rigid motions."""

@@ -1,0 +1,1 @@
+"""``coarse-loftr demo``: the node on a recording that it makes itself."""

@@ -1,0 +1,1 @@
+"""``coarse-loftr live``: images of a camera matched as they come."""

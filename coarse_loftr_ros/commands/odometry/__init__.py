@@ -1,0 +1,1 @@
+"""``coarse-loftr odometry``: from a recording to a path."""

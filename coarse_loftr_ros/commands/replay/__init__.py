@@ -1,0 +1,1 @@
+"""``coarse-loftr replay``: from a recording to what the nodes would publish."""

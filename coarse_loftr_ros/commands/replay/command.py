@@ -1,0 +1,272 @@
+"""``coarse-loftr replay``: the node's pipeline over a recording, in order and without drops."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
+from coarse_loftr_ros.commands.common.options import (
+    ROW_TOLERANCE_PX,
+    add_length_options,
+    add_pipeline_options,
+    add_source_options,
+    check_topic_name,
+    chosen_streams,
+    make_pipeline,
+    make_policy,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from coarse_loftr_ros.commands.replay.cameras import ImageCameras
+    from coarse_loftr_ros.matching.result import StreamResult
+    from coarse_loftr_ros.recordings.moments import Moment, Moments
+    from coarse_loftr_ros.recordings.source import Source
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "replay",
+        help="match the images of a recording, a video or a folder, without ROS",
+        description="Run the node's pipeline over a recording in order, without drops and with "
+        "the same result on every run, and write what the nodes would publish, with camera_info "
+        "beside it, so that the odometry node can be run on what is written.",
+    )
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="BAG",
+        help="rosbag2 folder, .mcap or .db3 file; or a video file, or a folder of images, also in "
+        "the layout of KITTI, EuRoC or TUM",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT.mcap",
+        help="recording to write: .mcap or .db3, or a name without either for a rosbag2 folder",
+    )
+    parser.add_argument("--force", action="store_true", help="replace the recording OUT")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write what became of the images to this file"
+    )
+    add_source_options(parser)
+    parser.add_argument(
+        "--rectify",
+        action="store_true",
+        help="undistort and rectify each image as its camera_info, or EuRoC's sensor.yaml, says",
+    )
+    parser.add_argument(
+        "--row-tolerance",
+        type=float,
+        metavar="PX",
+        help="stereo: of rectified images, reject matches of left with right whose rows differ by "
+        f"more; 0 rejects none (default: {ROW_TOLERANCE_PX:g} where the cameras say that rows "
+        "correspond, as the node does it)",
+    )
+    parser.add_argument(
+        "--node-name", default="matcher", help="name in the topics of OUT (default: %(default)s)"
+    )
+    _add_odometry_options(parser)
+    add_pipeline_options(parser)
+    return parser
+
+
+def _add_odometry_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "odometry", "What the odometry node would publish, with its defaults, needs -o."
+    )
+    group.add_argument(
+        "--odometry",
+        nargs="?",
+        const="auto",
+        choices=("auto", "stereo", "mono", "planar"),
+        metavar="MODE",
+        help="also write nav_msgs/Odometry, coarse_loftr_msgs/RelativePose and, where lengths are "
+        "metres, /tf; stereo, mono or planar (without MODE: stereo of two streams, mono of one)",
+    )
+    group.add_argument(
+        "--mounting",
+        metavar="X,Y,Z,ROLL,PITCH,YAW",
+        help="the camera's body on the robot, m and rad (default: at its origin, looking ahead, or "
+        "straight down in mode planar)",
+    )
+    group.add_argument("--odom-frame", default="odom", help="default: %(default)s")
+    group.add_argument("--base-frame", default="base_link", help="default: %(default)s")
+    group.add_argument("--no-tf", action="store_true", help="write no /tf")
+    group.add_argument(
+        "--odometry-name",
+        default="odometry",
+        help="name of the odometry node in the topics of OUT (default: %(default)s)",
+    )
+    add_length_options(group)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay and report."""
+    import time
+
+    from coarse_loftr_ros.backends.base import BackendError
+    from coarse_loftr_ros.commands.common.json_report import write_report
+    from coarse_loftr_ros.commands.common.recording import (
+        input_json,
+        open_recording,
+        progress,
+        say_gap,
+    )
+    from coarse_loftr_ros.commands.replay.cameras import ImageCameras
+    from coarse_loftr_ros.commands.replay.output import ReplayOutput, make_replay_odometry
+    from coarse_loftr_ros.recordings.bags.types import BagError
+    from coarse_loftr_ros.recordings.errors import RecordingError
+    from coarse_loftr_ros.recordings.moments import Moments
+    from coarse_loftr_ros.recordings.opening import choose_streams
+
+    for option in ("--node-name", "--odometry-name"):
+        check_topic_name(option, getattr(args, option.strip("-").replace("-", "_")))
+    if args.output is not None:
+        _check_apart(args.output, args.source)
+    elif args.odometry is not None:
+        raise UserError("--odometry writes into a recording: name it with -o")
+    one_camera = args.odometry in ("mono", "planar")
+    streams = choose_streams(args.source, chosen_streams(args), both=not one_camera)
+    stereo = len(streams) > 1
+    tally = _Tally()
+    with (
+        as_user_error(BackendError, BagError, RecordingError),
+        open_recording(args, streams) as source,
+    ):
+        odometry = None if args.odometry is None else make_replay_odometry(args, streams, source)
+        start = time.perf_counter()
+        cameras = ImageCameras(progress(source, "replay"), source.report, rectify=args.rectify)
+        moments = Moments(
+            cameras, round(args.tolerance_ms * 1e6) if stereo else None, source.report
+        )
+        results = _match(args, moments, source, cameras)
+        if args.output is None:
+            for _, _, result in results:
+                tally.add(result)
+        else:
+            with ReplayOutput(args, source, cameras, odometry, stereo=stereo) as output:
+                for recorded, moment, result in results:
+                    output.write(recorded, moment, result)
+                    tally.add(result)
+        tally.seconds = time.perf_counter() - start
+        tally.frames = moments.images
+    print(tally.table(source))
+    say_gap(moments)
+    if args.json is not None:
+        write_report(
+            args.json, {"source": args.source.name, "input": input_json(source, moments.pairs)}
+        )
+    if args.output is not None:
+        print(f"\nwritten: {args.output}")
+    return 0
+
+
+def _check_apart(output: Path, source: Path) -> None:
+    """Refuse to replace what is read."""
+    read = source.resolve()
+    if output.resolve() in (read, *read.parents):
+        raise UserError(f"{output} is what is read; name another recording to write")
+
+
+def _match(
+    args: argparse.Namespace, moments: Moments, source: Source, cameras: ImageCameras
+) -> Iterator[tuple[int, Moment, StreamResult]]:
+    """Time of recording, images and result of each moment.
+
+    Raises:
+        UserError: when there is not one image.
+    """
+    from dataclasses import replace
+
+    from coarse_loftr_ros.commands.common.recording import why_rejected
+    from coarse_loftr_ros.commands.replay.cameras import on_one_row
+    from coarse_loftr_ros.matching.result import StreamResult
+
+    pipeline = None
+    tolerance = ROW_TOLERANCE_PX if args.row_tolerance is None else args.row_tolerance
+    for recorded, moment in moments:
+        left, right = moment.left, moment.right
+        if pipeline is None:
+            size = (left.width, left.height)
+            pipeline = make_pipeline(args, make_policy(args), size, _say)
+            with as_user_error(ValueError):
+                pipeline.match_settings = replace(
+                    pipeline.match_settings, row_tolerance_px=tolerance
+                )
+        if right is None:
+            yield recorded, moment, StreamResult(pipeline.process(left))
+            continue
+        # Who names a tolerance says that the images are rectified.
+        rows = args.row_tolerance is not None or on_one_row(*cameras.known(moment))
+        yield recorded, moment, pipeline.process_stereo(left, right, rows and tolerance > 0)
+    if moments.images == 0:
+        raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+class _Tally:
+    """Counts for the table at the end."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.seconds = 0.0
+        self._results: list[tuple[str, int, int, float]] = []
+        self._references: set[int] = set()
+        self._across: list[int] = []
+        self._off_row = 0
+
+    def add(self, result: StreamResult) -> None:
+        across_ms = 0.0
+        if result.across is not None:
+            self._across.append(len(result.across.correspondences))
+            self._off_row += result.across.off_row
+            across_ms = result.across.total_ms
+        if result.temporal is None:
+            return
+        homography = result.temporal.homography
+        self._references.add(result.temporal.reference.stamp)
+        self._results.append(
+            (
+                homography.status.name,
+                homography.match_count,
+                homography.inlier_count,
+                result.temporal.timings_ms["total"] + across_ms,
+            )
+        )
+
+    def table(self, source: Source) -> str:
+        from statistics import median
+
+        from coarse_loftr_ros.commands.common.recording import rejected_rows
+        from coarse_loftr_ros.commands.common.table import two_columns
+
+        status = [row[0] for row in self._results]
+        rows = [("images", str(self.frames)), ("matched", str(len(status)))]
+        rows += rejected_rows(source)
+        if status:
+            rows += [(name, str(status.count(name))) for name in ("OK", "DEGRADED", "LOST")]
+            rows += [
+                ("references", str(len(self._references))),
+                ("matches, median", f"{median(row[1] for row in self._results):.0f}"),
+                ("inliers, median", f"{median(row[2] for row in self._results):.0f}"),
+                ("pipeline, median", f"{median(row[3] for row in self._results):.1f} ms"),
+            ]
+        if self._across:
+            rows += [
+                ("left with right, median", f"{median(self._across):.0f}"),
+                ("off their row", str(self._off_row)),
+            ]
+        rows.append(("images per second", f"{self.frames / self.seconds:.1f}"))
+        return two_columns(rows, source.description)

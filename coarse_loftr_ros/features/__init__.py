@@ -1,0 +1,1 @@
+"""Matchers of two images other than the network: OpenCV's ORB and SIFT."""

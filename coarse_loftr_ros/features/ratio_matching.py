@@ -1,0 +1,70 @@
+"""Brute-force matching of keypoint descriptors: mutual nearest neighbours, Lowe's ratio test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.features.pair_matcher import PointMatches
+
+__all__ = ["DescribedKeypoints", "match_ratio"]
+
+
+@dataclass(frozen=True, eq=False)
+class DescribedKeypoints:
+    """Keypoints of one image.
+
+    Attributes:
+        points: float32 [N, 2], px.
+        descriptors: [N, D], float32 or uint8.
+    """
+
+    points: NDArray[np.float32]
+    descriptors: NDArray
+
+    @classmethod
+    def of(
+        cls, keypoints: Sequence[cv2.KeyPoint], descriptors: NDArray | None
+    ) -> DescribedKeypoints:
+        """From OpenCV's answer, which has no descriptors where it found no keypoint."""
+        if descriptors is None:
+            return cls(np.zeros((0, 2), np.float32), np.zeros((0, 1), np.float32))
+        return cls(cv2.KeyPoint_convert(keypoints).astype(np.float32), descriptors)
+
+
+def match_ratio(
+    reference: DescribedKeypoints, current: DescribedKeypoints, norm: int, ratio: float
+) -> PointMatches:
+    """Match keypoints that are each other's nearest and clearly nearer than the second nearest.
+
+    Args:
+        reference: described keypoints of the reference image.
+        current: of the current image.
+        norm: OpenCV's number of the distance between descriptors.
+        ratio: largest ratio of nearest to second nearest distance; 1 switches the test off.
+
+    Returns:
+        Matches whose confidence is one minus their ratio.
+    """
+    if min(len(reference.points), len(current.points)) < 2:
+        return PointMatches.none()
+    matcher = cv2.BFMatcher(norm)
+    forward = matcher.knnMatch(reference.descriptors, current.descriptors, k=2)
+    backward = matcher.match(current.descriptors, reference.descriptors)
+    nearest = np.array(
+        [[best.trainIdx, best.distance, second.distance] for best, second in forward]
+    )
+    reference_of_current = np.array([match.trainIdx for match in backward])
+    rows = np.arange(len(nearest))
+    columns = nearest[:, 0].astype(np.intp)
+    ratios = nearest[:, 1] / np.maximum(nearest[:, 2], 1e-9)
+    kept = (reference_of_current[columns] == rows) & (ratios <= ratio)
+    return PointMatches(
+        reference.points[rows[kept]],
+        current.points[columns[kept]],
+        (1.0 - ratios[kept]).astype(np.float32),
+    )

@@ -1,0 +1,1 @@
+"""Files that appear whole, their digests, JSON that people can read, and figures."""

@@ -1,0 +1,1 @@
+"""Matching: two frames in, correspondences and a homography out."""

@@ -1,0 +1,99 @@
+"""A frame with its network image, its features and the images on which points are aligned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.images.preprocessing import ImageMap, NetworkSize, network_size
+from coarse_loftr_ros.matching.matcher import Features, Matcher
+
+__all__ = ["Detail", "EncodedFrame"]
+
+# A detail image must be this much larger than the network image to be worth aligning on: below,
+# the network image's averaged noise counts for more than the finer pixels.
+_DETAIL_GAIN = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """An image on which points are aligned.
+
+    Attributes:
+        map: from the frame to it.
+        image: uint8 [H, W].
+    """
+
+    map: ImageMap
+    image: NDArray[np.uint8]
+
+
+@dataclass(eq=False)
+class EncodedFrame:
+    """A frame, prepared for a matcher; its features are made when they are first needed.
+
+    Attributes:
+        frame: as received.
+        map: from the frame to the network image.
+        image: uint8 [H, W], the network image.
+        detail_pixels: that an image to align on has at most, about.
+    """
+
+    frame: Frame
+    map: ImageMap
+    image: NDArray[np.uint8]
+    detail_pixels: int
+    _features: Features | None = None
+    _encoder: Matcher | None = None
+
+    @classmethod
+    def prepare(
+        cls, frame: Frame, size: NetworkSize, canvas: NetworkSize, detail_pixels: int
+    ) -> EncodedFrame:
+        """Reduce a frame to its network image.
+
+        Args:
+            frame: as received.
+            size: at which the network sees it.
+            canvas: to which the network image is padded.
+            detail_pixels: see the attribute.
+        """
+        image_map = ImageMap(frame.width, frame.height, canvas, size)
+        return cls(frame, image_map, image_map.prepare(frame.image), detail_pixels)
+
+    def features(self, matcher: Matcher) -> Features:
+        """Encoded once; once more for another matcher, whose backend cannot read them."""
+        if self._features is None or self._encoder is not matcher:
+            self._features, self._encoder = matcher.encode(self.image), matcher
+        return self._features
+
+    @cached_property
+    def detail(self) -> Detail:
+        """What points are aligned on: the network image where a finer one is hardly larger."""
+        size = self.map.content
+        if self._fine_size.width >= _DETAIL_GAIN * size.width:
+            return self.fine_detail
+        image = self.image[: size.height, : size.width]
+        return Detail(ImageMap(self.frame.width, self.frame.height, size), image)
+
+    @cached_property
+    def fine_detail(self) -> Detail:
+        """The frame reduced to ``detail_pixels``, or as it is where it has no more."""
+        detail_map = ImageMap(self.frame.width, self.frame.height, self._fine_size)
+        return Detail(detail_map, detail_map.prepare(self.frame.image))
+
+    def to(self, detail: Detail) -> NDArray[np.float64]:
+        """The map from network pixels to pixels of a detail image, float64 [3, 3]."""
+        return detail.map.matrix @ np.linalg.inv(self.map.matrix)
+
+    def scale_of(self, detail: Detail) -> float:
+        """Pixels of a detail image per network pixel."""
+        return float((detail.map.scale / self.map.scale).max())
+
+    @property
+    def _fine_size(self) -> NetworkSize:
+        return network_size(self.frame.width, self.frame.height, self.detail_pixels, 1)

@@ -1,0 +1,244 @@
+"""Two encoded frames in, refined correspondences and a homography out; keeps nothing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.matching.densification import with_second_points
+from coarse_loftr_ros.matching.encoded_frame import EncodedFrame
+from coarse_loftr_ros.matching.homography import HomographySettings, estimate_homography, transfer
+from coarse_loftr_ros.matching.matcher import Matcher, PointMatches
+from coarse_loftr_ros.matching.refinement import RefinementSettings, refine
+from coarse_loftr_ros.matching.result import Correspondences, Homography
+from coarse_loftr_ros.matching.search import Found, SearchSettings, find_matches
+from coarse_loftr_ros.matching.viewpoint import zoom_of
+
+__all__ = ["FrameMatch", "FramePoints", "MatchSettings", "match_frames", "match_points"]
+
+# From this zoom on points are aligned on all pixels of both images: the farther view has few for
+# what the nearer one shows, and averaging them for less noise costs more than it brings.
+_ZOOMED = 1.4
+
+
+@dataclass(frozen=True)
+class MatchSettings:
+    """What may change between two frames.
+
+    Attributes:
+        confidence_threshold: least confidence of a match, in [0, 1].
+        max_matches: most matches per pair.
+        row_tolerance_px: of a rectified stereo pair: largest difference of a match's rows, px of
+            the images as received; 0 means no constraint.
+        search: other viewpoints for pairs that do not match as they are.
+        refinement: sub-pixel alignment.
+        homography: estimator and verdict.
+    """
+
+    confidence_threshold: float = 0.5
+    max_matches: int = 1000
+    row_tolerance_px: float = 1.5
+    search: SearchSettings = field(default_factory=SearchSettings)
+    refinement: RefinementSettings = field(default_factory=RefinementSettings)
+    homography: HomographySettings = field(default_factory=HomographySettings)
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.confidence_threshold <= 1.0:
+            raise ValueError(
+                f"confidence_threshold is {self.confidence_threshold}; it must be in [0, 1]"
+            )
+        if self.max_matches < 4:
+            raise ValueError(f"max_matches is {self.max_matches}; it must be at least 4")
+        if not self.row_tolerance_px >= 0.0:
+            raise ValueError(
+                f"row_tolerance_px is {self.row_tolerance_px}; it must not be negative"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class FramePoints:
+    """Refined matches of two frames.
+
+    Attributes:
+        reference: float32 [N, 2], px of the reference image as received.
+        current: float32 [N, 2], px of the current image as received.
+        confidence: float32 [N] in [0, 1].
+        point: int64 [N], number of the reference's point, see ``PointMatches``.
+        found: what the search found before refinement.
+        timings_ms: milliseconds of ``match`` and ``refine``.
+    """
+
+    reference: NDArray[np.float32]
+    current: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    point: NDArray[np.int64]
+    found: Found
+    timings_ms: dict[str, float]
+
+    def select(self, which: NDArray[np.bool_]) -> FramePoints:
+        """A part of the matches."""
+        return replace(
+            self,
+            reference=self.reference[which],
+            current=self.current[which],
+            confidence=self.confidence[which],
+            point=self.point[which],
+        )
+
+    def correspondences(self, track_base: int, inlier: NDArray[np.bool_]) -> Correspondences:
+        """The matches with their identity.
+
+        Args:
+            track_base: track id of the reference's first point.
+            inlier: bool [N].
+        """
+        track_id = ((self.point + track_base) % 2**32).astype(np.uint32)
+        return Correspondences(self.reference, self.current, self.confidence, track_id, inlier)
+
+
+@dataclass(frozen=True, eq=False)
+class FrameMatch:
+    """Two frames matched.
+
+    Attributes:
+        correspondences: refined points.
+        homography: reference to current, with status.
+        found: what the search found before refinement.
+        timings_ms: milliseconds of ``match``, ``refine`` and ``homography``.
+    """
+
+    correspondences: Correspondences
+    homography: Homography
+    found: Found
+    timings_ms: dict[str, float]
+
+
+def match_points(
+    matcher: Matcher,
+    reference: EncodedFrame,
+    current: EncodedFrame,
+    settings: MatchSettings,
+    search: SearchSettings,
+    prior: NDArray[np.float64] | None = None,
+    start: int = 0,
+) -> FramePoints:
+    """Match two frames and align the points to a fraction of a pixel.
+
+    Args:
+        matcher: that encodes and matches.
+        reference: the reference frame.
+        current: the current frame.
+        settings: thresholds; its own ``search`` is not used.
+        search: other viewpoints to try.
+        prior: see ``find_matches``.
+        start: see ``find_matches``.
+    """
+    times = [time.perf_counter()]
+    found = find_matches(
+        matcher,
+        reference,
+        current,
+        settings.confidence_threshold,
+        settings.max_matches,
+        search,
+        prior=prior,
+        start=start,
+    )
+    times.append(time.perf_counter())
+    matches = found.matches
+    if settings.refinement.enabled and settings.refinement.points_per_cell == 2:
+        corners = reference.features(matcher).corners
+        matches = with_second_points(matches, corners, found.first, settings.max_matches)
+    explained = found.first.explains()
+    if explained and zoom_of(found.first.matrix, reference.map.network) > _ZOOMED:
+        details = reference.fine_detail, current.fine_detail
+    else:
+        details = reference.detail, current.detail
+    to_details = reference.to(details[0]), current.to(details[1])
+    matches = PointMatches(
+        transfer(to_details[0], matches.reference).astype(np.float32),
+        transfer(to_details[1], matches.current).astype(np.float32),
+        matches.confidence,
+        matches.point,
+    )
+    warp = None
+    if explained:
+        warp = to_details[1] @ found.first.matrix @ np.linalg.inv(to_details[0])
+    matches = refine(
+        matches,
+        details[0].image,
+        details[1].image,
+        settings.refinement,
+        warp,
+        current.scale_of(details[1]),
+    )
+    reference_points = details[0].map.to_image(matches.reference)
+    current_points = details[1].map.to_image(matches.current)
+    kept = _inside(reference_points, reference.frame) & _inside(current_points, current.frame)
+    if not kept.all():
+        matches = matches.select(kept)
+        reference_points, current_points = reference_points[kept], current_points[kept]
+    times.append(time.perf_counter())
+    match_ms, refine_ms = (np.diff(times) * 1e3).tolist()
+    return FramePoints(
+        reference_points,
+        current_points,
+        matches.confidence,
+        matches.point,
+        found,
+        {"match": match_ms, "refine": refine_ms},
+    )
+
+
+def match_frames(
+    matcher: Matcher,
+    reference: EncodedFrame,
+    current: EncodedFrame,
+    settings: MatchSettings,
+    track_base: int = 0,
+    prior: NDArray[np.float64] | None = None,
+    start: int = 0,
+) -> FrameMatch:
+    """Match two frames and estimate the homography between them.
+
+    Args:
+        matcher: that encodes and matches.
+        reference: the reference frame.
+        current: the current frame.
+        settings: of all steps.
+        track_base: track id of the reference's first point.
+        prior: see ``find_matches``.
+        start: see ``find_matches``.
+    """
+    points = match_points(matcher, reference, current, settings, settings.search, prior, start)
+    begin = time.perf_counter()
+    homography, inlier = estimate_homography(
+        points.reference,
+        points.current,
+        reference.frame.width,
+        reference.frame.height,
+        settings.homography,
+        settings.homography.threshold_px / float(current.map.scale.max()),
+        points.point % len(reference.features(matcher).corners.first),
+    )
+    homography_ms = (time.perf_counter() - begin) * 1e3
+    return FrameMatch(
+        points.correspondences(track_base, inlier),
+        homography,
+        points.found,
+        {**points.timings_ms, "homography": homography_ms},
+    )
+
+
+def _inside(points: NDArray[np.float32], frame: Frame) -> NDArray[np.bool_]:
+    """Which points [N, 2] lie on the image and on its mask."""
+    nearest = np.rint(points).astype(np.int64)
+    x, y = nearest[:, 0], nearest[:, 1]
+    inside = (x >= 0) & (y >= 0) & (x < frame.width) & (y < frame.height)
+    if frame.mask is not None:
+        inside[inside] = frame.mask[y[inside], x[inside]] != 0
+    return inside

@@ -1,0 +1,186 @@
+"""Robust homography of point matches, and how far to trust it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.matching.result import Homography, Status
+
+__all__ = [
+    "HomographyEstimate",
+    "HomographySettings",
+    "coverage",
+    "estimate_homography",
+    "fit_homography",
+    "transfer",
+]
+
+# Nothing that a camera does to a plane shrinks or grows it a hundredfold within the view.
+_PLAUSIBLE_AREA_RATIO = 100.0
+
+
+@dataclass(frozen=True)
+class HomographySettings:
+    """Thresholds of the estimator and of its verdict.
+
+    Attributes:
+        threshold_px: largest transfer error of an inlier, px of the network image, so that it
+            means the same for every camera.
+        min_inliers: inliers in fewer cells mean LOST.
+        good_inliers: inliers in fewer cells mean DEGRADED.
+        good_inlier_ratio: a smaller share means DEGRADED: much of the scene does not follow the
+            homography (parallax, moving objects) or many matches are wrong.
+        good_coverage: inliers on a smaller share of the image mean DEGRADED.
+    """
+
+    threshold_px: float = 3.0
+    min_inliers: int = 15
+    good_inliers: int = 40
+    good_inlier_ratio: float = 0.4
+    good_coverage: float = 0.15
+
+    def __post_init__(self) -> None:
+        if not self.threshold_px > 0:
+            raise ValueError(f"threshold_px is {self.threshold_px}; it must be positive")
+        if self.min_inliers < 4:
+            raise ValueError(f"min_inliers is {self.min_inliers}; a homography needs at least 4")
+
+
+@dataclass(frozen=True, eq=False)
+class HomographyEstimate:
+    """Outcome of the robust estimation alone.
+
+    Attributes:
+        matrix: float64 [3, 3] with ``matrix[2, 2] == 1``, or ``None`` when there is none.
+        inlier: bool [N].
+    """
+
+    matrix: NDArray[np.float64] | None
+    inlier: NDArray[np.bool_]
+
+
+def transfer(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Move points [N, 2] by a homography [3, 3]; infinite where they leave the view's front."""
+    points = np.asarray(points, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        homogeneous = points @ matrix[:, :2].T + matrix[:, 2]
+        depth = homogeneous[:, 2:]
+        return np.where(depth > 1e-9, homogeneous[:, :2] / depth, np.inf)
+
+
+def fit_homography(
+    reference: NDArray[np.float32],
+    current: NDArray[np.float32],
+    threshold_px: float,
+    *,
+    method: int = cv2.USAC_MAGSAC,
+) -> HomographyEstimate:
+    """MAGSAC++ (Barath et al., CVPR 2020) as OpenCV has it; the same input gives the same result.
+
+    Args:
+        reference: float32 [N, 2].
+        current: float32 [N, 2].
+        threshold_px: largest transfer error of an inlier, in the points' own pixels.
+        method: of OpenCV's USAC family; ``cv2.USAC_FAST`` takes half the time and is good enough
+            for a start.
+    """
+    nothing = HomographyEstimate(None, np.zeros(len(reference), bool))
+    if len(reference) < 4:
+        return nothing
+    # OpenCV seeds this estimator with a constant, so replays agree to the bit.
+    matrix, inlier = cv2.findHomography(
+        reference, current, method, threshold_px, maxIters=2000, confidence=0.999
+    )
+    if matrix is None or not np.isfinite(matrix).all() or abs(matrix[2, 2]) < 1e-12:
+        return nothing
+    matrix = matrix / matrix[2, 2]
+    return HomographyEstimate(matrix, inlier[:, 0].astype(bool))
+
+
+def coverage(points: NDArray[np.floating], width: int, height: int) -> float:
+    """Share of an 8x6 grid over the image that holds at least one of the points [N, 2]."""
+    if len(points) == 0:
+        return 0.0
+    cells = ((points + 0.5) * (8.0 / width, 6.0 / height)).astype(np.int64)
+    cells = np.clip(cells, 0, (7, 5))
+    return len(np.unique(cells[:, 1] * 8 + cells[:, 0])) / 48.0
+
+
+def estimate_homography(
+    reference: NDArray[np.float32],
+    current: NDArray[np.float32],
+    width: int,
+    height: int,
+    settings: HomographySettings,
+    threshold_px: float | None = None,
+    cell: NDArray[np.int64] | None = None,
+) -> tuple[Homography, NDArray[np.bool_]]:
+    """Estimate the homography of matches and judge it.
+
+    Args:
+        reference: float32 [N, 2], px of the reference image as received.
+        current: float32 [N, 2], px of the current image as received.
+        width: of the reference image, px.
+        height: of the reference image, px.
+        settings: thresholds.
+        threshold_px: inlier threshold in the points' own pixels; ``None`` takes the settings'.
+        cell: int64 [N], on which cell of the reference each match rests; matches of one cell count
+            once for the verdict. ``None``: each has its own.
+
+    Returns:
+        The homography and the inliers, bool [N]; none while LOST.
+    """
+    estimate = fit_homography(reference, current, threshold_px or settings.threshold_px)
+    matrix, inlier = estimate.matrix, estimate.inlier
+    count = int(np.count_nonzero(inlier))
+    support = count if cell is None else len(np.unique(cell[inlier]))
+    failure = ""
+    if matrix is None:
+        failure = f"no homography fits {len(reference)} matches"
+    elif support < settings.min_inliers:
+        failure = f"inliers in {support} cells, fewer than {settings.min_inliers}"
+    else:
+        failure = _implausible(matrix, width, height)
+    if matrix is None or failure:
+        lost = Homography(np.eye(3), len(reference), 0, 0, float("inf"), 0.0, Status.LOST, failure)
+        return lost, np.zeros_like(inlier)
+    errors = transfer(matrix, reference[inlier]) - current[inlier]
+    rms = float(np.sqrt(np.mean(np.sum(errors**2, axis=1))))
+    covered = coverage(reference[inlier], width, height)
+    reasons = []
+    if support < settings.good_inliers:
+        reasons.append(f"inliers in {support} cells, fewer than {settings.good_inliers}")
+    ratio = count / len(reference)
+    if ratio < settings.good_inlier_ratio:
+        reasons.append(f"inlier ratio {ratio:.2f} below {settings.good_inlier_ratio:.2f}")
+    if covered < settings.good_coverage:
+        reasons.append(f"coverage {covered:.2f} below {settings.good_coverage:.2f}")
+    status = Status.DEGRADED if reasons else Status.OK
+    homography = Homography(
+        matrix, len(reference), count, support, rms, covered, status, "; ".join(reasons)
+    )
+    return homography, inlier
+
+
+def _implausible(matrix: NDArray[np.float64], width: int, height: int) -> str:
+    """Why no camera could see the image's outline so; empty when one could.
+
+    OpenCV's estimator refuses mirrored views itself; a view collapsed to a point it does not.
+    """
+    outline = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], float)
+    depth = outline @ matrix[2, :2] + matrix[2, 2]
+    if (depth <= 0).any():
+        # The horizon crosses the view: possible for a ground plane, and no area to compare.
+        return ""
+    moved = transfer(matrix, outline)
+    area = 0.5 * abs(
+        np.sum(moved[:, 0] * np.roll(moved[:, 1], -1) - np.roll(moved[:, 0], -1) * moved[:, 1])
+    )
+    ratio = area / ((width - 1) * (height - 1))
+    if not 1 / _PLAUSIBLE_AREA_RATIO < ratio < _PLAUSIBLE_AREA_RATIO:
+        return f"implausible homography: it changes the image's area by a factor {ratio:.3g}"
+    return ""

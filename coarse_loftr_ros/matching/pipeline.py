@@ -1,0 +1,345 @@
+"""Frames in, match results out: the one object that the node and the tools share."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.backends.base import MOST_SIDE, Backend, EngineFolder, ModelFiles, Reports
+from coarse_loftr_ros.backends.registry import create_backend
+from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.matching.encoded_frame import EncodedFrame
+from coarse_loftr_ros.matching.frame_matching import FrameMatch, MatchSettings, match_frames
+from coarse_loftr_ros.matching.loaded_sizes import LoadedSizes, LoadingLimit
+from coarse_loftr_ros.matching.matcher import Matcher
+from coarse_loftr_ros.matching.pairing import ReferencePolicy
+from coarse_loftr_ros.matching.result import MatchResult, Status, StreamResult
+from coarse_loftr_ros.matching.search import needs_other_view
+from coarse_loftr_ros.matching.stereo_matching import match_eyes
+
+__all__ = ["MatchSettings", "Pipeline", "PipelineSettings"]
+
+
+@dataclass(frozen=True)
+class PipelineSettings:
+    """What is fixed when a pipeline is made.
+
+    Attributes:
+        backend: name of the runtime, or ``auto``.
+        model: the exported model.
+        network_pixels: of the network image; larger images are reduced to about this. 0 takes
+            what the model was made for.
+        detail_pixels: of the image on which points are aligned; larger images are reduced to
+            about this.
+        threads: CPU threads of the runtime; 0 lets it choose.
+        precision: of the runtime, or ``auto``, the fastest of it that keeps the accuracy.
+        engines: folder of TensorRT's engines.
+    """
+
+    backend: str = "auto"
+    model: ModelFiles = field(default_factory=ModelFiles.load)
+    network_pixels: int = 0
+    detail_pixels: int = 1280 * 720
+    threads: int = 0
+    precision: str = "auto"
+    engines: EngineFolder = field(default_factory=EngineFolder)
+
+    def __post_init__(self) -> None:
+        least = 64 * 64
+        most = MOST_SIDE * MOST_SIDE
+        if self.network_pixels and not least <= self.network_pixels <= most:
+            raise ValueError(
+                f"network_pixels is {self.network_pixels}; it must be 0, or {least} to {most}"
+            )
+        if self.detail_pixels < least:
+            raise ValueError(f"detail_pixels is {self.detail_pixels}; it must be at least {least}")
+        if self.threads < 0:
+            raise ValueError(f"threads is {self.threads}; it must not be negative")
+
+
+class Pipeline:
+    """Matches frames with a reference that it keeps, or pairs of frames.
+
+    The backend is compiled for the expected image size at construction; another image size costs
+    a compilation (about half a second on a CPU) at its first frame, which ``reports`` is told. The
+    last three sizes stay compiled.
+    An object is used from one thread at a time.
+
+    Args:
+        settings: runtime and model.
+        match: thresholds; the attribute ``match_settings`` may be replaced between two frames.
+        policy: which frame becomes the next reference; the attribute ``policy`` may be replaced.
+        expected_size: (width, height) of the images to come.
+        reports: told about each compilation, and when another runtime takes over.
+        limit: of compilations for sizes other than the expected one; ``None`` sets none.
+
+    Raises:
+        BackendError: when the runtime or the model cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: PipelineSettings,
+        match: MatchSettings,
+        policy: ReferencePolicy,
+        expected_size: tuple[int, int] = (640, 480),
+        reports: Reports | None = None,
+        limit: LoadingLimit | None = None,
+    ) -> None:
+        self.settings = settings
+        self.match_settings = match
+        self.policy = policy
+        self._reference: EncodedFrame | None = None
+        self._latest: EncodedFrame | None = None
+        self._age = 0
+        self._track_base = 0
+        self._last_stamp: int | None = None
+        # Where the last frame lay relative to the reference, while that is far away.
+        self._prior: NDArray[np.float64] | None = None
+        self._search_at = 0
+        # Of a function, not a method: the two would keep each other, and memory with them.
+        self._sizes = LoadedSizes(partial(_load, settings, reports or Reports()), limit)
+        self._matcher = self._sizes.get(self._network_size(*expected_size))
+
+    @property
+    def backend(self) -> Backend:
+        """The runtime as loaded for the latest image size."""
+        return self._matcher.backend
+
+    @property
+    def reference(self) -> Frame | None:
+        """The frame that the next one is matched with."""
+        return self._reference.frame if self._reference else None
+
+    def close(self) -> None:
+        """Give back what the runtime holds, such as the memory of a GPU; it is used no more."""
+        self.reset()
+        self._sizes.close()
+
+    def make_ready(self, width: int, height: int) -> None:
+        """Compile for images of this size where that was not done; it forgets nothing.
+
+        Raises:
+            TooManySizesError: when the limit of compilations does not allow it now.
+            BackendError: when the runtime cannot.
+        """
+        self._prepare_for(self._network_size(width, height))
+
+    def reset(self) -> None:
+        """Forget the reference: the next frame becomes it."""
+        self._reference = None
+        self._latest = None
+        self._last_stamp = None
+        self._prior = None
+        self._search_at = 0
+
+    def discontinuity(self, frame: Frame) -> str:
+        """Why ``frame`` cannot follow the last one; empty when it can.
+
+        Time that goes back (a bag that loops), another resolution, encoding or camera.
+        """
+        if self._reference is None:
+            return ""
+        before = self._reference.frame
+        if self._last_stamp is not None and frame.stamp < self._last_stamp:
+            return f"time went back by {(self._last_stamp - frame.stamp) / 1e9:.3f} s"
+        if frame.image.shape != before.image.shape:
+            return (
+                f"resolution changed from {before.width}x{before.height} "
+                f"to {frame.width}x{frame.height}"
+            )
+        if frame.encoding != before.encoding:
+            return f"encoding changed from {before.encoding} to {frame.encoding}"
+        if frame.frame_id != before.frame_id:
+            return f"frame_id changed from '{before.frame_id}' to '{frame.frame_id}'"
+        return ""
+
+    def process(self, frame: Frame) -> MatchResult | None:
+        """Match a frame with the reference.
+
+        A frame that cannot follow the last one (see ``discontinuity``) resets the reference.
+
+        Returns:
+            The result, or ``None`` when the frame became the reference because there was none.
+
+        Raises:
+            BackendError: see ``make_ready``; the reference stays as it was.
+        """
+        self.make_ready(frame.width, frame.height)
+        if self.discontinuity(frame):
+            self.reset()
+        start = time.perf_counter()
+        current = self._prepare(frame)
+        if self._prior is None:
+            current.features(self._matcher)
+        encode_ms = (time.perf_counter() - start) * 1e3
+        if self._reference is None:
+            self._latest, self._last_stamp = current, frame.stamp
+            self._take_reference(current)
+            return None
+        return self._match_with_reference(current, encode_ms)
+
+    def process_stereo(self, left: Frame, right: Frame, rectified: bool) -> StreamResult:
+        """Match the left frame with the reference, and with the right frame of the same moment.
+
+        Each eye is encoded once. The left frames are a stream as in ``process``.
+
+        Args:
+            left: of the pair.
+            right: of the pair, of the same size.
+            rectified: whether a surface point lies on the same row of both.
+
+        Raises:
+            ValueError: when the frames differ in size.
+            BackendError: see ``make_ready``; the reference stays as it was.
+        """
+        if left.image.shape != right.image.shape:
+            raise ValueError(
+                f"left frame is {left.width}x{left.height}, right frame is "
+                f"{right.width}x{right.height}; they must be of one size"
+            )
+        self.make_ready(left.width, left.height)
+        if self.discontinuity(left):
+            self.reset()
+        start = time.perf_counter()
+        eyes = self._prepare(left), self._prepare(right)
+        for eye in eyes:
+            eye.features(self._matcher)
+        encode_ms = (time.perf_counter() - start) * 1e3
+        temporal = None
+        if self._reference is None:
+            self._latest, self._last_stamp = eyes[0], left.stamp
+            self._take_reference(eyes[0])
+        else:
+            temporal = self._match_with_reference(eyes[0], encode_ms)
+        track_base = self._track_base
+        if self._reference is not eyes[0]:
+            track_base = self._next_track_base()
+        across = match_eyes(self._matcher, *eyes, self.match_settings, rectified, track_base)
+        return StreamResult(temporal, across)
+
+    def process_pair(self, reference: Frame, current: Frame) -> MatchResult:
+        """Match two frames; keeps nothing.
+
+        The frames may differ in size: each is reduced by itself, and both are padded to the
+        smallest network size that holds them.
+        """
+        sizes = [self._network_size(frame.width, frame.height) for frame in (reference, current)]
+        canvas = NetworkSize(max(s.width for s in sizes), max(s.height for s in sizes))
+        # Compiling is no part of encoding's time.
+        self._prepare_for(canvas)
+        start = time.perf_counter()
+        prepared = self._prepare(reference, canvas), self._prepare(current, canvas)
+        for encoded in prepared:
+            encoded.features(self._matcher)
+        encode_ms = (time.perf_counter() - start) * 1e3
+        match = match_frames(self._matcher, *prepared, self.match_settings)
+        return _result(reference, current, match, encode_ms)
+
+    def set_keyframe(self, frame: Frame | None = None) -> Frame | None:
+        """Make a frame the reference whatever the policy says.
+
+        Args:
+            frame: to encode and take; ``None`` means the newest one processed.
+
+        Returns:
+            The reference, or ``None`` when no frame was processed since the last reset.
+        """
+        if frame is not None:
+            self._latest = self._prepare(frame)
+            self._last_stamp = frame.stamp
+        if self._latest is not None and self._latest is not self._reference:
+            self._take_reference(self._latest)
+        return self.reference
+
+    def _match_with_reference(self, current: EncodedFrame, encode_ms: float) -> MatchResult:
+        """Match a frame of the stream, and let the policy choose the next reference."""
+        reference = self._reference
+        self._latest, self._last_stamp = current, current.frame.stamp
+        self._age += 1
+        match = match_frames(
+            self._matcher,
+            reference,
+            current,
+            self.match_settings,
+            self._track_base,
+            self._prior,
+            self._search_at,
+        )
+        lost = match.homography.status == Status.LOST
+        self._search_at = self._search_at + match.found.tried if lost else 0
+        first, search = match.found.first, self.match_settings.search
+        far = not lost and needs_other_view(first, current.map.network, search)
+        self._prior = first.matrix if far else None
+        reason = self.policy.replace(match.homography, self._age)
+        if reason:
+            self._take_reference(current)
+        return _result(reference.frame, current.frame, match, encode_ms, reason)
+
+    def _take_reference(self, encoded: EncodedFrame) -> None:
+        encoded.features(self._matcher)
+        self._reference = encoded
+        self._prior = None
+        self._age = 0
+        self._track_base = self._next_track_base()
+
+    def _next_track_base(self) -> int:
+        """Track id of the next reference's first point; each cell has two."""
+        cells = self.settings.model.cells(self._matcher.backend.size)
+        return (self._track_base + 2 * cells) % 2**32
+
+    def _prepare(self, frame: Frame, canvas: NetworkSize | None = None) -> EncodedFrame:
+        """Reduce a frame, padded to ``canvas`` where one is given."""
+        size = self._network_size(frame.width, frame.height)
+        canvas = canvas or size
+        self._prepare_for(canvas)
+        return EncodedFrame.prepare(frame, size, canvas, self.settings.detail_pixels)
+
+    def _network_size(self, width: int, height: int) -> NetworkSize:
+        return self.settings.model.network_size(width, height, self.settings.network_pixels)
+
+    def _prepare_for(self, size: NetworkSize) -> None:
+        if size != self._matcher.backend.size:
+            self._matcher = self._sizes.get(size)
+
+
+def _load(settings: PipelineSettings, reports: Reports, size: NetworkSize) -> Matcher:
+    """The network, loaded for a size."""
+    start = time.perf_counter()
+    task = f"loading the network for {size}"
+    reports.progress(task, 0.0)
+    try:
+        backend = create_backend(
+            settings.backend,
+            settings.model,
+            size,
+            settings.threads,
+            settings.precision,
+            settings.engines,
+            reports,
+        )
+    finally:
+        reports.progress(task, 1.0)
+    seconds = time.perf_counter() - start
+    reports.info(f"{backend.description}: loaded in {seconds:.2f} s")
+    if MOST_SIDE in (size.width, size.height):
+        reports.warning(
+            f"the network sees {size}: its sides are at most {MOST_SIDE} px, and longer images "
+            "are reduced to that, whatever network_pixels is"
+        )
+    return Matcher(settings.model, backend)
+
+
+def _result(
+    reference: Frame, current: Frame, match: FrameMatch, encode_ms: float, new_reference: str = ""
+) -> MatchResult:
+    timings = {"encode": encode_ms, **match.timings_ms}
+    timings["total"] = sum(timings.values())
+    return MatchResult(
+        reference, current, match.correspondences, match.homography, timings, new_reference
+    )

@@ -1,0 +1,223 @@
+"""What the node counts and times, from two threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from coarse_loftr_ros.matching.result import Status
+
+__all__ = ["Heard", "Judged", "Snapshot", "Statistics"]
+
+_RATE_WINDOW_S = 5.0
+_LATENCY_SAMPLES = 300
+
+
+class Judged(Protocol):
+    """A result that says how good it is."""
+
+    @property
+    def status(self) -> Status:
+        """Its quality."""
+        ...
+
+
+Result = TypeVar("Result", bound=Judged)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What came from one input.
+
+    Attributes:
+        number: messages since the node became active.
+        hz: messages per second, over the last seconds.
+        silence_s: seconds since the last one, or since activation when none came.
+    """
+
+    number: int
+    hz: float
+    silence_s: float
+
+
+@dataclass(frozen=True)
+class Snapshot(Generic[Result]):
+    """The numbers at one moment.
+
+    Attributes:
+        inputs: what came, by the name of the input.
+        counts: events since the node became active (``published``, ``skipped``, the names of
+            statuses, ...).
+        rejected: unusable messages by cause.
+        resets: times that the node started over, by cause.
+        errors: defects that were survived, by what was being done.
+        output_hz: results published per second, over the last seconds.
+        latency_ms: median and 95th percentile per stage over the last frames.
+        active_s: seconds since the node became active.
+        quiet_s: seconds since the last result, or since activation when none was published.
+        waiting_s: seconds since the first message that came after that; 0 when none did.
+        since_result: what happened since then instead of a result, in words, with how often.
+        latest: the latest result.
+    """
+
+    inputs: Mapping[str, Heard]
+    counts: Mapping[str, int]
+    rejected: Mapping[str, int]
+    resets: Mapping[str, int]
+    errors: Mapping[str, int]
+    output_hz: float
+    latency_ms: Mapping[str, tuple[float, float]]
+    active_s: float
+    quiet_s: float
+    waiting_s: float
+    since_result: Mapping[str, int]
+    latest: Result | None
+
+    @property
+    def received(self) -> int:
+        """Messages of all inputs."""
+        return sum(heard.number for heard in self.inputs.values())
+
+
+@dataclass
+class _Window:
+    """Event times of the last seconds."""
+
+    times: deque[float] = field(default_factory=deque)
+
+    def add(self, now: float) -> None:
+        self.times.append(now)
+        self._forget(now)
+
+    def rate(self, now: float) -> float:
+        self._forget(now)
+        return len(self.times) / min(_RATE_WINDOW_S, max(now - self.start, 0.1))
+
+    def _forget(self, now: float) -> None:
+        while self.times and self.times[0] < now - _RATE_WINDOW_S:
+            self.times.popleft()
+
+    start: float = field(default_factory=time.monotonic)
+
+
+class _Input:
+    """Messages of one input."""
+
+    def __init__(self, now: float) -> None:
+        self.number = 0
+        self.last = now
+        self.window = _Window()
+
+    def heard(self, now: float) -> Heard:
+        return Heard(self.number, self.window.rate(now), now - self.last)
+
+
+class Statistics(Generic[Result]):
+    """Counts of one active period; safe to use from any thread.
+
+    Times are of a steady clock: what a stamp or simulated time does is nothing to them.
+
+    Args:
+        inputs: names of the inputs; the only one of a node may be nameless.
+    """
+
+    def __init__(self, inputs: Sequence[str] = ("",)) -> None:
+        now = time.monotonic()
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._rejected: Counter[str] = Counter()
+        self._resets: Counter[str] = Counter()
+        self._errors: Counter[str] = Counter()
+        self._since_result: Counter[str] = Counter()
+        self._inputs = {name: _Input(now) for name in inputs}
+        self._output = _Window()
+        self._latency: dict[str, deque[float]] = {}
+        self._start = self._last_output = now
+        self._first_waiting: float | None = None  # when it came
+        self._latest: Result | None = None
+
+    def received(self, name: str = "") -> None:
+        """A message of an input came."""
+        now = time.monotonic()
+        with self._lock:
+            heard = self._inputs[name]
+            heard.number += 1
+            heard.last = now
+            heard.window.add(now)
+            if self._first_waiting is None:
+                self._first_waiting = now
+
+    def count(self, event: str, number: int = 1) -> None:
+        """Something happened that is no result, nor the reason why there is none."""
+        with self._lock:
+            self._counts[event] += number
+
+    def lost(self, event: str, number: int = 1) -> None:
+        """Inputs came to nothing."""
+        with self._lock:
+            self._counts[event] += number
+            if number:
+                self._since_result[event] += number
+
+    def rejected(self, cause: str) -> None:
+        """A message was dropped because it cannot be used."""
+        with self._lock:
+            self._rejected[cause] += 1
+            self._since_result[f"rejected ({cause})"] += 1
+
+    def reset(self, cause: str) -> None:
+        """The node started over."""
+        with self._lock:
+            self._resets[cause] += 1
+            self._since_result[f"starts over ({cause})"] += 1
+
+    def error(self, doing: str) -> None:
+        """A defect was survived."""
+        with self._lock:
+            self._errors[doing] += 1
+            self._since_result[f"errors while {doing}"] += 1
+
+    def published(self, result: Result, stages_ms: Mapping[str, float]) -> None:
+        """A result was published after the given milliseconds per stage."""
+        now = time.monotonic()
+        with self._lock:
+            self._counts["published"] += 1
+            self._counts[result.status.name] += 1
+            self._output.add(now)
+            self._last_output = now
+            self._first_waiting = None
+            self._since_result.clear()
+            self._latest = result
+            for stage, ms in stages_ms.items():
+                self._latency.setdefault(stage, deque(maxlen=_LATENCY_SAMPLES)).append(ms)
+
+    def snapshot(self) -> Snapshot[Result]:
+        """The numbers now."""
+        now = time.monotonic()
+        with self._lock:
+            latency = {stage: list(values) for stage, values in self._latency.items()}
+            numbers = Snapshot(
+                inputs={name: each.heard(now) for name, each in self._inputs.items()},
+                counts=Counter(self._counts),
+                rejected=Counter(self._rejected),
+                resets=Counter(self._resets),
+                errors=Counter(self._errors),
+                output_hz=self._output.rate(now),
+                latency_ms={},
+                active_s=now - self._start,
+                quiet_s=now - self._last_output,
+                waiting_s=0.0 if self._first_waiting is None else now - self._first_waiting,
+                since_result=Counter(self._since_result),
+                latest=self._latest,
+            )
+        percentiles = {
+            stage: tuple(np.percentile(values, (50, 95)).tolist())
+            for stage, values in latency.items()
+        }
+        return replace(numbers, latency_ms=percentiles)

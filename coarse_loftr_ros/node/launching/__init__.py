@@ -1,0 +1,1 @@
+"""What launch files share: arguments checked before anything starts, drivers, views."""

@@ -1,0 +1,1 @@
+"""The node ``matcher``: images in, correspondences and homographies out."""

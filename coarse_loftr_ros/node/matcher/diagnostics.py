@@ -1,0 +1,76 @@
+"""What the matcher says about its work on /diagnostics."""
+
+from __future__ import annotations
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from coarse_loftr_ros.matching.result import Homography
+from coarse_loftr_ros.node.common.diagnostics import (
+    Expectations,
+    counts_and_times,
+    status_message,
+    work_message,
+)
+from coarse_loftr_ros.node.common.statistics import Snapshot
+
+__all__ = ["matching_status"]
+
+
+def matching_status(
+    node: str,
+    snapshot: Snapshot[Homography],
+    since: Snapshot[Homography] | None,
+    expected: Expectations,
+    backend: str,
+    model: str,
+    failure: str = "",
+    busy: str = "",
+    doing: str = "",
+) -> DiagnosticStatus:
+    """What goes out: rates, times per stage, and the quality of the latest match.
+
+    Args:
+        node: full name of the node.
+        snapshot: the numbers now.
+        since: the numbers at the previous message.
+        expected: of the images.
+        backend: runtime, device and size in words.
+        model: name and version of the network.
+        failure: what the runtime's device failed of, which is an error even where another one
+            has taken over; empty when nothing did.
+        busy: slow work that keeps images waiting; empty when there is none.
+        doing: what images that came are waiting for, in words; empty when for nothing.
+    """
+    values: dict[str, object] = {
+        "output rate (Hz)": f"{snapshot.output_hz:.1f}",
+        "matched": snapshot.counts.get("published", 0),
+        "backend": backend,
+        "model": model,
+        "first references": snapshot.counts.get("first references", 0),
+        "new references": snapshot.counts.get("new references", 0),
+    }
+    for name in ("stereo matches", "off their row", "pairs that look wrong"):
+        if name in snapshot.counts:
+            values[name] = snapshot.counts[name]
+    values |= counts_and_times(snapshot)
+    homography = snapshot.latest
+    if homography is not None:
+        values["status"] = homography.status.name
+        values["inliers"] = f"{homography.inlier_count} of {homography.match_count}"
+        values["rms (px)"] = f"{homography.rms_px:.2f}"
+        values["coverage"] = f"{homography.coverage:.2f}"
+    reason = "" if homography is None else homography.reason
+    level, message = work_message(
+        snapshot, since, expected, "waiting for a pair of images", reason, doing
+    )
+    before = since.counts if since is not None else {}
+    wrong = snapshot.counts.get("pairs that look wrong", 0) - before.get("pairs that look wrong", 0)
+    if wrong:
+        level = max(level, DiagnosticStatus.WARN)
+        message = f"{wrong} stereo pairs look swapped or not rectified, see the log; {message}"
+    if busy:
+        level, message = DiagnosticStatus.WARN, f"images wait: {busy}"
+    if failure:
+        level, message = DiagnosticStatus.ERROR, f"{failure}; {message}"
+        values["device failure"] = failure
+    return status_message(f"{node}: matching", level, message, values)

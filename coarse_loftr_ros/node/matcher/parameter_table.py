@@ -1,0 +1,332 @@
+"""Every parameter of the matcher in one table.
+
+The configuration files, the launch file and the documentation are checked against this table.
+"""
+
+from __future__ import annotations
+
+from coarse_loftr_ros.backends.base import SHIPPED_MODELS, EngineFolder
+from coarse_loftr_ros.backends.precision import PRECISION_NAMES
+from coarse_loftr_ros.backends.registry import BACKEND_NAMES
+from coarse_loftr_ros.images.decoding import DEPTH16_SCALINGS
+from coarse_loftr_ros.matching.homography import HomographySettings
+from coarse_loftr_ros.matching.pairing import KeyframeRule
+from coarse_loftr_ros.matching.pipeline import MatchSettings
+from coarse_loftr_ros.node.common.parameter import MANAGED_NODE, Change, Parameter, table
+
+__all__ = ["PARAMETERS"]
+
+_MATCH = MatchSettings()
+_REFINEMENT = _MATCH.refinement
+_HOMOGRAPHY = HomographySettings()
+_KEYFRAME = KeyframeRule()
+
+PARAMETERS = table(
+    # --- read at configure ----------------------------------------------------------------------
+    Parameter(
+        "mode",
+        "mono",
+        "One camera, or the two eyes of a stereo camera.",
+        choices=("mono", "stereo"),
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "backend",
+        "auto",
+        "Runtime of the network; auto takes the fastest that is installed and says which.",
+        choices=BACKEND_NAMES,
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "precision",
+        "auto",
+        "Number format of the network; auto is the fastest of the runtime that keeps the accuracy "
+        "of fp32.",
+        choices=PRECISION_NAMES,
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "engines",
+        "",
+        "Folder of TensorRT's engines, each with its manifest beside it, such as 'coarse-loftr "
+        "engine build --engines' fills; empty is in the user's cache folder.",
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "engines_limit",
+        EngineFolder.most_bytes / 1e9,
+        "Size that the folder of engines may have: when one is built, those not used for longest "
+        "make room, never one in use; 0 sets no limit.",
+        low=0.0,
+        high=1000.0,
+        unit="GB",
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "model",
+        SHIPPED_MODELS[0],
+        "A model of the package, fast or accurate, or the folder of an exported one.",
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "threads",
+        0,
+        "CPU threads of the runtime; 0 lets it choose.",
+        low=0,
+        high=256,
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "network_pixels",
+        0,
+        "Pixels of the image that the network sees; larger images are reduced to about this, and "
+        "to at most 2048 px a side, keeping their shape. 0 takes what the model was made for: "
+        "143360 (448x320) fast, 196608 (512x384) accurate.",
+        unit="px",
+        low=0,
+        high=4194304,
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "detail_pixels",
+        921600,
+        "Pixels of the image on which points are aligned; larger images are reduced to about this.",
+        unit="px",
+        low=4096,
+        high=67108864,
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "expected_width",
+        640,
+        "Width of the images to come, for which the network is prepared at configure.",
+        unit="px",
+        low=1,
+        high=16384,
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "expected_height",
+        480,
+        "Height of the images to come, for which the network is prepared at configure.",
+        unit="px",
+        low=1,
+        high=16384,
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "image_transport",
+        "raw",
+        "sensor_msgs/Image, or sensor_msgs/CompressedImage from <image>/compressed.",
+        choices=("raw", "compressed"),
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "image_reliability",
+        "best_effort",
+        "Reliability asked of image publishers; best_effort receives from every publisher.",
+        choices=("best_effort", "reliable"),
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "freshness",
+        "latest",
+        "latest matches the newest image and skips older ones; all matches each in order, as far "
+        "as queue_depth allows.",
+        choices=("latest", "all"),
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "queue_depth",
+        10,
+        "Images that may wait in the middleware, and with freshness all also in the node; beyond "
+        "it the oldest is let go.",
+        unit="images",
+        low=1,
+        high=1000,
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "rectify",
+        False,
+        "Undistort and rectify the images as camera_info says; false takes them as rectified "
+        "already (image_rect).",
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "use_mask",
+        False,
+        "Subscribe to mask (mono8, as large as the image; in stereo the left one): matches lie "
+        "only where the latest mask is not zero.",
+        change=Change.UNCONFIGURED,
+    ),
+    *MANAGED_NODE,
+    # --- may change at run time -----------------------------------------------------------------
+    Parameter(
+        "pairing",
+        "consecutive",
+        "Match each image (in stereo the left one) with the previous one, or with a keyframe that "
+        "stays while it is seen well enough and whose points keep their track_id.",
+        choices=("consecutive", "keyframe"),
+    ),
+    Parameter(
+        "confidence_threshold",
+        _MATCH.confidence_threshold,
+        "Least confidence of a match; confidences are calibrated, so 0.5 leaves out what is more "
+        "likely wrong than right.",
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter(
+        "max_matches",
+        _MATCH.max_matches,
+        "Most matches per image; the most confident are kept.",
+        low=4,
+        high=100000,
+    ),
+    Parameter(
+        "depth16_scaling",
+        "stretch",
+        "How 16-bit images become 8-bit: stretch maps each image's own range, full_range keeps "
+        "the high byte.",
+        choices=DEPTH16_SCALINGS,
+    ),
+    Parameter(
+        "image_timeout",
+        2.0,
+        "Diagnostics warn when no image came, or no result went out, for longer than this; images "
+        "without a result for three times as long are an error.",
+        unit="s",
+        low=0.1,
+        high=3600.0,
+    ),
+    Parameter(
+        "search.views",
+        _MATCH.search.views,
+        "Viewpoints (quarter turns, zooms by 2 and 1/2) tried for an image that does not match; "
+        "each costs about half a match, the next image goes on where the last one stopped. 11 "
+        "are all of them, 0 tries none.",
+        low=0,
+        high=11,
+    ),
+    Parameter(
+        "search.second_pass",
+        _MATCH.search.second_pass,
+        "Change of view from which an image is matched a second time as the reference saw it: 0.1 "
+        "is a zoom by 1.1 or a rotation by 6 degrees. 10 never does.",
+        low=0.0,
+        high=10.0,
+    ),
+    Parameter(
+        "refinement.enabled",
+        _REFINEMENT.enabled,
+        "Align matches on the images to a fraction of a pixel; without it they are good to about "
+        "a pixel and cost less.",
+    ),
+    Parameter(
+        "refinement.points_per_cell",
+        _REFINEMENT.points_per_cell,
+        "Points aligned in each matched cell (16 px) of the network's image; the second one "
+        "doubles the matches and costs about 1.5 ms.",
+        low=1,
+        high=2,
+    ),
+    Parameter(
+        "homography.threshold_px",
+        _HOMOGRAPHY.threshold_px,
+        "Largest transfer error of an inlier, in pixels of the network's image.",
+        unit="px",
+        low=0.1,
+        high=50.0,
+    ),
+    Parameter(
+        "homography.min_inliers",
+        _HOMOGRAPHY.min_inliers,
+        "Inliers in fewer cells of the network's image mean LOST.",
+        low=4,
+        high=100000,
+    ),
+    Parameter(
+        "homography.good_inliers",
+        _HOMOGRAPHY.good_inliers,
+        "Inliers in fewer cells mean DEGRADED.",
+        low=0,
+        high=100000,
+    ),
+    Parameter(
+        "homography.good_inlier_ratio",
+        _HOMOGRAPHY.good_inlier_ratio,
+        "A smaller share of inliers among the matches means DEGRADED.",
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter(
+        "homography.good_coverage",
+        _HOMOGRAPHY.good_coverage,
+        "Inliers on a smaller share of the image mean DEGRADED.",
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter(
+        "keyframe.min_inliers",
+        _KEYFRAME.min_inliers,
+        "Inliers in fewer cells replace the keyframe.",
+        low=0,
+        high=100000,
+    ),
+    Parameter(
+        "keyframe.min_coverage",
+        _KEYFRAME.min_coverage,
+        "Inliers on a smaller share of the keyframe replace it.",
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter(
+        "keyframe.max_age",
+        _KEYFRAME.max_age,
+        "Images after which the keyframe is replaced in any case; 0 means never.",
+        unit="images",
+        low=0,
+        high=1000000,
+    ),
+    Parameter(
+        "keyframe.lost_patience",
+        _KEYFRAME.lost_patience,
+        "LOST images in a row before the keyframe is given up.",
+        unit="images",
+        low=1,
+        high=1000,
+    ),
+    Parameter(
+        "stereo.tolerance",
+        0.005,
+        "Stereo: largest difference between the stamps of a pair.",
+        unit="s",
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter(
+        "stereo.row_tolerance",
+        _MATCH.row_tolerance_px,
+        "Stereo: matches of left with right whose rows differ by more are rejected, where both "
+        "camera_info say that rows correspond; 0 rejects none.",
+        unit="px",
+        low=0.0,
+        high=100.0,
+    ),
+    Parameter(
+        "overlay.max_lines",
+        300,
+        "Most matches drawn on the overlay.",
+        low=1,
+        high=100000,
+    ),
+    Parameter(
+        "overlay.max_rate",
+        10.0,
+        "Most overlay pictures per second; drawing takes time from matching.",
+        unit="Hz",
+        low=0.1,
+        high=1000.0,
+    ),
+)

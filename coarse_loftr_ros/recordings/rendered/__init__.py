@@ -1,0 +1,1 @@
+"""Rendered recordings, whose truth is exact: a flight over a landscape, a drive along a street."""

@@ -1,0 +1,1 @@
+"""Trajectories: the path of a camera, its files, its errors, and how it comes of a recording."""

@@ -1,0 +1,1 @@
+"""The commands of the lab, which ``coarse-loftr`` offers where this package is installed."""

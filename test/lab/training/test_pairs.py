@@ -1,0 +1,164 @@
+"""Rendered pairs are repeatable, carry their exact truth, and cover what they promise."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed (make test-train)")
+
+import cv2
+import numpy as np
+
+from coarse_loftr_lab.training.homographies import HomographyRange, random_homography
+from coarse_loftr_lab.training.recipes import PairRecipes, SceneMix, find_images
+from coarse_loftr_lab.training.scenes import draw_scene
+from coarse_loftr_lab.training.truth import pixel_grid
+from coarse_loftr_lab.training.views import _nearest_surface, render_pairs
+
+SIZE = (160, 128)
+
+
+def recipes(photographs, length=16, **mix):
+    images = find_images(photographs, held_out_split=False)
+    return PairRecipes(images, SIZE, length, 5, SceneMix(**mix), ramp=0)
+
+
+def render(dataset, numbers):
+    return render_pairs(PairRecipes.collate([dataset[i] for i in numbers]), SIZE)
+
+
+@pytest.fixture
+def clean(monkeypatch):
+    """No photometric change, so that both views show the same grey levels."""
+    monkeypatch.setattr("coarse_loftr_lab.training.views.disturb", lambda image, *_: image)
+
+
+def test_the_two_splits_share_nothing_and_miss_nothing(photographs):
+    training = set(find_images(photographs, held_out_split=False))
+    validation = set(find_images(photographs, held_out_split=True))
+    assert training and validation and not training & validation
+    assert training | validation == set(photographs.rglob("*.png"))
+
+
+def test_folders_without_images_of_a_split_are_refused_by_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no images of the training split"):
+        find_images(tmp_path, held_out_split=False)
+
+
+def test_a_pair_is_always_the_same_pair(photographs):
+    dataset, again = recipes(photographs), recipes(photographs)
+    first, second = render(dataset, [3, 4]), render(again, [3, 4])
+    for name in ("reference", "current", "to_current", "reference_visible"):
+        assert torch.equal(getattr(first, name), getattr(second, name))
+    assert not torch.equal(first.reference[0], first.reference[1])
+
+
+@pytest.mark.parametrize("parallax_share", [0.0, 1.0])
+def test_the_truth_brings_one_view_onto_the_other(photographs, clean, parallax_share):
+    """Where the truth says visible, both views must show the same grey levels."""
+    pairs = render(recipes(photographs, parallax_share=parallax_share), range(12))
+    different = []
+    for i in range(len(pairs)):
+        at = pairs.to_current[i].numpy()
+        current = pairs.current[i, 0].numpy()
+        moved = cv2.remap(current, at[..., 0], at[..., 1], cv2.INTER_LINEAR)
+        # Edges of pieces are jagged by a pixel: one-pixel-wide differences are no errors.
+        visible = pairs.reference_visible[i].numpy().astype(np.uint8)
+        inner = cv2.erode(visible, np.ones((7, 7))) > 0
+        if inner.sum() > 500:
+            different.append(np.abs(moved - pairs.reference[i, 0].numpy())[inner].mean())
+    assert len(different) >= 8
+    assert np.median(different) < 0.02 and np.max(different) < 0.06
+
+
+@pytest.mark.parametrize("parallax_share", [0.0, 1.0])
+def test_there_and_back_is_where_it_began(photographs, parallax_share):
+    pairs = render(recipes(photographs, parallax_share=parallax_share), range(8))
+    grid = pixel_grid(SIZE[1], SIZE[0])
+    checked = 0
+    for i in range(len(pairs)):
+        at = pairs.to_current[i][pairs.reference_visible[i]]
+        index = at.round().long()
+        x, y = index[:, 0].clamp(0, SIZE[0] - 1), index[:, 1].clamp(0, SIZE[1] - 1)
+        seen = pairs.current_visible[i, y, x]
+        # The rounded pixel goes back to within the rounding, magnified by a zoom of 2.5 at most.
+        back = pairs.to_reference[i, y, x][seen]
+        start = grid[pairs.reference_visible[i]][seen]
+        rounding = (at[seen] - index[seen]).norm(dim=1)
+        assert ((back - start).norm(dim=1) <= 6.0 * rounding + 0.05).float().mean() > 0.98
+        checked += len(back)
+    assert checked > 10_000
+
+
+def test_scenes_with_depth_are_no_planes(photographs):
+    """No single homography explains their truth, but one explains a photograph's."""
+    shares = {}
+    for share in (0.0, 1.0):
+        pairs = render(recipes(photographs, parallax_share=share), range(10))
+        explained = []
+        for i in range(len(pairs)):
+            visible = pairs.reference_visible[i]
+            start = pixel_grid(SIZE[1], SIZE[0])[visible].numpy()
+            end = pairs.to_current[i][visible].numpy()
+            if len(start) > 1000:
+                _, inlier = cv2.findHomography(start[::17], end[::17], cv2.RANSAC, 0.5)
+                explained.append(inlier.mean())
+        shares[share] = np.median(explained)
+    assert shares[0.0] > 0.999 and shares[1.0] < 0.95
+
+
+def test_what_moves_by_itself_has_no_truth(photographs):
+    dataset = recipes(photographs, parallax_share=0.0)
+    batch = PairRecipes.collate([dataset[i] for i in range(16)])
+    assert batch.moving.any()
+    pairs = render_pairs(batch, SIZE)
+    with_object = int(batch.moving.any(1).nonzero()[0])
+    assert not pairs.current_visible[with_object].all()
+
+
+def test_homographies_without_strength_are_the_identity():
+    identity = random_homography(
+        (320, 256), np.random.default_rng(0), HomographyRange(), strength=0.0
+    )
+    np.testing.assert_allclose(identity, np.eye(3), atol=1e-6)
+
+
+def test_homographies_stay_within_their_ranges_and_a_share_turns_fully():
+    rng = np.random.default_rng(0)
+    turns = {}
+    for turned_share in (0.0, 1.0):
+        limits = HomographyRange(
+            perspective=0.0, shift=0.0, wide_share=0.0, turned_share=turned_share
+        )
+        turns[turned_share] = []
+        for _ in range(200):
+            m = random_homography((320, 256), rng, limits)
+            m = m / m[2, 2]
+            assert 1 / 1.41 < np.sqrt(np.linalg.det(m[:2, :2])) < 1.41
+            turns[turned_share].append(abs(np.degrees(np.arctan2(m[1, 0], m[0, 0]))))
+    assert max(turns[0.0]) < 15.1
+    assert max(turns[1.0]) > 170
+
+
+def test_every_kind_of_scene_keeps_a_common_view(photographs):
+    pairs = render(recipes(photographs, length=40, parallax_share=1.0), range(40))
+    shares = pairs.reference_visible.float().mean((1, 2))
+    assert float(shares.median()) > 0.5 and float((shares > 0.1).float().mean()) > 0.9
+
+
+def test_hidden_sides_of_boxes_are_left_out():
+    rng = np.random.default_rng(1)
+    scenes = [draw_scene((320, 256), rng, 3).pieces for _ in range(50)]
+    assert max(len(pieces) for pieces in scenes if not pieces[0].triangle) < 4 + 3 * 4 + 1
+
+
+def test_a_terrain_has_no_holes(photographs):
+    """Triangles share their edges: where neighbours are seen, so is what lies between."""
+    dataset = recipes(photographs, length=60, parallax_share=1.0)
+    terrains = [i for i in range(60) if dataset[i].scene.pieces[0].triangle]
+    assert len(terrains) > 3
+    batch = PairRecipes.collate([dataset[i] for i in terrains])
+    surface = _nearest_surface(batch, 0, SIZE).piece
+    for piece in surface.numpy():
+        shown = (piece >= 0).astype(np.uint8)
+        assert shown.mean() > 0.5
+        closed = cv2.morphologyEx(shown, cv2.MORPH_CLOSE, np.ones((3, 3)))
+        assert (closed[2:-2, 2:-2] == shown[2:-2, 2:-2]).mean() > 0.999

@@ -1,0 +1,108 @@
+"""Other viewpoints of an image: where their pixels come from, and when they are needed."""
+
+import cv2
+import numpy as np
+import pytest
+from scenes import motion, texture, view
+
+from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.matching.homography import transfer
+from coarse_loftr_ros.matching.matcher import PointMatches
+from coarse_loftr_ros.matching.viewpoint import (
+    candidate_views,
+    fit_first,
+    render_view,
+    view_change,
+    zoom_of,
+)
+
+SIZE = NetworkSize(512, 384)
+
+
+def matches(reference, current):
+    count = len(reference)
+    return PointMatches(
+        np.float32(reference), np.float32(current), np.ones(count, np.float32), np.arange(count)
+    )
+
+
+def test_the_candidates_keep_the_centre_and_are_all_different():
+    centre = np.array([[255.5, 191.5]])
+    views = candidate_views(SIZE)
+    for each in views:
+        np.testing.assert_allclose(transfer(each, centre), centre)
+        assert view_change(each, SIZE) >= 0.5
+    assert len({tuple(np.round(each, 6).ravel()) for each in views}) == len(views) == 11
+
+
+@pytest.mark.parametrize("zoom", [0.4, 1.0, 2.5])
+@pytest.mark.parametrize("turn", [0, 77, 180])
+def test_a_zoom_is_told_whatever_turns_and_shifts(zoom, turn):
+    moved = motion(13, -40, turn, zoom)
+    assert zoom_of(moved, SIZE) == pytest.approx(max(zoom, 1 / zoom))
+    assert zoom_of(-3 * moved, SIZE) == pytest.approx(max(zoom, 1 / zoom))
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_a_quarter_turn_shows_the_turned_image(turn):
+    square = NetworkSize(384, 384)
+    image = texture(384, 384)
+    views = [v for v in candidate_views(square) if abs(np.linalg.det(v) - 1) < 1e-9]
+    rendered = [render_view(image, each, square) for each in views]
+    assert any(np.array_equal(each, np.rot90(image, turn)) for each in rendered)
+
+
+def test_a_view_without_motion_is_the_image():
+    image = texture(512, 384)
+    np.testing.assert_array_equal(render_view(image, np.eye(3), SIZE), image)
+
+
+def test_a_reduced_view_does_not_alias():
+    """Stripes of one pixel become grey, not stripes of another width."""
+    stripes = np.tile(np.array([0, 255], np.uint8), (768, 512))
+    half = np.diag([2.0, 2.0, 1.0])
+    assert render_view(stripes, half, SIZE)[10:-10, 10:-10].std() < 5
+
+
+def test_a_reduced_view_keeps_its_pixels_in_place():
+    plane = texture(1024, 768)
+    half = np.array([[2.0, 0, 0.5], [0, 2.0, 0.5], [0, 0, 1]])
+    expected = cv2.resize(plane, (512, 384), interpolation=cv2.INTER_AREA)
+    shift, _ = cv2.phaseCorrelate(np.float64(render_view(plane, half, SIZE)), np.float64(expected))
+    assert np.hypot(*shift) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("turn", "zoom", "change"),
+    [(0, 1, 0), (10, 1, 0.174), (-10, 1, 0.174), (180, 1, 2), (0, 1.3, 0.3), (0, 0.5, 0.5)],
+)
+def test_the_change_of_view_counts_rotation_and_zoom_but_no_shift(turn, zoom, change):
+    assert view_change(motion(40, -25, turn, zoom), SIZE) == pytest.approx(change, abs=1e-3)
+
+
+def test_the_change_of_view_counts_slant_and_is_infinite_behind_the_camera():
+    assert view_change(motion(tilt=3e-4), SIZE) > 0.05
+    assert view_change(motion(tilt=8e-3), SIZE) == float("inf")
+
+
+def test_the_first_homography_needs_agreement():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, 380, (200, 2))
+    truth = motion(15, 5, 10, 1.1)
+    moved = transfer(truth, points)
+    moved[:80] = rng.uniform(0, 380, (80, 2))
+    first = fit_first(matches(points, moved))
+    assert first.inliers >= 115 and first.explains()
+    assert np.abs(transfer(first.matrix, points) - transfer(truth, points)).max() < 0.5
+    unrelated = fit_first(matches(points, rng.uniform(0, 380, (200, 2))))
+    assert unrelated.inliers < 22 and not unrelated.explains()
+    assert fit_first(matches(points[:5], points[:5])).matrix is None
+
+
+def test_views_of_a_plane_can_be_rendered_from_each_other():
+    plane = texture()
+    homography = motion(20, -10, 60, 1.2)
+    reference, current = view(plane, np.eye(3)), view(plane, homography)
+    back = render_view(current, homography, NetworkSize(640, 480))
+    inner = np.s_[150:330, 200:440]
+    assert np.abs(back[inner].astype(float) - reference[inner]).mean() < 8
