@@ -70,9 +70,9 @@ class _Correspondences(Target):
         if client.stereo and rng.random() < 0.5:
             left, right = message.header, Header(stamp=message.header.stamp, frame_id="right")
             pixels = [client.world.seen(now[1], self.index, shift) for shift in (0.0, BASELINE)]
-            across = correspondences((left, pixels[0]), (right, pixels[1]))
-            content = malformed_correspondences(across, rng)
-            client.across.publish(content)
+            stereo = correspondences((left, pixels[0]), (right, pixels[1]))
+            content = malformed_correspondences(stereo, rng)
+            client.stereo.publish(content)
             client.temporal.publish(message)
             return content
         if client.stereo:

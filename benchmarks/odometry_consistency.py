@@ -33,7 +33,7 @@ from coarse_loftr_ros.odometry.stereo import StereoOdometry
 from coarse_loftr_ros.recordings.rendered.flight import Flight
 from coarse_loftr_ros.recordings.rendered.scene import draw_landscape
 from coarse_loftr_ros.recordings.rendered.street import Street
-from coarse_loftr_ros.recordings.trajectories.matcher_streams import Moment, OwnStream
+from coarse_loftr_ros.recordings.trajectories.matcher_streams import FrameSet, OwnStream
 
 ALLOWED = 4.0, 9.0
 SPEED_SIGMA = 0.05
@@ -106,33 +106,35 @@ def matched_street(
 ) -> Recording:
     """Render a street and match it."""
     eyes = zip(street.frames(), street.frames(right=True), strict=True)
-    moments = [Moment(left, right) for left, right in eyes]
+    frame_sets = [FrameSet(left, right) for left, right in eyes]
     poses = {stamp: street.pose(stamp) for stamp in street.stamps}
-    return Recording(street, poses, matched(moments, threads, pairings))
+    return Recording(street, poses, matched(frame_sets, threads, pairings))
 
 
 def matched_flight(
     flight: Flight, threads: int = 0, pairings: Sequence[str] = tuple(POLICIES)
 ) -> Recording:
     """Render a flight and match it."""
-    moments = [Moment(frame) for frame in flight.frames()]
+    frame_sets = [FrameSet(frame) for frame in flight.frames()]
     altitude = -flight.pose(flight.stamps[0]).translation[2]
     poses = {
         stamp: Pose(pose.rotation, pose.translation / altitude)
         for stamp, pose in ((stamp, flight.pose(stamp)) for stamp in flight.stamps)
     }
-    return Recording(flight, poses, matched(moments, threads, pairings))
+    return Recording(flight, poses, matched(frame_sets, threads, pairings))
 
 
-def matched(moments: Sequence[Moment], threads: int, pairings: Sequence[str]) -> dict[str, Matched]:
+def matched(
+    frame_sets: Sequence[FrameSet], threads: int, pairings: Sequence[str]
+) -> dict[str, Matched]:
     """The moments matched by each policy."""
-    size = moments[0].left.width, moments[0].left.height
+    size = frame_sets[0].left.width, frame_sets[0].left.height
     settings = replace(MatchSettings(), row_tolerance_px=ROW_TOLERANCE_PX)
     found = {}
     for name in pairings:
         pipeline = Pipeline(PipelineSettings(threads=threads), settings, POLICIES[name](), size)
         stream = OwnStream(pipeline)
-        found[name] = [(moment.left.stamp, *stream.match(moment)) for moment in moments]
+        found[name] = [(frames.left.stamp, *stream.match(frames)) for frames in frame_sets]
         pipeline.close()
     return found
 
@@ -141,10 +143,10 @@ def followed(mode: str, recorded: Recording, pairing: str) -> list[OdometryEstim
     """What an odometry answers to a recording."""
     odometry, prepare = odometry_of(mode, recorded)
     estimates = []
-    for stamp, temporal, across in recorded.matched[pairing]:
+    for stamp, temporal, stereo in recorded.matched[pairing]:
         prepare(stamp)
-        across = across if mode == "stereo" else None
-        estimates.append(odometry.update(temporal, across, stamp=stamp))
+        stereo = stereo if mode == "stereo" else None
+        estimates.append(odometry.update(temporal, stereo, stamp=stamp))
     return estimates
 
 

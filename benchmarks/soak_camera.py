@@ -80,7 +80,7 @@ class Camera:
         self._scene = self._render()
         self._due = time.monotonic()
         self.answers: list[list] = [
-            self.client.correspondences, self.client.across, self.client.homographies, [], [], [],
+            self.client.correspondences, self.client.stereo, self.client.homographies, [], [], [],
         ]  # fmt: skip
         if odometry is not None:
             for kind, topic, into in zip(

@@ -204,7 +204,7 @@ def _write(
         raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
     if truth_file is not None:
         with as_user_error(ValueError):
-            truth = true_path(truth_file, numbers, source.moments)
+            truth = true_path(truth_file, numbers, source.frame_sets)
         for stamp, message in _truth_messages(truth, offset):
             write(f"{namespace}{_TRUTH}", stamp, message)
     return counts

@@ -220,8 +220,8 @@ class Pipeline:
         track_base = self._track_base
         if self._reference is not eyes[0]:
             track_base = self._next_track_base()
-        across = match_eyes(self._matcher, *eyes, self.match_settings, rectified, track_base)
-        return StreamResult(temporal, across)
+        stereo = match_eyes(self._matcher, *eyes, self.match_settings, rectified, track_base)
+        return StreamResult(temporal, stereo)
 
     def process_pair(self, reference: Frame, current: Frame) -> MatchResult:
         """Match two frames; keeps nothing.

@@ -140,8 +140,8 @@ class StreamResult:
     Attributes:
         temporal: the (left) frame matched with the reference; ``None`` when it became the
             reference because there was none.
-        across: the left frame matched with the right one; ``None`` with one camera.
+        stereo: the left frame matched with the right one; ``None`` with one camera.
     """
 
     temporal: MatchResult | None
-    across: StereoMatch | None = None
+    stereo: StereoMatch | None = None

@@ -15,7 +15,7 @@ from coarse_loftr_ros.matching.frame_matching import FramePoints, MatchSettings,
 from coarse_loftr_ros.matching.matcher import Matcher
 from coarse_loftr_ros.matching.result import StereoMatch
 
-__all__ = ["doubt_of_pair", "epipolar_inliers", "match_eyes"]
+__all__ = ["epipolar_inliers", "match_eyes", "why_not_rectified"]
 
 # Largest distance of an inlier from its epipolar line, px of the images as received.
 _EPIPOLAR_PX = 1.5
@@ -76,7 +76,7 @@ def match_eyes(
     )
 
 
-def doubt_of_pair(match: StereoMatch) -> str:
+def why_not_rectified(match: StereoMatch) -> str:
     """Why two images cannot be a rectified pair, in words; empty when most matches allow it."""
     count = match.off_row + len(match.correspondences)
     if match.off_row <= len(match.correspondences):

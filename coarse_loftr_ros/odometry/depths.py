@@ -66,9 +66,9 @@ class Depths:
         found = near >= 0
         near = near[found]
         apart = np.linalg.norm(pixels[found] - self.pixels[near], axis=1)
-        doubt = np.where(apart > _SAME_POINT_PX, _NEIGHBOUR_SHARE * apart, 0.0)
+        added = np.where(apart > _SAME_POINT_PX, _NEIGHBOUR_SHARE * apart, 0.0)
         inverse[found] = self.inverse[near]
-        sigma[found] = np.hypot(self.sigma[near], doubt * np.abs(self.inverse[near]))
+        sigma[found] = np.hypot(self.sigma[near], added * np.abs(self.inverse[near]))
         return replace(self, pixels=pixels, inverse=inverse, sigma=sigma)
 
     def without(self, pixels: NDArray[np.float64]) -> Depths:

@@ -17,7 +17,7 @@ from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatche
 from coarse_loftr_ros.odometry.scale import LogLength
 from coarse_loftr_ros.odometry.settings import MotionSettings
 
-__all__ = ["IntegratedOdometry", "Motion", "Outlook"]
+__all__ = ["IntegratedOdometry", "Motion", "Prediction"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class Motion:
 
 
 @dataclass(frozen=True, eq=False)
-class Outlook:
+class Prediction:
     """What is expected of a motion before its matches are looked at.
 
     Attributes:
@@ -123,7 +123,7 @@ class IntegratedOdometry(ABC):
         """Take what belongs to one image alone; whether the image has a reference."""
 
     @abstractmethod
-    def _measure(self, temporal: TemporalMatches, outlook: Outlook) -> Motion:
+    def _measure(self, temporal: TemporalMatches, prediction: Prediction) -> Motion:
         """The motion of these matches."""
 
     @abstractmethod
@@ -164,7 +164,7 @@ class IntegratedOdometry(ABC):
             motion = Motion.lost("the matcher is lost")
         else:
             reference = self._states.get(reference_stamp)
-            motion = self._measure(temporal, self._outlook(stamp, reference, previous))
+            motion = self._measure(temporal, self._prediction(stamp, reference, previous))
         step = self._step(_Seen(stamp, reference_stamp, motion))
         state = self._advance(stamp, self._states.get(reference_stamp), motion, step)
         self._correct(self._refined(stamp, reference_stamp, motion))
@@ -256,11 +256,11 @@ class IntegratedOdometry(ABC):
             return ""
         return f"the image at {reference_stamp / 1e9:.3f} s is not connected with the ones before"
 
-    def _outlook(self, stamp: int, reference: _State, previous: _State | None) -> Outlook:
+    def _prediction(self, stamp: int, reference: _State, previous: _State | None) -> Prediction:
         # The image before may be older than a reference that nothing connects with it.
         previous = previous or reference
         into_reference = reference.pose.inverse
-        return Outlook(
+        return Prediction(
             into_reference @ self._predict(stamp).pose,
             into_reference @ previous.pose,
             (stamp - previous.stamp) / 1e9,
@@ -319,8 +319,8 @@ class IntegratedOdometry(ABC):
         seconds = (stamp - anchor.stamp) / 1e9
         # A reference that is older than the last image, and unknown, is not looked for in the past.
         step = Pose.exp(self._velocity * min(max(seconds, 0.0), settings.coast_s))
-        doubt = self._unseen(seconds)
-        covariance = compose_covariance(anchor.pose, anchor.covariance, step, doubt)
+        unobserved = self._unseen(seconds)
+        covariance = compose_covariance(anchor.pose, anchor.covariance, step, unobserved)
         return _State(stamp, anchor.pose @ step, covariance)
 
     def _unseen(self, seconds: float) -> NDArray[np.float64]:

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.cameras.pose import Pose, inverse_covariance
 from coarse_loftr_ros.images.frame import Intrinsics
 from coarse_loftr_ros.matching.result import Status
+from coarse_loftr_ros.odometry.assessment import assess
 from coarse_loftr_ros.odometry.camera_rays import rays_of
 from coarse_loftr_ros.odometry.depths import Depths
 from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.odometry.ground import ground_height
 from coarse_loftr_ros.odometry.history import History
-from coarse_loftr_ros.odometry.integration import IntegratedOdometry, Motion, Outlook
-from coarse_loftr_ros.odometry.judgement import judge
+from coarse_loftr_ros.odometry.integration import IntegratedOdometry, Motion, Prediction
 from coarse_loftr_ros.odometry.observations import (
     StereoMatches,
     TemporalMatches,
@@ -89,7 +89,7 @@ class MonoOdometry(IntegratedOdometry):
         else:
             self._depths.forget_before(reference_stamp)
 
-    def _measure(self, temporal: TemporalMatches, outlook: Outlook) -> Motion:
+    def _measure(self, temporal: TemporalMatches, prediction: Prediction) -> Motion:
         settings, count = self.settings, len(temporal)
         if count < settings.min_inliers:
             return Motion.lost(f"{count} matches, fewer than {settings.min_inliers}", count)
@@ -100,26 +100,26 @@ class MonoOdometry(IntegratedOdometry):
             current,
             self.intrinsics,
             settings.threshold_px,
-            outlook.predicted.inverse,
+            prediction.predicted.inverse,
             self._plane_normal,
         )
         if model is None:
             return Motion.lost(f"no motion fits {count} matches", count)
         inlier = model.errors <= settings.threshold_px
         inliers = int(np.count_nonzero(inlier))
-        status, reason = judge(inliers, count, settings)
+        status, reason = assess(inliers, count, settings)
         if status == Status.LOST:
             return Motion.lost(reason, count, inliers)
         self._plane_normal = None if model.normal is None else model.rotation @ model.normal
-        doubts = [text for text in (reason, model.doubt) if text]
+        warnings = [text for text in (reason, model.ambiguity) if text]
         view = self._view(temporal, reference[inlier], current[inlier], model)
-        guess = outlook.predicted.inverse.translation
+        guess = prediction.predicted.inverse.translation
         sized = size_motion(view, guess, settings.threshold_px)
         # Where the wheels say that it stands, noise alone is no first motion.
         stands = settings.scale is ScaleSource.EXTERNAL and self._speed == 0.0
         if sized is None or (stands and not self._has_unit):
-            return self._turned(view, doubts)
-        return self._moved(view, sized, doubts, outlook)
+            return self._turned(view, warnings)
+        return self._moved(view, sized, warnings, prediction)
 
     def _view(
         self,
@@ -134,7 +134,7 @@ class MonoOdometry(IntegratedOdometry):
         landmarks = 0 if known is None else int(np.count_nonzero(known.sure))
         return View(temporal, reference, current, self.intrinsics, model, known, landmarks)
 
-    def _turned(self, view: View, doubts: list[str]) -> Motion:
+    def _turned(self, view: View, warnings: list[str]) -> Motion:
         """A turn alone: no translation is invented, but its size has a bound."""
         temporal, model = view.temporal, view.model
         covariance = self._unseen((temporal.stamp - temporal.reference_stamp) / 1e9)
@@ -147,32 +147,34 @@ class MonoOdometry(IntegratedOdometry):
         covariance[3:, 3:] = model.covariance[:3, :3]
         if view.known is not None:
             self._depths[temporal.stamp] = view.seen_from_current(view.known, into_current)
-        doubts = [*doubts, "no parallax: rotation alone is known"]
-        return self._motion(view, into_current, covariance, Scale.NONE, doubts)
+        warnings = [*warnings, "no parallax: rotation alone is known"]
+        return self._motion(view, into_current, covariance, Scale.NONE, warnings)
 
-    def _moved(self, view: View, sized: SizedMotion, doubts: list[str], outlook: Outlook) -> Motion:
+    def _moved(
+        self, view: View, sized: SizedMotion, warnings: list[str], prediction: Prediction
+    ) -> Motion:
         """A motion with a translation: settle its length, and remember depths."""
         source, compared = self.settings.scale, sized.length
         if compared is None and sized.told:
             # As good as no translation: it says nothing of the unit or of depths.
             depths = view.seen_from_current(view.known, sized.into_current)
             self._depths[view.temporal.stamp] = depths
-            return self._motion(view, sized.into_current, sized.covariance, self._scale, doubts)
+            return self._motion(view, sized.into_current, sized.covariance, self._scale, warnings)
         if compared is not None:
             variance = compared.variance + view.known.unit_variance
             compared = LogLength(compared.value, variance)
-        told = compared or self._guessed_length(outlook)[0]
-        measured = self._measured_length(view, sized, outlook, told)
+        told = compared or self._guessed_length(prediction)[0]
+        measured = self._measured_length(view, sized, prediction, told)
         if measured is None and source is not ScaleSource.UNIT:
-            doubts = [*doubts, f"scale {source.value}: length not measured"]
+            warnings = [*warnings, f"scale {source.value}: length not measured"]
         if measured is not None and not self._metric:
             view = self._in_metres(view, told, measured)
             if compared is not None:
                 compared, measured = measured, None
         length = fuse(compared, measured)
         if length is None:
-            length, doubt = self._guessed_length(outlook)
-            doubts = [*doubts, doubt] if doubt else doubts
+            length, warning = self._guessed_length(prediction)
+            warnings = [*warnings, warning] if warning else warnings
             if not self._has_unit:
                 self._takes_a_unit()
         self._has_unit = True
@@ -186,7 +188,7 @@ class MonoOdometry(IntegratedOdometry):
             surest = max(length.variance, self.settings.scale_sigma**2)
             sized = sized.with_length(LogLength(length.value, surest))
         self._remember(view, sized, factor, length.variance)
-        return self._motion(view, sized.into_current, sized.covariance, self._scale, doubts)
+        return self._motion(view, sized.into_current, sized.covariance, self._scale, warnings)
 
     @property
     def _scale(self) -> Scale:
@@ -202,26 +204,26 @@ class MonoOdometry(IntegratedOdometry):
             return view
         return replace(view, known=view.known.scaled(unit.length, unit.variance))
 
-    def _guessed_length(self, outlook: Outlook) -> tuple[LogLength, str]:
+    def _guessed_length(self, prediction: Prediction) -> tuple[LogLength, str]:
         """The first motion is the unit; a later one goes on like the one before."""
         if not self._has_unit:
             known = self.settings.scale is ScaleSource.UNIT
             return LogLength.of(1.0), "" if known else "length not known yet"
-        travelled = float(np.linalg.norm(outlook.predicted.translation))
+        travelled = float(np.linalg.norm(prediction.predicted.translation))
         return (
             LogLength.of(travelled if travelled > 0.0 else 1.0, _GUESSED_SHARE),
             "no known points in common with before: length guessed",
         )
 
     def _measured_length(
-        self, view: View, sized: SizedMotion, outlook: Outlook, told: LogLength
+        self, view: View, sized: SizedMotion, prediction: Prediction, told: LogLength
     ) -> LogLength | None:
         """The length of the translation by a speed or by the ground, metres.
 
         Args:
             view: the matches.
             sized: the motion.
-            outlook: where the image before was; in the unit of the path.
+            prediction: where the image before was; in the unit of the path.
             told: the length in that unit.
         """
         settings, pose = self.settings, sized.into_current
@@ -236,11 +238,11 @@ class MonoOdometry(IntegratedOdometry):
             if height is not None:
                 length = settings.camera_height_m / height * np.linalg.norm(pose.translation)
         elif settings.scale is ScaleSource.EXTERNAL and self._speed:
-            travelled = self._speed * outlook.seconds
+            travelled = self._speed * prediction.seconds
             if self._metric:
-                length = _length_to(travelled, pose, outlook.previous)
+                length = _length_to(travelled, pose, prediction.previous)
             else:
-                moved = _moved_from(outlook.previous, pose, told.length)
+                moved = _moved_from(prediction.previous, pose, told.length)
                 length = told.length * travelled / moved if moved > 0.0 else None
         return LogLength.of(float(length), settings.scale_sigma) if length else None
 
@@ -275,14 +277,14 @@ class MonoOdometry(IntegratedOdometry):
         into_current: Pose,
         covariance: NDArray[np.float64],
         scale: Scale,
-        doubts: list[str],
+        warnings: list[str],
     ) -> Motion:
         covariance = inverse_covariance(into_current, covariance) * self.settings.covariance_scale
         return Motion(
             into_current.inverse,
             covariance,
-            Status.DEGRADED if doubts else Status.OK,
-            "; ".join(doubts),
+            Status.DEGRADED if warnings else Status.OK,
+            "; ".join(warnings),
             scale,
             view.landmarks,
             len(view.reference),

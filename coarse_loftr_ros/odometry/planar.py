@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.cameras.pose import Pose, inverse_covariance, skew
 from coarse_loftr_ros.images.frame import Intrinsics
 from coarse_loftr_ros.matching.result import Status
+from coarse_loftr_ros.odometry.assessment import assess
 from coarse_loftr_ros.odometry.camera_rays import cross, rays_of, tangent_basis
 from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.odometry.history import History
-from coarse_loftr_ros.odometry.integration import IntegratedOdometry, Motion, Outlook
-from coarse_loftr_ros.odometry.judgement import judge
+from coarse_loftr_ros.odometry.integration import IntegratedOdometry, Motion, Prediction
 from coarse_loftr_ros.odometry.observations import (
     StereoMatches,
     TemporalMatches,
@@ -121,7 +121,7 @@ class PlanarOdometry(IntegratedOdometry):
             self._planes.forget_before(reference_stamp)
             self._range = None
 
-    def _measure(self, temporal: TemporalMatches, outlook: Outlook) -> Motion:
+    def _measure(self, temporal: TemporalMatches, prediction: Prediction) -> Motion:
         settings, camera, count = self.settings, self.intrinsics, len(temporal)
         plane = self._plane_at(temporal.reference_stamp)
         points = (
@@ -146,7 +146,7 @@ class PlanarOdometry(IntegratedOdometry):
             return Motion.lost(f"no motion over a plane fits {count} matches", count)
         errors = plane_distances(*points, camera, fit)
         inliers = int(np.count_nonzero(errors <= settings.threshold_px))
-        status, reason = judge(inliers, count, settings)
+        status, reason = assess(inliers, count, settings)
         if status == Status.LOST:
             return Motion.lost(reason, count, inliers)
         return self._length(temporal, plane, fit, (status, reason), (count, inliers))

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.cameras.pose import Pose, inverse_covariance, log_rotation
 from coarse_loftr_ros.matching.result import Status
+from coarse_loftr_ros.odometry.assessment import assess
 from coarse_loftr_ros.odometry.camera_rays import rays_of
 from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.odometry.history import History
-from coarse_loftr_ros.odometry.integration import IntegratedOdometry, Motion, Outlook
-from coarse_loftr_ros.odometry.judgement import judge
+from coarse_loftr_ros.odometry.integration import IntegratedOdometry, Motion, Prediction
 from coarse_loftr_ros.odometry.landmark_motion import (
     LandmarkCamera,
     Landmarks,
@@ -25,7 +25,7 @@ from coarse_loftr_ros.odometry.least_squares import INLIER_SIGMAS
 from coarse_loftr_ros.odometry.linking import nearest_points
 from coarse_loftr_ros.odometry.observations import StereoMatches, StereoRig, TemporalMatches
 from coarse_loftr_ros.odometry.settings import StereoSettings
-from coarse_loftr_ros.odometry.window import Corners, Followed, StereoWindow
+from coarse_loftr_ros.odometry.window import Corners, StereoWindow, TrackedPoints
 
 __all__ = ["StereoOdometry"]
 
@@ -82,7 +82,7 @@ class StereoOdometry(IntegratedOdometry):
         super().__init__(self.settings)
         self._seen: History[Corners] = History()
         # Why an image has no landmarks, where that is not because it sees nothing near.
-        self._doubts: History[str] = History()
+        self._warnings: History[str] = History()
         self._camera = LandmarkCamera(
             rig.left,
             rig.depth_factor,
@@ -93,7 +93,7 @@ class StereoOdometry(IntegratedOdometry):
         self._window = (
             StereoWindow(self._camera, length, self.settings.min_inliers) if length else None
         )
-        self._followed: Followed | None = None
+        self._tracked: TrackedPoints | None = None
 
     def landmarks(self, stamp: int) -> NDArray[np.float64] | None:
         """What the two eyes see of one image.
@@ -117,12 +117,12 @@ class StereoOdometry(IntegratedOdometry):
         near = disparity >= least
         negative = int(np.count_nonzero(disparity <= -least))
         if len(stereo) == 0:
-            self._doubts[stamp] = (
+            self._warnings[stamp] = (
                 "no point was matched with the right image: is it covered, are left and right "
                 "swapped, or are the images not rectified?"
             )
         elif 2 * negative > len(stereo):
-            self._doubts[stamp] = (
+            self._warnings[stamp] = (
                 f"{negative} of {len(stereo)} disparities are negative: left and right look swapped"
             )
         self._seen[stamp] = Corners(
@@ -132,29 +132,29 @@ class StereoOdometry(IntegratedOdometry):
     def _forget(self, reference_stamp: int | None) -> None:
         if reference_stamp is None:
             self._seen.clear()
-            self._doubts.clear()
+            self._warnings.clear()
             if self._window is not None:
                 self._window.clear()
         else:
             self._seen.forget_before(reference_stamp)
-            self._doubts.forget_before(reference_stamp)
+            self._warnings.forget_before(reference_stamp)
 
-    def _measure(self, temporal: TemporalMatches, outlook: Outlook) -> Motion:
+    def _measure(self, temporal: TemporalMatches, prediction: Prediction) -> Motion:
         known = self._seen.get(temporal.reference_stamp)
         if known is None:
-            return self._measure_from_current(temporal, outlook)
+            return self._measure_from_current(temporal, prediction)
         landmarks, of = self._landmarks(temporal, known)
-        fitted = self._fit(landmarks, outlook.predicted.inverse)
+        fitted = self._fit(landmarks, prediction.predicted.inverse)
         if isinstance(fitted, Motion):
-            doubt = self._doubts.get(temporal.reference_stamp)
-            return replace(fitted, reason=f"{fitted.reason}: {doubt}") if doubt else fitted
+            warning = self._warnings.get(temporal.reference_stamp)
+            return replace(fitted, reason=f"{fitted.reason}: {warning}") if warning else fitted
         into_current = fitted.fit.into_current
         if self._window is not None:
-            self._followed = self._agreeing(landmarks, known, of, fitted.agree, into_current)
+            self._tracked = self._agreeing(landmarks, known, of, fitted.agree, into_current)
         covariance = inverse_covariance(into_current, fitted.fit.covariance)
         return self._motion(fitted, into_current.inverse, covariance)
 
-    def _measure_from_current(self, temporal: TemporalMatches, outlook: Outlook) -> Motion:
+    def _measure_from_current(self, temporal: TemporalMatches, prediction: Prediction) -> Motion:
         """The motion by points that the current stereo matches triangulate."""
         now = self._seen.get(temporal.stamp)
         if now is None:
@@ -170,12 +170,12 @@ class StereoOdometry(IntegratedOdometry):
             np.full(len(at), np.nan),
         )
         # Here the reference's is the camera that sees the landmarks.
-        fitted = self._fit(landmarks, outlook.predicted)
+        fitted = self._fit(landmarks, prediction.predicted)
         if isinstance(fitted, Motion):
             return fitted
-        doubt = "the reference has no stereo matches: distances are those of the current image"
+        warning = "the reference has no stereo matches: distances are those of the current image"
         motion = self._motion(fitted, fitted.fit.into_current, fitted.fit.covariance)
-        reason = f"{doubt}; {motion.reason}" if motion.reason else doubt
+        reason = f"{warning}; {motion.reason}" if motion.reason else warning
         return replace(motion, status=Status.DEGRADED, reason=reason)
 
     def _fit(self, landmarks: Landmarks, predicted: Pose) -> _Fitted | Motion:
@@ -198,7 +198,7 @@ class StereoOdometry(IntegratedOdometry):
             return Motion.lost(f"no motion fits {count} landmarks", count)
         agree = self._camera.errors_px(landmarks, fit.into_current) <= settings.threshold_px
         inliers = int(np.count_nonzero(agree))
-        status, reason = judge(inliers, count, settings)
+        status, reason = assess(inliers, count, settings)
         if status == Status.LOST:
             return Motion.lost(reason, count, inliers)
         return _Fitted(fit, agree, status, reason)
@@ -212,16 +212,16 @@ class StereoOdometry(IntegratedOdometry):
         )
 
     def _refined(self, stamp: int, reference_stamp: int, motion: Motion) -> dict[int, Pose]:
-        window, followed, self._followed = self._window, self._followed, None
+        window, tracked, self._tracked = self._window, self._tracked, None
         if window is None:
             return {}
-        if followed is None:
+        if tracked is None:
             window.clear()
             return {}
         reference = self._states.get(reference_stamp).pose
         current = reference @ motion.pose
         renewed = window.add(
-            stamp, current, reference_stamp, reference, followed, self._seen.get(stamp)
+            stamp, current, reference_stamp, reference, tracked, self._seen.get(stamp)
         )
         poses = window.adjusted() if renewed else {}
         if poses and not _within(motion, poses[reference_stamp].inverse @ poses[stamp]):
@@ -236,7 +236,7 @@ class StereoOdometry(IntegratedOdometry):
         of: NDArray[np.int64],
         agree: NDArray[np.bool_],
         into_current: Pose,
-    ) -> Followed:
+    ) -> TrackedPoints:
         """The landmarks that agree with a motion, which are the corners ``of``."""
         of = of[agree]
         depth = into_current.apply(landmarks.points[agree])[:, 2]
@@ -246,7 +246,7 @@ class StereoOdometry(IntegratedOdometry):
         measured = landmarks.current_disparity[agree]
         measured = np.where(np.abs(measured - expected) <= most, measured, np.nan)
         corners = Corners(known.track_id[of], known.left[of], known.disparity[of])
-        return Followed(corners, landmarks.pixels[agree], measured, expected)
+        return TrackedPoints(corners, landmarks.pixels[agree], measured, expected)
 
     def _landmarks(
         self, temporal: TemporalMatches, known: Corners

@@ -49,7 +49,7 @@ class ViewModel:
             axes, then the direction along the columns of ``tangent_basis(direction)``.
         errors: distance of each match from the model [N], px.
         sigma_px: robust standard deviation of the matches, px.
-        doubt: why another motion may be the right one; empty when there is no other.
+        ambiguity: why another motion may be the right one; empty when there is no other.
     """
 
     rotation: NDArray[np.float64]
@@ -58,7 +58,7 @@ class ViewModel:
     covariance: NDArray[np.float64]
     errors: NDArray[np.float64]
     sigma_px: float
-    doubt: str = ""
+    ambiguity: str = ""
 
     @property
     def unit_covariance(self) -> NDArray[np.float64]:
@@ -165,9 +165,9 @@ def _plane(
         return None
     off_plane = distance > _OFF_PLANE_SIGMAS * sigma
     start = _told_by_parallax(motions, reference[off_plane], current[off_plane], camera, sigma)
-    doubt = ""
+    ambiguity = ""
     if start is None:
-        start, doubt = _likely(motions, predicted, plane_normal)
+        start, ambiguity = _likely(motions, predicted, plane_normal)
     fit = refine_plane_motion(reference, current, camera, start, threshold_px=threshold_px)
     if fit is None:
         return None
@@ -178,14 +178,14 @@ def _plane(
     carry[:3, :3] = np.eye(3)
     carry[3:, 3:6] = tangent_basis(direction).T / length
     covariance = carry @ fit.covariance @ carry.T
-    if doubt:
+    if ambiguity:
         # As likely as not it was the other one.
         (other,) = (motion for motion in motions if motion is not start)
         apart = other.shift / np.linalg.norm(other.shift) - direction
         turned = log_rotation(other.rotation @ fit.rotation.T)
         error = np.concatenate([turned, tangent_basis(direction).T @ apart])
         covariance = covariance + np.outer(error, error)
-    model = ViewModel(fit.rotation, direction, fit.normal, covariance, errors, sigma, doubt)
+    model = ViewModel(fit.rotation, direction, fit.normal, covariance, errors, sigma, ambiguity)
     return gric(errors, sigma, 2, 8), model
 
 
@@ -226,7 +226,7 @@ def _told_by_parallax(
 def _likely(
     motions: list[PlaneMotion], predicted: Pose, plane_normal: NDArray[np.float64] | None
 ) -> tuple[PlaneMotion, str]:
-    """Of the motions that a plane allows the one that agrees with before, and a doubt."""
+    """Of the motions that a plane allows the one that agrees with before, and its ambiguity."""
     if len(motions) == 1:
         return motions[0], ""
     if plane_normal is not None:

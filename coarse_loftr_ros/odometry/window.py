@@ -13,7 +13,7 @@ from coarse_loftr_ros.odometry.adjustment import Observations, adjust
 from coarse_loftr_ros.odometry.landmark_motion import LandmarkCamera
 from coarse_loftr_ros.odometry.linking import nearest_points
 
-__all__ = ["Corners", "Followed", "StereoWindow"]
+__all__ = ["Corners", "StereoWindow", "TrackedPoints"]
 
 # A match leads to a point, and the next match begins at a corner this near it, px. The two are
 # not the same surface point: what they are apart is carried along.
@@ -40,7 +40,7 @@ class Corners:
 
 
 @dataclass(frozen=True, eq=False)
-class Followed:
+class TrackedPoints:
     """Matches that agree with a motion.
 
     Attributes:
@@ -136,7 +136,7 @@ class StereoWindow:
         pose: Pose,
         reference_stamp: int,
         reference_pose: Pose,
-        followed: Followed,
+        tracked: TrackedPoints,
         corners: Corners | None,
     ) -> bool:
         """Take an image.
@@ -146,7 +146,7 @@ class StereoWindow:
             pose: the camera in the first one.
             reference_stamp: of the image that it was matched to.
             reference_pose: as ``pose``, of that image.
-            followed: the matches.
+            tracked: the matches.
             corners: of the image, where later matches may begin; ``None`` where there are none.
 
         Returns:
@@ -155,20 +155,20 @@ class StereoWindow:
         if reference_stamp not in self._images:
             self._images = {reference_stamp: _Image(reference_stamp, reference_pose, *_nothing())}
         renewed = next(reversed(self._images.values())).reference != reference_stamp
-        point, offset = self._named(self._images[reference_stamp], followed)
-        pixels = followed.pixels + offset
+        point, offset = self._named(self._images[reference_stamp], tracked)
+        pixels = tracked.pixels + offset
         chained = offset.any(axis=1)
-        sightings = _Sightings(point, pixels, followed.disparity, followed.expected, chained)
-        names = _nothing()[1] if corners is None else _passed_on(point, pixels, followed, corners)
+        sightings = _Sightings(point, pixels, tracked.disparity, tracked.expected, chained)
+        names = _nothing()[1] if corners is None else _passed_on(point, pixels, tracked, corners)
         self._images[stamp] = _Image(reference_stamp, pose, sightings, names)
         self._drop()
         return renewed
 
     def _named(
-        self, reference: _Image, followed: Followed
+        self, reference: _Image, tracked: TrackedPoints
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Points of the reference's corners, made where they are new, and their offsets."""
-        corners, names = followed.corners, reference.names
+        corners, names = tracked.corners, reference.names
         point, offset = np.full(len(corners.track_id), -1, np.int64), np.zeros_like(corners.left)
         _, asked, known = np.intersect1d(corners.track_id, names.track_id, return_indices=True)
         point[asked], offset[asked] = names.point[known], names.offset[known]
@@ -213,15 +213,15 @@ class StereoWindow:
 
 
 def _passed_on(
-    point: NDArray[np.int64], pixels: NDArray[np.float64], followed: Followed, corners: Corners
+    point: NDArray[np.int64], pixels: NDArray[np.float64], tracked: TrackedPoints, corners: Corners
 ) -> _Names:
     """Corners of an image that lie on the surface of a point, each on that of the nearest one."""
-    near = nearest_points(followed.pixels, corners.left, _SAME_SURFACE_PX)
+    near = nearest_points(tracked.pixels, corners.left, _SAME_SURFACE_PX)
     found = np.flatnonzero(near >= 0)
     found = found[
-        np.abs(corners.disparity[near[found]] - followed.expected[found]) <= _SAME_DISPARITY_PX
+        np.abs(corners.disparity[near[found]] - tracked.expected[found]) <= _SAME_DISPARITY_PX
     ]
-    apart = followed.pixels[found] - corners.left[near[found]]
+    apart = tracked.pixels[found] - corners.left[near[found]]
     found = found[np.argsort(np.einsum("nk,nk->n", apart, apart), kind="stable")]
     corner, nearest = np.unique(near[found], return_index=True)
     found = found[nearest]

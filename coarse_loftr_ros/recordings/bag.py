@@ -58,7 +58,7 @@ class BagSource:
         self.description = f"{reader.path} " + ", ".join(topic.name for topic in topics)
         self.count = sum(topic.count for topic in topics)
         self.camera_info_topics = [camera_info_topic(topic) for topic in topics]
-        self.moments = None
+        self.frame_sets = None
         self.timed = True
         self.raw = False
         self.report = report

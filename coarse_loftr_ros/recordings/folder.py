@@ -66,7 +66,7 @@ class FolderSource:
         self._shots = listing.shots
         self.description = ", ".join(str(folder) for folder in self._folders)
         self.count = sum(len(shots) for shots in listing.shots)
-        self.moments = listing.moments
+        self.frame_sets = listing.frame_sets
         self.timed = listing.timed
         self.raw = all(euroc.find_sensor(folder) for folder in self._folders)
         self.report = report

@@ -53,7 +53,7 @@ class Listing:
     """
 
     shots: tuple[list[Shot], ...]
-    moments: int
+    frame_sets: int
     timed: bool
 
 
@@ -191,8 +191,8 @@ def _numbered(
     path = next((root / name for name in TIME_FILES if (root / name).is_file()), None)
     if path is not None:
         shots = _timed(path, union, by_key, report)
-        moments = len(_words(path))
-        return Listing(tuple(shots), max(moments, len(union)), True)
+        frame_sets = len(_words(path))
+        return Listing(tuple(shots), max(frame_sets, len(union)), True)
     report.notice(
         f"{root} has no times of its images: {rate:g} images per second are assumed, from 0 s"
     )

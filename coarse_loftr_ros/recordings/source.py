@@ -50,7 +50,7 @@ class Source(Protocol):
     """What is read, for the user."""
     count: int | None
     """Images in all streams together, where that is known."""
-    moments: int | None
+    frame_sets: int | None
     """Moments in the recording, those included that have no usable image, where that is known."""
     report: InputReport
     """What took no part and what was assumed; filled while ``images`` is consumed."""

@@ -79,7 +79,7 @@ class VideoSource:
         self.rate = video_rate(self._capture, rate)
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.count = count if count > 0 and not _is_bare(path) else None
-        self.moments = None
+        self.frame_sets = None
         self.description = str(path)
         # A bare stream has no container, and OpenCV makes its times up.
         self.timed = not _is_bare(path)

@@ -104,7 +104,7 @@ class OdometryClient(Client):
         self.world = World.cloud()
         self.start_ns = 1_000_000_000
         self.temporal = node.create_publisher(Correspondences, "matcher/correspondences", RELIABLE)
-        self.across = node.create_publisher(
+        self.stereo = node.create_publisher(
             Correspondences, "matcher/stereo/correspondences", RELIABLE
         )
         self.camera_info = [
@@ -114,7 +114,7 @@ class OdometryClient(Client):
         self.relative: list[RelativePose] = []
         self.paths: list[PathMessage] = []
         self.matches: list[Correspondences] = []
-        self.across_matches: list[Correspondences] = []
+        self.stereo_matches: list[Correspondences] = []
         self.collect(Odometry, "odometry/odometry", self.odometry)
         self.collect(RelativePose, "odometry/relative_pose", self.relative)
         self.collect(PathMessage, "odometry/path", self.paths)
@@ -141,11 +141,11 @@ class OdometryClient(Client):
     def header(self, index: int, frame_id: str = "left") -> Header:
         return Header(stamp=time_message(self.start_ns + index * PERIOD_NS), frame_id=frame_id)
 
-    def send_across(self, index: int, camera: Pose) -> None:
+    def send_stereo(self, index: int, camera: Pose) -> None:
         """What the two eyes of an image see."""
         left = self.header(index), self.world.seen(camera, 2 * index)
         right = self.header(index, "right"), self.world.seen(camera, 2 * index + 1, BASELINE)
-        self.across.publish(correspondences(left, right))
+        self.stereo.publish(correspondences(left, right))
 
     def temporal_message(
         self, reference: tuple[int, Pose], current: tuple[int, Pose]
@@ -160,7 +160,7 @@ class OdometryClient(Client):
     ) -> tuple[Odometry, RelativePose]:
         """Send all that belongs to an image and receive the answer."""
         if self.stereo:
-            self.send_across(*current)
+            self.send_stereo(*current)
         self.temporal.publish(self.temporal_message(reference, current))
         return self.answer(current[0])
 
@@ -199,7 +199,7 @@ def through_both_nodes(
     odometry = OdometryProcess(namespace, "mode:=stereo", "stereo_wait:=5.0")
     client = OdometryClient(odometry, stereo=True)
     client.collect(Correspondences, "matcher/correspondences", client.matches)
-    client.collect(Correspondences, "matcher/stereo/correspondences", client.across_matches)
+    client.collect(Correspondences, "matcher/stereo/correspondences", client.stereo_matches)
     kinds = {"image": Image, "camera_info": CameraInfo}
     try:
         publishers = {

@@ -236,12 +236,12 @@ class MatcherClient(Client):
         self.compressed = node.create_publisher(CompressedImage, "image/compressed", RELIABLE)
         self.mask = node.create_publisher(Image, "mask", LATCHED)
         self.correspondences: list[Correspondences] = []
-        self.across: list[Correspondences] = []
+        self.stereo: list[Correspondences] = []
         self.homographies: list[HomographyStamped] = []
         self.overlays: list[Image] = []
         for kind, topic, into in (
             (Correspondences, "matcher/correspondences", self.correspondences),
-            (Correspondences, "matcher/stereo/correspondences", self.across),
+            (Correspondences, "matcher/stereo/correspondences", self.stereo),
             (HomographyStamped, "matcher/homography", self.homographies),
         ):
             self.collect(kind, topic, into)

@@ -87,8 +87,8 @@ def without_ros() -> list[OdometryEstimate]:
     for left, right in frames():
         result = pipeline.process_stereo(left, right, rectified=True)
         temporal = None if result.temporal is None else temporal_of(result.temporal)
-        across = stereo_of(result.across)
-        estimates.append(odometry.update(temporal, across, stamp=left.stamp))
+        stereo = stereo_of(result.stereo)
+        estimates.append(odometry.update(temporal, stereo, stamp=left.stamp))
     return estimates
 
 

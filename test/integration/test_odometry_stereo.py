@@ -47,7 +47,7 @@ def test_without_tf2_ros_the_node_says_that_nothing_goes_to_tf(client):
 
 def test_correspondences_without_camera_info_are_refused_in_words(client):
     for index in (0, 1):
-        client.send_across(index, camera(index))
+        client.send_stereo(index, camera(index))
     client.temporal.publish(client.temporal_message((0, camera(0)), (1, camera(1))))
     client.process.wait_for_output("no camera_info has come on /stereo_odometry/left/camera_info")
     assert client.diagnostic("input")[2]["rejected: camera_info"] == "1"
@@ -90,7 +90,7 @@ def test_stereo_matches_that_come_late_are_waited_for(client):
     client.temporal.publish(client.temporal_message((11, camera(11)), (12, camera(12))))
     client.spin(0.1)
     assert client.odometry[-1].header.stamp == client.header(11).stamp
-    client.send_across(12, camera(12))
+    client.send_stereo(12, camera(12))
     _, relative = client.answer(12)
     assert relative.status == relative.OK
     _, relative = step(client, 13)
@@ -100,7 +100,7 @@ def test_stereo_matches_that_come_late_are_waited_for(client):
 def test_lost_and_found_again_without_a_jump_and_with_an_honest_covariance(client):
     before = client.odometry[-1]
     # An image whose matches are nonsense, and the next one that starts from it.
-    client.send_across(14, camera(14))
+    client.send_stereo(14, camera(14))
     nonsense = client.temporal_message((13, camera(13)), (14, camera(14)))
     rng = np.random.default_rng(1)
     nonsense.current_points = rng.uniform(0, 480, len(nonsense.current_points)).astype(np.float32)
@@ -126,7 +126,7 @@ def test_lost_and_found_again_without_a_jump_and_with_an_honest_covariance(clien
 
 def test_a_matcher_that_started_over_is_no_jump_either(client):
     before = client.odometry[-1]
-    client.send_across(17, camera(17))  # its first image has no match in time
+    client.send_stereo(17, camera(17))  # its first image has no match in time
     odometry, relative = step(client, 18)
     gap = next(m for m in client.relative if m.header == client.header(17))
     assert gap.status == gap.LOST
@@ -151,14 +151,14 @@ def test_without_stereo_matches_of_a_new_reference_the_motion_is_lost(client):
     assert "the reference has no stereo matches" in relative.reason
     assert int(client.diagnostic("odometry")[2]["without stereo matches"]) >= 2
     assert "is the matcher's mode stereo" in client.process.output
-    client.send_across(26, camera(26))
+    client.send_stereo(26, camera(26))
     _, relative = step(client, 27)
     assert relative.status == relative.OK
 
 
 def test_messages_that_are_not_finite_are_counted_and_change_nothing(client):
     answers = len(client.odometry)
-    client.send_across(28, camera(28))
+    client.send_stereo(28, camera(28))
     bad = client.temporal_message((27, camera(27)), (28, camera(28)))
     bad.current_points[3] = float("nan")
     client.temporal.publish(bad)
@@ -193,7 +193,7 @@ def test_another_camera_starts_over_with_a_warning(client):
 
 def test_time_that_goes_back_starts_over_with_a_warning(client):
     client.start_ns -= 550_000_000
-    client.send_across(30, camera(30))
+    client.send_stereo(30, camera(30))
     odometry, relative = step(client, 31)
     assert relative.status == relative.OK
     assert np.linalg.norm(position(odometry)) < 2 * SPEED
@@ -220,7 +220,7 @@ def test_landmarks_are_the_world_as_the_left_camera_sees_it_while_someone_looks(
 
 
 def test_images_of_another_size_are_refused(client):
-    client.send_across(33, camera(33))
+    client.send_stereo(33, camera(33))
     message = client.temporal_message((32, camera(32)), (33, camera(33)))
     message.width = 320
     before = int(client.diagnostic("input")[2]["rejected: camera_info"])

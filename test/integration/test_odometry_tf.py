@@ -34,7 +34,7 @@ def client(start_odometry) -> OdometryClient:
 def test_the_mounting_of_tf_is_waited_for_and_used(client):
     client.send_cameras()
     for index in (0, 1):
-        client.send_across(index, camera(index))
+        client.send_stereo(index, camera(index))
     client.temporal.publish(client.temporal_message((0, camera(0)), (1, camera(1))))
     client.process.wait_for_output("TF knows no transform from chassis to 'left'")
     assert client.odometry == []

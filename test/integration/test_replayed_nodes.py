@@ -93,7 +93,7 @@ def test_the_recording_holds_what_both_nodes_publish(bag, replayed):
     )
     for topic, published in {
         "/matcher/correspondences": client.matches,
-        "/matcher/stereo/correspondences": client.across_matches,
+        "/matcher/stereo/correspondences": client.stereo_matches,
         "/odometry/odometry": client.odometry,
         "/odometry/relative_pose": client.relative,
     }.items():

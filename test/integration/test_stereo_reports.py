@@ -97,7 +97,7 @@ def test_an_eye_that_comes_late_by_35_images_costs_nothing_where_40_may_wait(cli
     client.spin(0.5)
     before = client.diagnostic("input")[2]
     begin = client.stamp + PERIOD_NS
-    client.across.clear()
+    client.stereo.clear()
     for k in range(40 + lag):
         if k < 40:
             eye(client, 0, begin + k * PERIOD_NS)
@@ -105,7 +105,7 @@ def test_an_eye_that_comes_late_by_35_images_costs_nothing_where_40_may_wait(cli
             eye(client, 1, begin + (k - lag) * PERIOD_NS)
         client.spin(0.02)
     client.stamp = begin + 40 * PERIOD_NS
-    client.until(lambda: len(client.across) >= 40, "all pairs")
+    client.until(lambda: len(client.stereo) >= 40, "all pairs")
     after = client.diagnostic("input")[2]
     for side in ("unpaired left", "unpaired right"):
         assert after[side] == before[side]
@@ -115,7 +115,7 @@ def test_a_recording_that_loops_is_one_restart_and_loses_no_pair(client):
     healthy(client)
     client.spin(0.5)
     before = int(client.diagnostic("matching")[2].get("reset: time", 0))
-    client.across.clear()
+    client.stereo.clear()
     client.correspondences.clear()
     begin = client.stamp + 100 * PERIOD_NS
     for _ in range(3):
@@ -124,7 +124,7 @@ def test_a_recording_that_loops_is_one_restart_and_loses_no_pair(client):
                 eye(client, side, begin + k * PERIOD_NS)
             client.spin(0.04)
     client.until(
-        lambda: len(client.across) >= 18 and len(client.correspondences) >= 16, "all pairs"
+        lambda: len(client.stereo) >= 18 and len(client.correspondences) >= 16, "all pairs"
     )
     stamps = [stamp_ns(message.header.stamp) for message in client.correspondences]
     turn = [begin + k * PERIOD_NS for k in range(6)]

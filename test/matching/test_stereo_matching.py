@@ -10,7 +10,7 @@ from coarse_loftr_ros.images.frame import Frame, Intrinsics
 from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
 from coarse_loftr_ros.matching.result import Status
-from coarse_loftr_ros.matching.stereo_matching import doubt_of_pair, epipolar_inliers
+from coarse_loftr_ros.matching.stereo_matching import epipolar_inliers, why_not_rectified
 
 PLANE = texture()
 START = motion(-130, -110)
@@ -44,8 +44,8 @@ def test_the_first_pair_is_matched_across_only(pipeline):
     result = pipeline.process_stereo(left, right, rectified=True)
     assert result.temporal is None
     assert pipeline.reference is left
-    assert (result.across.left, result.across.right) == (left, right)
-    points = result.across.correspondences
+    assert (result.stereo.left, result.stereo.right) == (left, right)
+    points = result.stereo.correspondences
     shift = points.current_points - points.reference_points
     assert len(points) > 150
     np.testing.assert_allclose(np.median(shift, axis=0), (-DISPARITY, 0), atol=0.1)
@@ -68,17 +68,17 @@ def test_left_frames_are_the_stream_that_a_single_camera_gives(pipeline):
 def test_both_matches_of_a_left_image_name_its_points_alike(pipeline, policy):
     """Of the left image at some moment: its match with the right one and, later, with others."""
     pipeline.policy = policy
-    across, common = {}, []
+    stereo, common = {}, []
     for step in range(6):
         result = pipeline.process_stereo(*eyes(step), rectified=True)
-        points = result.across.correspondences
-        across[result.across.left.stamp] = dict(
+        points = result.stereo.correspondences
+        stereo[result.stereo.left.stamp] = dict(
             zip(points.track_id.tolist(), points.reference_points.tolist(), strict=True)
         )
         if result.temporal is None:
             continue
         later = result.temporal.correspondences
-        earlier = across[result.temporal.reference.stamp]
+        earlier = stereo[result.temporal.reference.stamp]
         shared_ids = [i for i, track in enumerate(later.track_id.tolist()) if track in earlier]
         common.append(len(shared_ids))
         for i in shared_ids:
@@ -88,24 +88,24 @@ def test_both_matches_of_a_left_image_name_its_points_alike(pipeline, policy):
 
 def test_matches_off_their_row_are_rejected_and_counted(pipeline):
     left, right = eyes(0, rows_apart=4.0)
-    across = pipeline.process_stereo(left, right, rectified=True).across
-    assert len(across.correspondences) < 10
-    assert across.off_row > 150
-    assert across.row_offset_px == pytest.approx(4.0, abs=0.1)
-    assert "are not on one row (right lies +4.0 px lower)" in doubt_of_pair(across)
+    stereo = pipeline.process_stereo(left, right, rectified=True).stereo
+    assert len(stereo.correspondences) < 10
+    assert stereo.off_row > 150
+    assert stereo.row_offset_px == pytest.approx(4.0, abs=0.1)
+    assert "are not on one row (right lies +4.0 px lower)" in why_not_rectified(stereo)
 
 
 def test_matches_behind_the_camera_are_rejected(pipeline):
     left, right = eyes(0)
-    across = pipeline.process_stereo(right, left, rectified=True).across
-    assert len(across.correspondences) < 10
-    assert across.off_row > 150
-    assert across.negative > 0.9 * across.off_row
-    assert "have a negative disparity: left and right look swapped" in doubt_of_pair(across)
+    stereo = pipeline.process_stereo(right, left, rectified=True).stereo
+    assert len(stereo.correspondences) < 10
+    assert stereo.off_row > 150
+    assert stereo.negative > 0.9 * stereo.off_row
+    assert "have a negative disparity: left and right look swapped" in why_not_rectified(stereo)
 
 
 def test_a_rectified_pair_raises_no_doubt(pipeline):
-    assert doubt_of_pair(pipeline.process_stereo(*eyes(0), rectified=True).across) == ""
+    assert why_not_rectified(pipeline.process_stereo(*eyes(0), rectified=True).stereo) == ""
 
 
 def test_principal_points_say_where_infinity_is(pipeline):
@@ -114,11 +114,11 @@ def test_principal_points_say_where_infinity_is(pipeline):
     camera = Intrinsics(500.0, 500.0, 319.5, 239.5)
     shifted = replace(camera, cx=camera.cx + 2 * DISPARITY)
     # The other way round, each point lies 14 px further right in the right image.
-    across = pipeline.process_stereo(
+    stereo = pipeline.process_stereo(
         replace(right, intrinsics=camera), replace(left, intrinsics=shifted), rectified=True
-    ).across
-    assert len(across.correspondences) > 150
-    assert across.off_row < 0.1 * len(across.correspondences)
+    ).stereo
+    assert len(stereo.correspondences) > 150
+    assert stereo.off_row < 0.1 * len(stereo.correspondences)
 
 
 @pytest.mark.parametrize(("rectified", "tolerance"), [(False, 1.5), (True, 0.0)])
@@ -127,16 +127,16 @@ def test_without_the_constraint_inliers_follow_the_epipolar_geometry(
 ):
     pipeline.match_settings = MatchSettings(row_tolerance_px=tolerance)
     left, right = eyes(0, rows_apart=4.0)
-    across = pipeline.process_stereo(left, right, rectified).across
-    assert across.off_row == 0
-    assert across.correspondences.inlier.mean() > 0.9
+    stereo = pipeline.process_stereo(left, right, rectified).stereo
+    assert stereo.off_row == 0
+    assert stereo.correspondences.inlier.mean() > 0.9
 
 
 def test_blank_eyes_are_harmless(pipeline):
     blank = Frame(np.zeros((480, 640), np.uint8))
     for rectified in (True, False):
-        across = pipeline.process_stereo(blank, blank, rectified).across
-        assert not across.correspondences.inlier.any()
+        stereo = pipeline.process_stereo(blank, blank, rectified).stereo
+        assert not stereo.correspondences.inlier.any()
 
 
 def test_eyes_of_different_size_are_refused(pipeline):
@@ -156,10 +156,10 @@ def test_the_eyes_of_a_car_agree_with_the_calibration(pipeline, shared_dir):
             Frame(cv2.imread(str(folder / eye / name), cv2.IMREAD_GRAYSCALE))
             for eye in ("image_0", "image_1")
         ]
-        across = pipeline.process_stereo(*pair, rectified=True).across
-        assert len(across.correspondences) > 200
-        assert across.off_row < 0.1 * len(across.correspondences)
-        assert abs(across.row_offset_px) < 0.2
+        stereo = pipeline.process_stereo(*pair, rectified=True).stereo
+        assert len(stereo.correspondences) > 200
+        assert stereo.off_row < 0.1 * len(stereo.correspondences)
+        assert abs(stereo.row_offset_px) < 0.2
 
 
 @pytest.mark.parametrize("seed", [505, 506, 507])

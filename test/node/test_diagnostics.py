@@ -17,7 +17,7 @@ from coarse_loftr_ros.matching.result import Homography, Status
 from coarse_loftr_ros.node.common.defects import Defects
 from coarse_loftr_ros.node.common.diagnostics import (
     Expectations,
-    Occasionally,
+    Throttle,
     idle_status,
     input_status,
     worth_logging,
@@ -323,7 +323,7 @@ def test_the_log_repeats_warnings_of_the_input_and_every_error():
 
 
 def test_each_kind_of_log_has_its_own_period():
-    occasionally = Occasionally(3600.0)
+    occasionally = Throttle(3600.0)
     assert occasionally.now("a")
     assert occasionally.now("b")
     assert not occasionally.now("a")

@@ -82,18 +82,18 @@ def test_matches_survive_the_wire(count, data):
     message = on_the_wire(
         correspondences_message(StereoMatch(LEFT, RIGHT, matched, 0, 0, 0.0, 0.0))
     )
-    temporal, across = temporal_matches(message), stereo_matches(message)
+    temporal, stereo = temporal_matches(message), stereo_matches(message)
     assert (temporal.reference_stamp, temporal.stamp) == (LEFT.stamp, RIGHT.stamp)
-    assert (temporal.width, temporal.height, across.stamp) == (6, 4, LEFT.stamp)
+    assert (temporal.width, temporal.height, stereo.stamp) == (6, 4, LEFT.stamp)
     for found in (
         (temporal.reference_points, temporal.current_points, temporal.confidence),
-        (across.left_points, across.right_points, across.confidence),
+        (stereo.left_points, stereo.right_points, stereo.confidence),
     ):
         for got, sent in zip(found, (*points, confidence), strict=True):
             assert got.dtype == np.float32
             np.testing.assert_array_equal(got, sent)
     np.testing.assert_array_equal(temporal.track_id, tracks)
-    np.testing.assert_array_equal(across.track_id, tracks)
+    np.testing.assert_array_equal(stereo.track_id, tracks)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ class World:
         times = start + 0.1 * (index - 1), start + 0.1 * index
         return self.message(times, self.seen(index - 1), self.seen(index))
 
-    def across(self, index: int, start: float = 100.0) -> Correspondences:
+    def stereo_message(self, index: int, start: float = 100.0) -> Correspondences:
         time = start + 0.1 * index
         return self.message((time, time), self.seen(index), self.seen(index, BASELINE))
 
@@ -115,10 +115,10 @@ def test_a_reference_of_another_size_is_refused():
 def test_stereo_matches_of_another_size_are_left_out():
     world = World(mode="stereo")
     for index in (0, 1):
-        world.tracking.add_stereo(world.across(index))
+        world.tracking.add_stereo(world.stereo_message(index))
     world.tracking.add(world.temporal(1))
     assert world.outputs.estimates[-1].status == Status.OK
-    other = world.across(2)
+    other = world.stereo_message(2)
     other.width = 320
     world.tracking.add_stereo(other)
     world.tracking.add(world.temporal(2))
@@ -168,7 +168,7 @@ def play(world: World, start: float, wrong_sensors: bool = False) -> list[Odomet
         world.tracking.ranges.add(stamp, 1.0 if wrong_sensors else 6.0 - 0.05 * index)
         if world.stereo:
             for eye in (0, 1) if index == 1 else (index,):
-                world.tracking.add_stereo(world.across(eye, start))
+                world.tracking.add_stereo(world.stereo_message(eye, start))
         world.tracking.add(world.temporal(index, start))
     return list(world.outputs.estimates)
 

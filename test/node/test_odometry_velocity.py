@@ -59,7 +59,7 @@ class Seen:
     """What the matcher says of an image."""
 
     temporal: Correspondences | None
-    across: Correspondences | None = None
+    stereo: Correspondences | None = None
 
 
 class Robot:
@@ -90,7 +90,7 @@ class Robot:
 
     def see(self, seen: Seen) -> None:
         if self.stereo:
-            self.tracking.add_stereo(seen.across)
+            self.tracking.add_stereo(seen.stereo)
         if seen.temporal is not None:
             self.tracking.add(seen.temporal)
 
@@ -119,10 +119,10 @@ def matched(
         frames = [Frame(eye * np.uint8(not dark(image)), stamp, "left") for eye in eyes]
         if render is street:
             result = pipeline.process_stereo(*frames, rectified=True)
-            temporal, across = result.temporal, correspondences_message(result.across)
+            temporal, stereo = result.temporal, correspondences_message(result.stereo)
         else:
-            temporal, across = pipeline.process(*frames), None
-        found.append(Seen(temporal and correspondences_message(temporal), across))
+            temporal, stereo = pipeline.process(*frames), None
+        found.append(Seen(temporal and correspondences_message(temporal), stereo))
     return found
 
 

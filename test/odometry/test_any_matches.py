@@ -47,9 +47,9 @@ def messages(kind, count, k, rng):
     before, after = points(kind, count, rng)
     ids = rng.integers(0, max(1, count), count).astype(np.uint32)  # some of them twice
     sure = np.ones(count, np.float32)
-    across = before - np.column_stack([rng.uniform(-2, 60, count), np.zeros(count)])
+    stereo = before - np.column_stack([rng.uniform(-2, 60, count), np.zeros(count)])
     temporal = TemporalMatches(stamp(k - 1), stamp(k), before, after, sure, ids, WIDTH, HEIGHT)
-    stereo = StereoMatches(stamp(k), before, across.astype(np.float32), sure, ids)
+    stereo = StereoMatches(stamp(k), before, stereo.astype(np.float32), sure, ids)
     return temporal, stereo
 
 

@@ -38,7 +38,7 @@ def in_time(match):
     )
 
 
-def across(match):
+def stereo(match):
     points = match.correspondences
     return StereoMatches(
         match.left.stamp,
@@ -73,7 +73,7 @@ def test_a_car_with_two_cameras_is_followed_in_metres(car):
     odometry = StereoOdometry(rig)
     for result in results:
         matches = in_time(result.temporal) if result.temporal else None
-        estimate = odometry.update(matches, across(result.across))
+        estimate = odometry.update(matches, stereo(result.stereo))
         assert estimate.status == Status.OK, estimate.reason
     travelled = np.linalg.norm(truth[-1].translation - truth[0].translation)
     moved = truth[0].inverse @ truth[-1]

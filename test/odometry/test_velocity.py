@@ -210,9 +210,9 @@ def follow(
     said = []
     for k in range(len(world.poses)):
         reference = k - 1 if keyframe is None or k <= keyframe else keyframe
-        across = world.stereo(k) if isinstance(odometry, StereoOdometry) else None
+        stereo = world.stereo(k) if isinstance(odometry, StereoOdometry) else None
         temporal = world.temporal(reference, k) if k else None
-        estimate = odometry.update(temporal, across, stamp=stamp(k), lost=k in DARK)
+        estimate = odometry.update(temporal, stereo, stamp=stamp(k), lost=k in DARK)
         said.append((estimate, tracker.update(estimate)))
     return said
 

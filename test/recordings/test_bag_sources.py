@@ -13,8 +13,8 @@ from coarse_loftr_ros.recordings.bags.messages import camera_info_message, image
 from coarse_loftr_ros.recordings.bags.types import typestore
 from coarse_loftr_ros.recordings.bags.writer import BagWriter
 from coarse_loftr_ros.recordings.errors import RecordingError, UnpairedError
+from coarse_loftr_ros.recordings.frame_sets import FrameSets
 from coarse_loftr_ros.recordings.input_report import InputReport
-from coarse_loftr_ros.recordings.moments import Moments
 from coarse_loftr_ros.recordings.one_camera import of_one_camera
 from coarse_loftr_ros.recordings.opening import is_bag, open_source
 
@@ -154,10 +154,10 @@ def test_eyes_that_are_never_of_one_time_are_refused_with_their_gap(tmp_path: Pa
     with open_source(
         record(tmp_path / "bag.mcap", messages), ["/left", "/right"], 10.0, report
     ) as source:
-        moments = Moments(source.images(), 5_000_000, report)
+        frame_sets = FrameSets(source.images(), 5_000_000, report)
         with pytest.raises(UnpairedError, match="tolerance of 5 ms: they are 12 ms apart"):
-            list(moments)
-        assert len(list(Moments(source.images(), 13_000_000, report))) == 8
+            list(frame_sets)
+        assert len(list(FrameSets(source.images(), 13_000_000, report))) == 8
 
 
 def test_recordings_are_told_from_folders_of_images(tmp_path: Path, read) -> None:

@@ -8,8 +8,8 @@ from recordings.conftest import HEIGHT, PROJECTION, WIDTH, grey, level, write_im
 
 from coarse_loftr_ros.recordings.errors import NoImageError, RecordingError
 from coarse_loftr_ros.recordings.folder import find_eyes
+from coarse_loftr_ros.recordings.frame_sets import UNPAIRED, FrameSets
 from coarse_loftr_ros.recordings.input_report import InputReport
-from coarse_loftr_ros.recordings.moments import UNPAIRED, Moments
 from coarse_loftr_ros.recordings.opening import open_source
 
 NS = 1403636579763555584
@@ -23,9 +23,9 @@ def pairs(root: Path, left: str, right: str, tolerance_ns: int = 5_000_000):
     """Stamps and grey levels of the pairs, and what has no partner."""
     report = InputReport()
     with open_source(root, [left, right], 10.0, report) as source:
-        moments = Moments(source.images(), tolerance_ns, report)
+        frame_sets = FrameSets(source.images(), tolerance_ns, report)
         found = [
-            (m.left.stamp, int(m.left.image[0, 0]), int(m.right.image[0, 0])) for _, m in moments
+            (m.left.stamp, int(m.left.image[0, 0]), int(m.right.image[0, 0])) for _, m in frame_sets
         ]
     unpaired = report.rejected.get(UNPAIRED)
     return found, unpaired.names if unpaired else [], report

@@ -10,8 +10,8 @@ from typing import Any
 
 from coarse_loftr_ros.commands.common.errors import UserError
 from coarse_loftr_ros.recordings.errors import RecordingError, UnpairedError
+from coarse_loftr_ros.recordings.frame_sets import UNPAIRED, FrameSets
 from coarse_loftr_ros.recordings.input_report import InputReport
-from coarse_loftr_ros.recordings.moments import UNPAIRED, Moments
 from coarse_loftr_ros.recordings.opening import open_source
 from coarse_loftr_ros.recordings.source import Source
 
@@ -91,12 +91,16 @@ def input_json(source: Source, used: int) -> dict[str, Any]:
     }
 
 
-def say_gap(moments: Moments) -> None:
+def say_gap(frame_sets: FrameSets) -> None:
     """Say how far apart the eyes are where most images of an eye found no partner in time."""
-    gap = moments.gap_ms
-    if gap is not None and gap > moments.tolerance_ms and 4 * moments.pairs < moments.images:
+    gap = frame_sets.gap_ms
+    if (
+        gap is not None
+        and gap > frame_sets.tolerance_ms
+        and 4 * frame_sets.pairs < frame_sets.images
+    ):
         print(
-            f"most images have no partner within the {moments.tolerance_ms:g} ms of "
+            f"most images have no partner within the {frame_sets.tolerance_ms:g} ms of "
             f"--tolerance-ms: left and right are {gap:g} ms apart in the median",
             file=sys.stderr,
         )

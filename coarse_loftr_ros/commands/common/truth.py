@@ -29,20 +29,20 @@ def find_truth(given: Path | None, folder: Path) -> Path | None:
     return path
 
 
-def true_path(path: Path, numbers: Mapping[int, int], moments: int | None) -> Trajectory:
+def true_path(path: Path, numbers: Mapping[int, int], frame_sets: int | None) -> Trajectory:
     """The true path at the images of a recording.
 
     Args:
         path: of the file.
         numbers: of the images that were used, by their stamps in nanoseconds; a file without
             times has a pose for every moment of the recording, used or not.
-        moments: in the recording; ``None`` where nothing says it.
+        frame_sets: in the recording; ``None`` where nothing says it.
 
     Raises:
         ValueError: when it is not that of the recording.
     """
     last = max(numbers.values(), default=-1) + 1
-    stamps: list[int | None] = [None] * max(last, moments or 0)
+    stamps: list[int | None] = [None] * max(last, frame_sets or 0)
     for stamp, number in numbers.items():
         stamps[number] = stamp
     return read_trajectory(path, stamps)

@@ -17,7 +17,7 @@ from coarse_loftr_ros.commands.common.options import (
 )
 
 if TYPE_CHECKING:
-    from coarse_loftr_ros.recordings.moments import Moment, Moments
+    from coarse_loftr_ros.recordings.frame_sets import FrameSet, FrameSets
     from coarse_loftr_ros.recordings.source import Source
     from coarse_loftr_ros.recordings.trajectories.path_report import PathReport
     from coarse_loftr_ros.recordings.trajectories.trajectory import Trajectory
@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
         make_stream,
     )
     from coarse_loftr_ros.commands.odometry.table import path_table
-    from coarse_loftr_ros.recordings.moments import Moments
+    from coarse_loftr_ros.recordings.frame_sets import FrameSets
     from coarse_loftr_ros.recordings.opening import choose_streams
     from coarse_loftr_ros.recordings.trajectories.path_report import path_report
     from coarse_loftr_ros.recordings.trajectories.visual_odometry import run_odometry
@@ -140,8 +140,8 @@ def run(args: argparse.Namespace) -> int:
         cameras = find_cameras(args, source, len(streams))
         odometry = make_odometry(args, mode, cameras)
         tolerance = round(args.tolerance_ms * 1e6) if mode == "stereo" else None
-        moments = Moments(find_images(args, source), tolerance, source.report)
-        first, rest = _first(moments, source)
+        frame_sets = FrameSets(find_images(args, source), tolerance, source.report)
+        first, rest = _first(frame_sets, source)
         stream = make_stream(args, first)
         found = run_odometry(rest, stream, odometry)
     if len(found.estimates) < 2:
@@ -152,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
     truth = None
     try:
         if truth_file is not None:
-            truth = true_path(truth_file, moments.numbers, source.moments)
+            truth = true_path(truth_file, frame_sets.numbers, source.frame_sets)
         report = path_report(found, truth)
     except ValueError as error:  # the path is worth its table without the truth
         assumed = "" if source.timed else "; the times of the images are assumed"
@@ -164,12 +164,12 @@ def run(args: argparse.Namespace) -> int:
         _write_json(args, mode, report, source)
     title = f"{source.description}: {mode}, {args.matcher}"
     lacking = rejected_rows(source)
-    if stream.doubts:
-        lacking.append((f"{len(stream.doubts)} stereo pairs", stream.doubts[-1]))
+    if stream.warnings:
+        lacking.append((f"{len(stream.warnings)} stereo pairs", stream.warnings[-1]))
     print(path_table(report, title, lacking))
     for path in _outputs(args):
         print(f"written: {path}")
-    say_gap(moments)
+    say_gap(frame_sets)
     if not report.metric:
         print(_no_metres(args, mode), file=sys.stderr)
     if report.errors is not None and report.errors.evo is None:
@@ -187,13 +187,13 @@ def _no_metres(args: argparse.Namespace, mode: str) -> str:
     return f"lengths are in a unit of their own, not metres; {option} would give metres"
 
 
-def _first(moments: Moments, source: Source) -> tuple[Moment, Iterator[Moment]]:
+def _first(frame_sets: FrameSets, source: Source) -> tuple[FrameSet, Iterator[FrameSet]]:
     """The first moment, and all of them."""
     from itertools import chain
 
     from coarse_loftr_ros.commands.common.recording import why_rejected
 
-    each = (moment for _, moment in moments)
+    each = (frames for _, frames in frame_sets)
     first = next(each, None)
     if first is None:
         raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")

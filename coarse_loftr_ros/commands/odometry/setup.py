@@ -19,7 +19,7 @@ from coarse_loftr_ros.commands.common.options import ROW_TOLERANCE_PX, make_pipe
 from coarse_loftr_ros.commands.common.recording import progress
 from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_calibrations
-from coarse_loftr_ros.recordings.moments import Moment
+from coarse_loftr_ros.recordings.frame_sets import FrameSet
 from coarse_loftr_ros.recordings.one_camera import of_one_camera, of_one_size
 from coarse_loftr_ros.recordings.source import Source, SourceImage
 from coarse_loftr_ros.recordings.trajectories.matcher_streams import (
@@ -166,7 +166,7 @@ def make_odometry(
         return MonoOdometry(cameras.left, replace(mono, down=down or mono.down))
 
 
-def make_stream(args: argparse.Namespace, first: Moment) -> MatcherStream:
+def make_stream(args: argparse.Namespace, first: FrameSet) -> MatcherStream:
     """The matcher that was asked for, made for images of the first one's size."""
     if args.matcher == "own":
         size = first.left.width, first.left.height

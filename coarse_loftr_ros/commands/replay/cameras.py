@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from coarse_loftr_ros.cameras.calibration import Calibration, CalibrationError, rows_correspond
 from coarse_loftr_ros.cameras.rectification import Rectification
+from coarse_loftr_ros.recordings.frame_sets import FrameSet
 from coarse_loftr_ros.recordings.input_report import InputReport
-from coarse_loftr_ros.recordings.moments import Moment
 from coarse_loftr_ros.recordings.source import SourceImage
 
 __all__ = ["ImageCameras", "on_one_row"]
@@ -52,10 +52,10 @@ class ImageCameras:
         passed, self._passed = self._passed, []
         return passed
 
-    def known(self, moment: Moment) -> tuple[Calibration | None, Calibration | None]:
+    def known(self, frames: FrameSet) -> tuple[Calibration | None, Calibration | None]:
         """The cameras of the left and right image of a moment, where they are known."""
         found = []
-        for cameras, frame in zip(self._cameras, (moment.left, moment.right), strict=True):
+        for cameras, frame in zip(self._cameras, (frames.left, frames.right), strict=True):
             found.append(None if frame is None else cameras.get(frame.stamp))
             for stamp in [stamp for stamp in cameras if frame and stamp < frame.stamp]:
                 del cameras[stamp]  # is not asked for any more

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from coarse_loftr_ros.commands.replay.cameras import ImageCameras
     from coarse_loftr_ros.matching.result import StreamResult
-    from coarse_loftr_ros.recordings.moments import Moment, Moments
+    from coarse_loftr_ros.recordings.frame_sets import FrameSet, FrameSets
     from coarse_loftr_ros.recordings.source import Source
 
 __all__ = ["add_parser", "run"]
@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.commands.replay.output import ReplayOutput, make_replay_odometry
     from coarse_loftr_ros.recordings.bags.types import BagError
     from coarse_loftr_ros.recordings.errors import RecordingError
-    from coarse_loftr_ros.recordings.moments import Moments
+    from coarse_loftr_ros.recordings.frame_sets import FrameSets
     from coarse_loftr_ros.recordings.opening import choose_streams
 
     for option in ("--node-name", "--odometry-name"):
@@ -145,25 +145,25 @@ def run(args: argparse.Namespace) -> int:
         odometry = None if args.odometry is None else make_replay_odometry(args, streams, source)
         start = time.perf_counter()
         cameras = ImageCameras(progress(source, "replay"), source.report, rectify=args.rectify)
-        moments = Moments(
+        frame_sets = FrameSets(
             cameras, round(args.tolerance_ms * 1e6) if stereo else None, source.report
         )
-        results = _match(args, moments, source, cameras)
+        results = _match(args, frame_sets, source, cameras)
         if args.output is None:
             for _, _, result in results:
                 tally.add(result)
         else:
             with ReplayOutput(args, source, cameras, odometry, stereo=stereo) as output:
-                for recorded, moment, result in results:
-                    output.write(recorded, moment, result)
+                for recorded, frames, result in results:
+                    output.write(recorded, frames, result)
                     tally.add(result)
         tally.seconds = time.perf_counter() - start
-        tally.frames = moments.images
+        tally.frames = frame_sets.images
     print(tally.table(source))
-    say_gap(moments)
+    say_gap(frame_sets)
     if args.json is not None:
         write_report(
-            args.json, {"source": args.source.name, "input": input_json(source, moments.pairs)}
+            args.json, {"source": args.source.name, "input": input_json(source, frame_sets.pairs)}
         )
     if args.output is not None:
         print(f"\nwritten: {args.output}")
@@ -178,8 +178,8 @@ def _check_apart(output: Path, source: Path) -> None:
 
 
 def _match(
-    args: argparse.Namespace, moments: Moments, source: Source, cameras: ImageCameras
-) -> Iterator[tuple[int, Moment, StreamResult]]:
+    args: argparse.Namespace, frame_sets: FrameSets, source: Source, cameras: ImageCameras
+) -> Iterator[tuple[int, FrameSet, StreamResult]]:
     """Time of recording, images and result of each moment.
 
     Raises:
@@ -193,8 +193,8 @@ def _match(
 
     pipeline = None
     tolerance = ROW_TOLERANCE_PX if args.row_tolerance is None else args.row_tolerance
-    for recorded, moment in moments:
-        left, right = moment.left, moment.right
+    for recorded, frames in frame_sets:
+        left, right = frames.left, frames.right
         if pipeline is None:
             size = (left.width, left.height)
             pipeline = make_pipeline(args, make_policy(args), size, _say)
@@ -203,12 +203,12 @@ def _match(
                     pipeline.match_settings, row_tolerance_px=tolerance
                 )
         if right is None:
-            yield recorded, moment, StreamResult(pipeline.process(left))
+            yield recorded, frames, StreamResult(pipeline.process(left))
             continue
         # Who names a tolerance says that the images are rectified.
-        rows = args.row_tolerance is not None or on_one_row(*cameras.known(moment))
-        yield recorded, moment, pipeline.process_stereo(left, right, rows and tolerance > 0)
-    if moments.images == 0:
+        rows = args.row_tolerance is not None or on_one_row(*cameras.known(frames))
+        yield recorded, frames, pipeline.process_stereo(left, right, rows and tolerance > 0)
+    if frame_sets.images == 0:
         raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
 
 
@@ -224,15 +224,15 @@ class _Tally:
         self.seconds = 0.0
         self._results: list[tuple[str, int, int, float]] = []
         self._references: set[int] = set()
-        self._across: list[int] = []
+        self._stereo: list[int] = []
         self._off_row = 0
 
     def add(self, result: StreamResult) -> None:
-        across_ms = 0.0
-        if result.across is not None:
-            self._across.append(len(result.across.correspondences))
-            self._off_row += result.across.off_row
-            across_ms = result.across.total_ms
+        stereo_ms = 0.0
+        if result.stereo is not None:
+            self._stereo.append(len(result.stereo.correspondences))
+            self._off_row += result.stereo.off_row
+            stereo_ms = result.stereo.total_ms
         if result.temporal is None:
             return
         homography = result.temporal.homography
@@ -242,7 +242,7 @@ class _Tally:
                 homography.status.name,
                 homography.match_count,
                 homography.inlier_count,
-                result.temporal.timings_ms["total"] + across_ms,
+                result.temporal.timings_ms["total"] + stereo_ms,
             )
         )
 
@@ -263,9 +263,9 @@ class _Tally:
                 ("inliers, median", f"{median(row[2] for row in self._results):.0f}"),
                 ("pipeline, median", f"{median(row[3] for row in self._results):.1f} ms"),
             ]
-        if self._across:
+        if self._stereo:
             rows += [
-                ("left with right, median", f"{median(self._across):.0f}"),
+                ("left with right, median", f"{median(self._stereo):.0f}"),
                 ("off their row", str(self._off_row)),
             ]
         rows.append(("images per second", f"{self.frames / self.seconds:.1f}"))

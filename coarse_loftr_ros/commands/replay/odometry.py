@@ -18,8 +18,8 @@ from coarse_loftr_ros.recordings.bags.odometry_messages import (
     tf_message,
 )
 from coarse_loftr_ros.recordings.errors import RecordingError
+from coarse_loftr_ros.recordings.frame_sets import FrameSet
 from coarse_loftr_ros.recordings.input_report import InputReport
-from coarse_loftr_ros.recordings.moments import Moment
 from coarse_loftr_ros.recordings.trajectories.matcher_streams import (
     stereo_matches_of,
     temporal_matches_of,
@@ -78,16 +78,16 @@ class ReplayOdometry:
         self._odometry: Odometry | None = None
         self._velocity: VelocityTracker | None = None
         self._cameras: list[Calibration] = []
-        self._unheard: tuple[int, Moment, StreamResult] | None = None
+        self._unheard: tuple[int, FrameSet, StreamResult] | None = None
 
     def take(
-        self, recorded: int, moment: Moment, result: StreamResult, cameras: list[Calibration]
+        self, recorded: int, frames: FrameSet, result: StreamResult, cameras: list[Calibration]
     ) -> Iterator[_Message]:
         """Use the matches of a moment.
 
         Args:
             recorded: time of recording, nanoseconds.
-            moment: the images.
+            frames: the images.
             result: their matches.
             cameras: of left and right, rectified; empty where they are not known.
 
@@ -103,33 +103,35 @@ class ReplayOdometry:
             try:
                 self._odometry = self._make(cameras)
             except RecordingError as error:
-                name = f"the image at {moment.left.stamp / 1e9:.3f} s"
+                name = f"the image at {frames.left.stamp / 1e9:.3f} s"
                 self._report.reject("odometry", name, str(error))
                 return
             self._velocity = VelocityTracker(self._frames.mounting, self._odometry.settings)
         if result.temporal is None:
-            self._unheard = recorded, moment, result
+            self._unheard = recorded, frames, result
             return
         if self._unheard is not None:
             _, first, matched = self._unheard
             self._unheard = None
             yield from self._estimate(recorded, first, matched)
-        yield from self._estimate(recorded, moment, result)
+        yield from self._estimate(recorded, frames, result)
 
-    def _estimate(self, recorded: int, moment: Moment, result: StreamResult) -> Iterator[_Message]:
-        stamp, temporal = moment.left.stamp, result.temporal
+    def _estimate(
+        self, recorded: int, frames: FrameSet, result: StreamResult
+    ) -> Iterator[_Message]:
+        stamp, temporal = frames.left.stamp, result.temporal
         estimate = self._odometry.update(
             None if temporal is None else temporal_matches_of(temporal),
-            None if result.across is None else stereo_matches_of(result.across),
+            None if result.stereo is None else stereo_matches_of(result.stereo),
             stamp=stamp,
         )
-        frames = self._frames
+        robot = self._frames
         velocity = self._velocity.update(estimate)
-        message = odometry_message(estimate, velocity, frames.mounting, frames.odom, frames.base)
+        message = odometry_message(estimate, velocity, robot.mounting, robot.odom, robot.base)
         yield f"{self._topic}/odometry", recorded, message
         if self._tf and estimate.metric:
             yield "/tf", recorded, tf_message(message)
-        current: Frame = moment.left
+        current: Frame = frames.left
         reference = current if temporal is None else temporal.reference
         relative = relative_pose_message(estimate, velocity, current, reference)
         yield f"{self._topic}/relative_pose", recorded, relative

@@ -25,7 +25,7 @@ from coarse_loftr_ros.recordings.bags.types import CORRESPONDENCES, HOMOGRAPHY
 from coarse_loftr_ros.recordings.bags.writer import BagWriter
 from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations, counted_from_left
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.moments import Moment
+from coarse_loftr_ros.recordings.frame_sets import FrameSet
 from coarse_loftr_ros.recordings.source import Source
 
 __all__ = ["ReplayOutput", "make_replay_odometry"]
@@ -78,23 +78,23 @@ class ReplayOutput:
     ) -> None:
         self._writer.__exit__(kind, error, traceback)
 
-    def write(self, recorded: int, moment: Moment, result: StreamResult) -> None:
+    def write(self, recorded: int, frames: FrameSet, result: StreamResult) -> None:
         """Write what belongs to a moment: cameras, matches, odometry."""
         self._write_cameras()
         writer, name = self._writer, self._name
-        if result.across is not None:
-            across = correspondences_message(result.across)
-            writer.write(f"{name}/stereo/correspondences", recorded, across)
+        if result.stereo is not None:
+            stereo = correspondences_message(result.stereo)
+            writer.write(f"{name}/stereo/correspondences", recorded, stereo)
         temporal = result.temporal
         if temporal is not None:
             writer.write(f"{name}/correspondences", recorded, correspondences_message(temporal))
             writer.write(f"{name}/homography", recorded, homography_message(temporal))
         if self._odometry is None:
             return
-        known = self._cameras.known(moment)
+        known = self._cameras.known(frames)
         eyes = known if self._stereo else known[:1]
         cameras = [] if None in eyes else list(eyes)
-        for message in self._odometry.take(recorded, moment, result, cameras):
+        for message in self._odometry.take(recorded, frames, result, cameras):
             writer.write(*message)
 
     def _write_cameras(self) -> None:

@@ -13,7 +13,7 @@ from coarse_loftr_ros.node.common.statistics import Snapshot
 
 __all__ = [
     "Expectations",
-    "Occasionally",
+    "Throttle",
     "counts_and_times",
     "idle_status",
     "input_status",
@@ -26,7 +26,7 @@ __all__ = [
 _LASTING = 3
 
 
-class Occasionally:
+class Throttle:
     """Lets a thing of each kind through once per period, so that logs stay readable.
 
     Args:

@@ -22,7 +22,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from coarse_loftr_ros.node.common.declaration import declare_parameters, unknown_parameters
 from coarse_loftr_ros.node.common.defects import Defects
-from coarse_loftr_ros.node.common.diagnostics import Occasionally, idle_status
+from coarse_loftr_ros.node.common.diagnostics import Throttle, idle_status
 from coarse_loftr_ros.node.common.parameter import (
     Change,
     ParameterError,
@@ -129,7 +129,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         self._active: ActivePart | None = None
         self._state = "unconfigured"
         self._busy = ""
-        self._occasionally = Occasionally(self._values["diagnostics_period"])
+        self._throttle = Throttle(self._values["diagnostics_period"])
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Diagnostics go on while simulated time stands still.
         self.create_timer(
@@ -183,7 +183,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
     def progress(self, task: str, part: float) -> None:
         """Note how far slow work is, and publish it where it keeps the executor from doing so."""
         self._busy = f"{task}: {100 * part:.0f} %" if part < 1 else ""
-        if self._active is None and self._occasionally.now("progress"):
+        if self._active is None and self._throttle.now("progress"):
             self._diagnose()
 
     def report(self) -> None:
@@ -193,7 +193,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         """
         if self._active is not None:
             self._active.defects.report("answering the executor")
-        elif self._occasionally.now("defect"):
+        elif self._throttle.now("defect"):
             self.get_logger().error(f"error, the node goes on: {traceback.format_exc()}")
 
     def start(self, signals: StopSignals) -> bool:

@@ -15,7 +15,7 @@ from coarse_loftr_ros.node.common.commands import CommandError, Commands
 from coarse_loftr_ros.node.common.defects import Defects
 from coarse_loftr_ros.node.common.diagnostics import (
     Expectations,
-    Occasionally,
+    Throttle,
     input_status,
     worth_logging,
 )
@@ -59,7 +59,7 @@ class Activity:
         self._busy = busy
         self._values = dict(values)
         self._log = node.get_logger()
-        self._occasionally = Occasionally()
+        self._throttle = Throttle()
         stereo = values["mode"] == "stereo"
         self._sides = ("left", "right") if stereo else ("",)
         self._statistics = Statistics[Homography](self._sides)
@@ -246,13 +246,13 @@ class Activity:
         self._warn(cause + " left out", sentence)
 
     def _report(self, kind: str, text: str) -> None:
-        if self._occasionally.now("defect " + kind):
+        if self._throttle.now("defect " + kind):
             self._log.error(text)
 
     def _warn(self, kind: str, sentence: str) -> None:
-        if self._occasionally.now(kind):
+        if self._throttle.now(kind):
             self._log.warning(sentence)
 
     def _inform(self, kind: str, sentence: str) -> None:
-        if self._occasionally.now("reset " + kind):
+        if self._throttle.now("reset " + kind):
             self._log.info(sentence)

@@ -17,7 +17,7 @@ from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.loaded_sizes import TooManySizesError
 from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.matching.result import StereoMatch, StreamResult
-from coarse_loftr_ros.matching.stereo_matching import doubt_of_pair
+from coarse_loftr_ros.matching.stereo_matching import why_not_rectified
 from coarse_loftr_ros.node.common.commands import CommandError
 from coarse_loftr_ros.node.common.defects import Defects
 from coarse_loftr_ros.node.common.statistics import Statistics
@@ -136,7 +136,7 @@ class Matching:
             known = left.intrinsics is not None and right.intrinsics is not None
             rectified = known and self._is_pair(*(arrival.camera for arrival in arrivals))
             result = self._pipeline.process_stereo(left, right, rectified)
-            self._check_rows(result.across)
+            self._check_rows(result.stereo)
         if result.temporal is None:
             self._statistics.count("first references")
         elif result.temporal.new_reference:
@@ -154,14 +154,14 @@ class Matching:
             )
         return not problem
 
-    def _check_rows(self, across: StereoMatch) -> None:
+    def _check_rows(self, stereo: StereoMatch) -> None:
         """Count what the row constraint rejected; say when it cannot be right."""
-        self._statistics.count("stereo matches", len(across.correspondences))
-        self._statistics.count("off their row", across.off_row)
-        doubt = doubt_of_pair(across)
-        if doubt:
+        self._statistics.count("stereo matches", len(stereo.correspondences))
+        self._statistics.count("off their row", stereo.off_row)
+        warning = why_not_rectified(stereo)
+        if warning:
             self._statistics.count("pairs that look wrong")
-            self._warn("rows", doubt)
+            self._warn("rows", warning)
 
     def _publish(
         self, answer: StreamResult, arrivals: tuple[Arrival, ...], start: float, decoded: float
@@ -181,9 +181,9 @@ class Matching:
         decoded: float,
         matched: float,
     ) -> None:
-        # First across: who waits for both has them when the matches in time arrive.
-        if answer.across is not None:
-            self._outputs.publish_across(answer.across)
+        # First stereo: who waits for both has them when the matches in time arrive.
+        if answer.stereo is not None:
+            self._outputs.publish_stereo(answer.stereo)
         result = answer.temporal
         if result is None:
             return
@@ -192,9 +192,9 @@ class Matching:
         received = max(arrival.received for arrival in arrivals)
         times = dict(result.timings_ms)
         pipeline_ms = times.pop("total")
-        if answer.across is not None:
-            times["across"] = answer.across.total_ms
-            pipeline_ms += answer.across.total_ms
+        if answer.stereo is not None:
+            times["stereo"] = answer.stereo.total_ms
+            pipeline_ms += answer.stereo.total_ms
         stages = {
             "wait": (start - received) * 1e3,
             "decode": (decoded - start) * 1e3,

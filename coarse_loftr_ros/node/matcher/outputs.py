@@ -39,9 +39,9 @@ class Outputs:
         self._homography = node.create_publisher(HomographyStamped, "~/homography", 10)
         self._overlay = node.create_publisher(Image, "~/overlay", 1)
         self._overlay_jpeg = node.create_publisher(CompressedImage, "~/overlay/compressed", 1)
-        self._across = None
+        self._stereo = None
         if stereo:
-            self._across = node.create_publisher(Correspondences, "~/stereo/correspondences", 10)
+            self._stereo = node.create_publisher(Correspondences, "~/stereo/correspondences", 10)
         self._last_overlay = -1e9
 
     def publish(self, result: MatchResult) -> None:
@@ -49,9 +49,9 @@ class Outputs:
         self._correspondences.publish(correspondences_message(result))
         self._homography.publish(homography_message(result))
 
-    def publish_across(self, match: StereoMatch) -> None:
+    def publish_stereo(self, match: StereoMatch) -> None:
         """Send the matches of left with right."""
-        self._across.publish(correspondences_message(match))
+        self._stereo.publish(correspondences_message(match))
 
     def publish_overlay(self, result: MatchResult) -> None:
         """Draw and send the picture when someone looks and the rate allows it."""
@@ -75,7 +75,7 @@ class Outputs:
     def close(self) -> None:
         """Stop publishing."""
         for publisher in (
-            *(self._correspondences, self._homography, self._across),
+            *(self._correspondences, self._homography, self._stereo),
             *(self._overlay, self._overlay_jpeg),
         ):
             if publisher is not None:

@@ -19,7 +19,7 @@ from coarse_loftr_ros.node.common.conversion import stamp_ns
 from coarse_loftr_ros.node.common.defects import Defects
 from coarse_loftr_ros.node.common.diagnostics import (
     Expectations,
-    Occasionally,
+    Throttle,
     input_status,
     worth_logging,
 )
@@ -60,7 +60,7 @@ class Activity:
         self._node = node
         self._values = dict(values)
         self._log = node.get_logger()
-        self._occasionally = Occasionally()
+        self._throttle = Throttle()
         # Temporal are the matches with an earlier image; stereo those of left with right.
         self._topics = {"": "matcher/correspondences"}
         if values["mode"] == "stereo":
@@ -270,13 +270,13 @@ class Activity:
         self._warn(cause, sentence)
 
     def _report(self, kind: str, text: str) -> None:
-        if self._occasionally.now("defect " + kind):
+        if self._throttle.now("defect " + kind):
             self._log.error(text)
 
     def _warn(self, kind: str, sentence: str) -> None:
-        if self._occasionally.now(kind):
+        if self._throttle.now(kind):
             self._log.warning(sentence)
 
     def _inform(self, kind: str, sentence: str) -> None:
-        if self._occasionally.now("info " + kind):
+        if self._throttle.now("info " + kind):
             self._log.info(sentence)

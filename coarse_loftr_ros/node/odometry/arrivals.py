@@ -71,7 +71,7 @@ class Arrivals(Generic[Temporal, Stereo]):
         self._stereo = stereo
         self._capacity = capacity
         self._waiting: deque[tuple[int, Waiting[Temporal]]] = deque()  # with their passes
-        self._across: dict[tuple[int, int], Stereo] = {}  # by pass and stamp
+        self._stereo_matches: dict[tuple[int, int], Stereo] = {}  # by pass and stamp
         self._temporal_pass = self._stereo_pass = _Pass()
         self._apart_since: float | None = None  # when the passes of both began to differ
         self._using = 0  # pass of the matches in time that were given last
@@ -97,12 +97,14 @@ class Arrivals(Generic[Temporal, Stereo]):
         self._stereo_pass = self._stereo_pass.followed_by(stamp)
         self._keep_together(received)
         key = self._stereo_pass.number, stamp
-        self._across.pop(key, None)
-        self._across[key] = item
-        if len(self._across) > _KEPT:
+        self._stereo_matches.pop(key, None)
+        self._stereo_matches[key] = item
+        if len(self._stereo_matches) > _KEPT:
             # The first that came, but not those of a keyframe while matches are refused because a
             # camera is not known yet.
-            del self._across[next(kept for kept in self._across if kept != self._reference)]
+            del self._stereo_matches[
+                next(kept for kept in self._stereo_matches if kept != self._reference)
+            ]
 
     def add(self, waiting: Waiting[Temporal]) -> None:
         """Matches in time came."""
@@ -110,7 +112,7 @@ class Arrivals(Generic[Temporal, Stereo]):
         self._temporal_pass = self._temporal_pass.followed_by(waiting.stamp)
         if first:
             # How often time went back before is not known: it is the pass that has its reference.
-            known = (key[0] for key in self._across if key[1] == waiting.reference_stamp)
+            known = (key[0] for key in self._stereo_matches if key[1] == waiting.reference_stamp)
             self._temporal_pass = _Pass(min(known, default=self._stereo_pass.number), waiting.stamp)
         self._keep_together(waiting.received)
         number = self._temporal_pass.number
@@ -119,7 +121,7 @@ class Arrivals(Generic[Temporal, Stereo]):
 
     def stereo_of(self, stamp: int) -> Stereo | None:
         """The stereo matches of a stamp, if they have come, in the pass of what was given last."""
-        return self._across.get((self._using, stamp))
+        return self._stereo_matches.get((self._using, stamp))
 
     def next(self, now: float, patience_s: float) -> Waiting[Temporal] | None:
         """The oldest matches in time, once theirs are complete or have waited long enough.
@@ -145,9 +147,9 @@ class Arrivals(Generic[Temporal, Stereo]):
         """
         self._given = used.stamp
         reference = self._using, used.reference_stamp
-        self._across = {
+        self._stereo_matches = {
             key: item
-            for key, item in self._across.items()
+            for key, item in self._stereo_matches.items()
             if key >= (self._using, used.stamp) or key == reference
         }
 
@@ -157,7 +159,7 @@ class Arrivals(Generic[Temporal, Stereo]):
             and self._given is not None
             and waiting.reference_stamp <= self._given
         )
-        known = self._across
+        known = self._stereo_matches
         return (number, waiting.stamp) in known and (
             used or (number, waiting.reference_stamp) in known
         )

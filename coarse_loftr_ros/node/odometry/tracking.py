@@ -250,12 +250,12 @@ class Tracking:
         begin: float,
     ) -> None:
         """One image: estimate and publish."""
-        across = None
+        stereo = None
         message = self._arrivals.stereo_of(stamp)
         if message is not None:
             try:
                 self._cameras_of(message)
-                across = stereo_matches(message)
+                stereo = stereo_matches(message)
             except ValueError as error:
                 self._reject("stereo", f"stereo correspondences left out: {error}")
         elif self._stereo:
@@ -266,7 +266,7 @@ class Tracking:
                 "stereo, and does it match them in time (stereo_wait)?",
             )
         self._listen(stamp)
-        estimate = self._odometry.update(temporal, across, stamp=stamp)
+        estimate = self._odometry.update(temporal, stereo, stamp=stamp)
         if not np.isfinite(estimate.covariance).all():
             self.reset("not finite")
             raise _RefusedError("runtime", "a covariance is not finite: odometry starts over")

@@ -14,9 +14,9 @@ from coarse_loftr_ros.matching.homography import HomographySettings, estimate_ho
 from coarse_loftr_ros.matching.pairing import ReferencePolicy
 from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.matching.result import MatchResult, StereoMatch
-from coarse_loftr_ros.matching.stereo_matching import doubt_of_pair
+from coarse_loftr_ros.matching.stereo_matching import why_not_rectified
 from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatches
-from coarse_loftr_ros.recordings.moments import Moment
+from coarse_loftr_ros.recordings.frame_sets import FrameSet
 
 __all__ = ["MatcherStream", "OwnStream", "PairStream", "stereo_matches_of", "temporal_matches_of"]
 
@@ -25,12 +25,12 @@ class MatcherStream(Protocol):
     """Matches the moments of a stream in order.
 
     Attributes:
-        doubts: what was wrong with pairs that cannot be rectified ones, in words, one for each.
+        warnings: what was wrong with pairs that cannot be rectified ones, in words, one for each.
     """
 
-    doubts: list[str]
+    warnings: list[str]
 
-    def match(self, moment: Moment) -> tuple[TemporalMatches | None, StereoMatches | None]:
+    def match(self, frames: FrameSet) -> tuple[TemporalMatches | None, StereoMatches | None]:
         """Matches with the reference (``None`` when there was none), and across the eyes.
 
         Points of both that have the same id are the same left pixel of the same image.
@@ -46,25 +46,25 @@ class OwnStream:
 
     Attributes:
         pipeline: the pipeline.
-        doubts: see ``MatcherStream``.
+        warnings: see ``MatcherStream``.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
-        self.doubts: list[str] = []
+        self.warnings: list[str] = []
 
-    def match(self, moment: Moment) -> tuple[TemporalMatches | None, StereoMatches | None]:
+    def match(self, frames: FrameSet) -> tuple[TemporalMatches | None, StereoMatches | None]:
         """See ``MatcherStream.match``; the eyes are taken as rectified."""
-        across = None
-        if moment.right is None:
-            temporal = self.pipeline.process(moment.left)
+        stereo = None
+        if frames.right is None:
+            temporal = self.pipeline.process(frames.left)
         else:
-            result = self.pipeline.process_stereo(moment.left, moment.right, rectified=True)
-            temporal, across = result.temporal, stereo_matches_of(result.across)
-            doubt = doubt_of_pair(result.across)
-            if doubt:
-                self.doubts.append(doubt)
-        return None if temporal is None else temporal_matches_of(temporal), across
+            result = self.pipeline.process_stereo(frames.left, frames.right, rectified=True)
+            temporal, stereo = result.temporal, stereo_matches_of(result.stereo)
+            warning = why_not_rectified(result.stereo)
+            if warning:
+                self.warnings.append(warning)
+        return None if temporal is None else temporal_matches_of(temporal), stereo
 
 
 def temporal_matches_of(result: MatchResult) -> TemporalMatches:
@@ -125,14 +125,14 @@ class PairStream:
         self.matcher = matcher
         self.policy = policy
         self.row_tolerance_px = row_tolerance_px
-        self.doubts: list[str] = []
+        self.warnings: list[str] = []
         self._homography = HomographySettings()
         self._reference: _Described | None = None
         self._age = 0
 
-    def match(self, moment: Moment) -> tuple[TemporalMatches | None, StereoMatches | None]:
+    def match(self, frames: FrameSet) -> tuple[TemporalMatches | None, StereoMatches | None]:
         """See ``MatcherStream.match``."""
-        current = _Described(moment.left, self.matcher.describe(moment.left.image))
+        current = _Described(frames.left, self.matcher.describe(frames.left.image))
         reference, temporal = self._reference, None
         if reference is None:
             self._reference = current
@@ -141,16 +141,16 @@ class PairStream:
             ids, kept = reference.name(found.reference_points)
             temporal = TemporalMatches(
                 reference.frame.stamp,
-                moment.left.stamp,
+                frames.left.stamp,
                 found.reference_points[kept],
                 found.current_points[kept],
                 np.clip(found.confidence[kept], 0, 1),
                 ids,
-                moment.left.width,
-                moment.left.height,
+                frames.left.width,
+                frames.left.height,
             )
             self._choose_reference(current, temporal)
-        return temporal, None if moment.right is None else self._across(current, moment.right)
+        return temporal, None if frames.right is None else self._stereo(current, frames.right)
 
     def _choose_reference(self, current: _Described, matches: TemporalMatches) -> None:
         self._age += 1
@@ -164,7 +164,7 @@ class PairStream:
         if self.policy.replace(homography, self._age):
             self._reference, self._age = current, 0
 
-    def _across(self, left: _Described, right: Frame) -> StereoMatches:
+    def _stereo(self, left: _Described, right: Frame) -> StereoMatches:
         found: PointMatches = self.matcher.match(left.described, self.matcher.describe(right.image))
         shift = found.current_points - found.reference_points
         tolerance = self.row_tolerance_px

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.odometry.estimate import Odometry, OdometryEstimate
-from coarse_loftr_ros.recordings.moments import Moment
+from coarse_loftr_ros.recordings.frame_sets import FrameSet
 from coarse_loftr_ros.recordings.trajectories.matcher_streams import MatcherStream
 from coarse_loftr_ros.recordings.trajectories.trajectory import Trajectory
 
@@ -61,16 +61,16 @@ class Follower:
         self._match_ms: list[float] = []
         self._odometry_ms: list[float] = []
 
-    def take(self, moment: Moment) -> None:
+    def take(self, frames: FrameSet) -> None:
         """Match a moment and follow the camera.
 
         Raises:
             ValueError: when time goes back.
         """
         start = time.perf_counter_ns()
-        temporal, across = self._stream.match(moment)
+        temporal, stereo = self._stream.match(frames)
         matched = time.perf_counter_ns()
-        estimate = self._odometry.update(temporal, across, stamp=moment.left.stamp)
+        estimate = self._odometry.update(temporal, stereo, stamp=frames.left.stamp)
         self._odometry_ms.append((time.perf_counter_ns() - matched) / _NS_PER_MS)
         self._match_ms.append((matched - start) / _NS_PER_MS)
         self._estimates.append(estimate)
@@ -90,19 +90,19 @@ class Follower:
 
 
 def run_odometry(
-    moments: Iterable[Moment], stream: MatcherStream, odometry: Odometry
+    frame_sets: Iterable[FrameSet], stream: MatcherStream, odometry: Odometry
 ) -> OdometryRun:
     """Match every moment and follow the camera.
 
     Args:
-        moments: in order of time.
+        frame_sets: in order of time.
         stream: matches them.
         odometry: takes the matches.
 
     Raises:
-        ValueError: when there is no moment, or time goes back.
+        ValueError: when there are no images, or time goes back.
     """
     follower = Follower(stream, odometry)
-    for moment in moments:
-        follower.take(moment)
+    for frames in frame_sets:
+        follower.take(frames)
     return follower.run

@@ -15,8 +15,8 @@ from coarse_loftr_ros.odometry.settings import PlanarSettings
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
 from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_calibrations
 from coarse_loftr_ros.recordings.folder import find_eyes
+from coarse_loftr_ros.recordings.frame_sets import FrameSet, FrameSets
 from coarse_loftr_ros.recordings.input_report import InputReport
-from coarse_loftr_ros.recordings.moments import Moment, Moments
 from coarse_loftr_ros.recordings.opening import open_source
 from coarse_loftr_ros.recordings.rendered.flight import Flight
 from coarse_loftr_ros.recordings.rendered.scene import draw_landscape
@@ -55,8 +55,8 @@ def fly_over(frames: int = 200, width: int = 640, height: int = 480) -> Drive:
     """The flight of the demonstration over its landscape, whose path is known exactly."""
     flight = Flight(draw_landscape(), seconds=frames / 15.0, rate=15.0, width=width, height=height)
 
-    def moments() -> Iterator[Moment]:
-        return map(Moment, flight.frames())
+    def frame_sets() -> Iterator[FrameSet]:
+        return map(FrameSet, flight.frames())
 
     def truth(stamps: list[int]) -> Trajectory:
         path = Trajectory.of(stamps, [flight.pose(stamp) for stamp in stamps])
@@ -64,7 +64,7 @@ def fly_over(frames: int = 200, width: int = 640, height: int = 480) -> Drive:
 
     altitude = -flight.pose(flight.stamps[0]).translation[2] * METRES_PER_PIXEL
     odometry = partial(PlanarOdometry, flight.intrinsics, PlanarSettings(altitude_m=altitude))
-    return Drive("fly-over", "planar", len(flight), moments, odometry, truth)
+    return Drive("fly-over", "planar", len(flight), frame_sets, odometry, truth)
 
 
 def _drives_of(path: Path) -> list[Drive]:
@@ -81,8 +81,8 @@ def _drives_of(path: Path) -> list[Drive]:
     truth = partial(read_trajectory, file)
 
     def drive(mode: str, streams: Sequence[str | None], odometry: partial) -> Drive:
-        moments = partial(_moments, path, list(streams))
-        return Drive(path.name, mode, count, moments, odometry, truth)
+        frame_sets = partial(_frame_sets, path, list(streams))
+        return Drive(path.name, mode, count, frame_sets, odometry, truth)
 
     mono = drive("mono", eyes[:1], partial(MonoOdometry, cameras.left))
     if not calibrations or len(eyes) < 2:
@@ -92,9 +92,9 @@ def _drives_of(path: Path) -> list[Drive]:
     return [drive("stereo", eyes, partial(StereoOdometry, rig)), mono]
 
 
-def _moments(path: Path, streams: list[str | None]) -> Iterator[Moment]:
+def _frame_sets(path: Path, streams: list[str | None]) -> Iterator[FrameSet]:
     report = InputReport(strict=True)  # figures are of all images, or of none
     with open_source(path, streams, _RATE_HZ, report) as source:
         tolerance = 0 if len(streams) > 1 else None
-        for _, moment in Moments(source.images(), tolerance, report):
-            yield moment
+        for _, frames in FrameSets(source.images(), tolerance, report):
+            yield frames

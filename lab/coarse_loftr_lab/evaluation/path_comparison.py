@@ -12,7 +12,7 @@ from coarse_loftr_lab.evaluation.own import OwnMatcher
 from coarse_loftr_ros.features.pair_matcher import PairMatcher
 from coarse_loftr_ros.matching.pairing import Consecutive
 from coarse_loftr_ros.odometry.estimate import Odometry
-from coarse_loftr_ros.recordings.moments import Moment
+from coarse_loftr_ros.recordings.frame_sets import FrameSet
 from coarse_loftr_ros.recordings.trajectories.matcher_streams import (
     MatcherStream,
     OwnStream,
@@ -41,7 +41,7 @@ class Drive:
     name: str
     mode: str
     length: int
-    moments: Callable[[], Iterator[Moment]]
+    frame_sets: Callable[[], Iterator[FrameSet]]
     make_odometry: Callable[[], Odometry]
     truth: Callable[[list[int]], Trajectory]
 
@@ -98,9 +98,9 @@ def compare_paths(
     done, results = 0, []
     for drive in drives:
         followers = [Follower(_stream(method), drive.make_odometry()) for method in methods]
-        for moment in drive.moments():
+        for frames in drive.frame_sets():
             for follower, method in zip(followers, methods, strict=True):
-                follower.take(moment)
+                follower.take(frames)
                 done += 1
                 if progress is not None:
                     progress(done, steps, f"{drive.name}, {drive.mode}: {method.name}")

@@ -58,7 +58,7 @@ class KittiSequence:
         if calibration is None:
             raise ValueError(f"{directory} has no calib.txt")
         self.intrinsics = cameras_of_projections(projections_of(calibration, [left])).left
-        truth = read_trajectory(directory / "poses.txt", list(range(listing.moments)))
+        truth = read_trajectory(directory / "poses.txt", list(range(listing.frame_sets)))
         self._poses = [truth.poses[shot.number].matrix for shot in listing.shots[0]]
 
     def __len__(self) -> int:

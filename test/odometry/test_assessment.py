@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coarse_loftr_ros.matching.result import Status
-from coarse_loftr_ros.odometry.judgement import judge
+from coarse_loftr_ros.odometry.assessment import assess
 from coarse_loftr_ros.odometry.settings import MotionSettings
 
 SETTINGS = MotionSettings(
@@ -25,4 +25,4 @@ SETTINGS = MotionSettings(
     ],
 )
 def test_few_inliers_and_a_small_share_of_them_are_told(inliers, candidates, status, reason):
-    assert judge(inliers, candidates, SETTINGS) == (status, reason)
+    assert assess(inliers, candidates, SETTINGS) == (status, reason)

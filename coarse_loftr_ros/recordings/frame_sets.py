@@ -1,4 +1,4 @@
-"""The images of a source, one per moment, or left and right together."""
+"""The images of a source in sets: one image, or left and right of one time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coarse_loftr_ros.recordings.errors import UnpairedError
 from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage
 
-__all__ = ["UNPAIRED", "Moment", "Moments"]
+__all__ = ["UNPAIRED", "FrameSet", "FrameSets"]
 
 UNPAIRED = "without a partner"
 """The cause under which images are counted whose other eye has none of their time."""
@@ -20,8 +20,8 @@ _NS_PER_MS = 1e6
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
-    """What the camera saw at one time.
+class FrameSet:
+    """The images of one time.
 
     Attributes:
         left: the image, or that of the left eye.
@@ -32,8 +32,8 @@ class Moment:
     right: Frame | None = None
 
 
-class Moments:
-    """Yields the time of recording (ns) and the frames of each moment.
+class FrameSets:
+    """Yields the time of recording (ns) and the frames of each set.
 
     Args:
         images: of each stream in order of time.
@@ -42,8 +42,8 @@ class Moments:
 
     Attributes:
         images: images taken so far.
-        pairs: moments given so far.
-        numbers: of the moments in the recording, by their stamps.
+        pairs: sets given so far.
+        numbers: of the sets in the recording, by their stamps.
 
     Raises:
         ValueError: when the tolerance is negative.
@@ -73,7 +73,7 @@ class Moments:
         gap = stamp_gap_ns(*self._stamps)
         return None if gap is None else gap / _NS_PER_MS
 
-    def __iter__(self) -> Iterator[tuple[int, Moment]]:
+    def __iter__(self) -> Iterator[tuple[int, FrameSet]]:
         """See the class.
 
         Raises:
@@ -85,7 +85,7 @@ class Moments:
                 self.images += 1
                 self.pairs += 1
                 self.numbers[image.stamp] = image.number
-                yield image.recorded, Moment(image.frame)
+                yield image.recorded, FrameSet(image.frame)
             return
         recorded = 0
         for image in self._source:
@@ -95,16 +95,16 @@ class Moments:
             recorded = image.recorded
             pair = (self._pairing.add_right if image.stream else self._pairing.add_left)(image)
             if pair is not None:
-                yield recorded, self._moment(*pair)
+                yield recorded, self._frame_set(*pair)
         for pair in self._pairing.rest():
-            yield recorded, self._moment(*pair)
+            yield recorded, self._frame_set(*pair)
         self._count_lonely()
 
-    def _moment(self, left: SourceImage, right: SourceImage) -> Moment:
+    def _frame_set(self, left: SourceImage, right: SourceImage) -> FrameSet:
         self.pairs += 1
         self.numbers[left.stamp] = left.number
         del self._lonely[0][left.stamp], self._lonely[1][right.stamp]
-        return Moment(left.frame, right.frame)
+        return FrameSet(left.frame, right.frame)
 
     def _count_lonely(self) -> None:
         if self.pairs == 0 and all(self._stamps):

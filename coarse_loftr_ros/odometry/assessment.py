@@ -5,10 +5,10 @@ from __future__ import annotations
 from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.settings import MotionSettings
 
-__all__ = ["judge"]
+__all__ = ["assess"]
 
 
-def judge(inliers: int, candidates: int, settings: MotionSettings) -> tuple[Status, str]:
+def assess(inliers: int, candidates: int, settings: MotionSettings) -> tuple[Status, str]:
     """Status and reason of a motion.
 
     Args:
