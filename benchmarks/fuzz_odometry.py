@@ -72,7 +72,7 @@ class _Correspondences(Target):
             pixels = [client.world.seen(now[1], self.index, shift) for shift in (0.0, BASELINE)]
             stereo = correspondences((left, pixels[0]), (right, pixels[1]))
             content = malformed_correspondences(stereo, rng)
-            client.stereo.publish(content)
+            client.stereo_publisher.publish(content)
             client.temporal.publish(message)
             return content
         if client.stereo:

@@ -104,7 +104,7 @@ class OdometryClient(Client):
         self.world = World.cloud()
         self.start_ns = 1_000_000_000
         self.temporal = node.create_publisher(Correspondences, "matcher/correspondences", RELIABLE)
-        self.stereo = node.create_publisher(
+        self.stereo_publisher = node.create_publisher(
             Correspondences, "matcher/stereo/correspondences", RELIABLE
         )
         self.camera_info = [
@@ -145,7 +145,7 @@ class OdometryClient(Client):
         """What the two eyes of an image see."""
         left = self.header(index), self.world.seen(camera, 2 * index)
         right = self.header(index, "right"), self.world.seen(camera, 2 * index + 1, BASELINE)
-        self.stereo.publish(correspondences(left, right))
+        self.stereo_publisher.publish(correspondences(left, right))
 
     def temporal_message(
         self, reference: tuple[int, Pose], current: tuple[int, Pose]

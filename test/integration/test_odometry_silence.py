@@ -20,7 +20,7 @@ def client(start_odometry) -> OdometryClient:
     client = start_odometry(
         "/hush", "mode:=stereo", "input_timeout:=0.3", "diagnostics_period:=0.2", "stereo_wait:=0.0"
     )
-    for publisher in (client.temporal, client.stereo):
+    for publisher in (client.temporal, client.stereo_publisher):
         client.node.destroy_publisher(publisher)
     return client
 
