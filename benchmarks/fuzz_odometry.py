@@ -76,7 +76,7 @@ class _Correspondences(Target):
             client.temporal.publish(message)
             return content
         if client.stereo:
-            client.send_across(*now)
+            client.send_stereo(*now)
         content = malformed_correspondences(message, rng)
         client.temporal.publish(content)
         return content
@@ -90,7 +90,7 @@ class _Correspondences(Target):
         self.index += 2
         if self.client.stereo:
             for image in (first, second):
-                self.client.send_across(*image)
+                self.client.send_stereo(*image)
         self.client.temporal.publish(self.client.temporal_message(first, second))
         stamp = self.client.header(self.index).stamp
         return lambda: any(answer.header.stamp == stamp for answer in self.client.odometry)
