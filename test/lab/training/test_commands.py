@@ -153,7 +153,7 @@ def written_names(values: dict, before: str = "") -> set[str]:
 
 
 def test_the_settings_files_together_hold_every_setting_with_a_comment(repository: Path) -> None:
-    folder = repository / "config" / "train"
+    folder = repository / "lab" / "config"
     fast, distil = (read_yaml(folder / f"{name}.yaml") for name in ("fast", "distil"))
     elsewhere = {"output", "images"}  # of the command line
     names = names_of(TrainingSettings) - elsewhere
@@ -170,7 +170,7 @@ def test_the_settings_files_together_hold_every_setting_with_a_comment(repositor
 
 @pytest.mark.parametrize("name", ["fast", "accurate", "distil"])
 def test_every_settings_file_makes_settings(repository: Path, trained, name: str) -> None:
-    values = read_yaml(repository / "config" / "train" / f"{name}.yaml")
+    values = read_yaml(repository / "lab" / "config" / f"{name}.yaml")
     made = make_settings({**values, "images": [str(trained[0])]}, trained[1] / "none")
     assert made.part(1) >= 1
     assert made.network.token_channels % made.network.heads == 0
