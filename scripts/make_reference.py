@@ -124,6 +124,7 @@ def message(definition: str) -> str:
     """What a .msg file says: its first comment as text, its constants and its fields as tables.
 
     A comment on the lines before a field is of that field; one before constants is their title.
+    A comment on the same line is of that field or constant alone.
     """
     parts: list[str] = []
     fields: list[tuple[str, str, str]] = []
@@ -139,8 +140,10 @@ def message(definition: str) -> str:
             parts += [" ".join(comment), _table(("constant", "value", "type", "meaning"), rows)]
         else:
             for line in declared:
-                kind, name = line.split()
-                fields.append((f"`{name}`", f"`{kind}`", " ".join(comment)))
+                declaration, _, note = line.partition("#")
+                kind, name, *_ = declaration.split()
+                meaning = " ".join([*comment, note.strip()]).strip()
+                fields.append((f"`{name}`", f"`{kind}`", meaning))
     return "\n\n".join([*parts, _table(("field", "type", "meaning"), fields)])
 
 
