@@ -12,7 +12,7 @@ PIP := bin/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-train lint format bench results clean check-system check-python
+.PHONY: help setup demo test test-train lint format bench results reference clean check-system check-python
 
 # The flag with which a Python of another environment of ROS wheels marks its child processes;
 # with it, ours would not look for its own libraries.
@@ -55,6 +55,9 @@ bench: $(READY) ## measure time per stage beside the baselines
 
 results: $(READY) ## make the tables of README.md and docs/results.md anew from docs/results/*.json
 	$(VENV)/bin/coarse-loftr results tables
+
+reference: $(READY) ## make the tables of docs/reference/*.md anew from parameters, messages and parsers
+	$(VENV)/bin/python scripts/make_reference.py
 
 clean: ## remove the environments and everything built
 	rm -rf $(VENV) $(VENV_TRAIN) $(VENV_LINT) build install log dist *.egg-info

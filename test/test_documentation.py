@@ -1,8 +1,12 @@
-"""README and docs/odometry.md say what the code does: parameters, commands, topics, services."""
+"""Documents say what the code does (parameters, messages, commands, topics); links lead on."""
 
+import argparse
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from command_fixtures import commands_of
@@ -12,10 +16,76 @@ from coarse_loftr_ros.node.common.parameter import Change
 from coarse_loftr_ros.node.matcher.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS as ODOMETRY
 
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [
+    str(page.relative_to(ROOT))
+    for page in (
+        ROOT / "README.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+        *sorted((ROOT / "coarse_loftr_ros/models").rglob("*.md")),
+    )
+]
+NODES = {"matcher": PARAMETERS, "odometry": ODOMETRY}
+
 
 @pytest.fixture(scope="module")
 def readme(repository):
     return (repository / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def reference(repository):
+    """The text of each page of docs/reference by its name."""
+    return {page.stem: page.read_text() for page in (repository / "docs/reference").glob("*.md")}
+
+
+def test_the_readme_is_read_in_a_few_minutes(readme):
+    assert len(readme.splitlines()) <= 130
+
+
+def test_the_reference_is_what_make_reference_writes(repository):
+    script = repository / "scripts/make_reference.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), "run `make reference`"
+
+
+@pytest.fixture
+def checkout(repository, tmp_path):
+    """What the reference is made of and from, in another place."""
+    for folder in ("docs/reference", "scripts", "coarse_loftr_msgs/msg"):
+        shutil.copytree(repository / folder, tmp_path / folder)
+    return tmp_path
+
+
+def make_reference(checkout, *options):
+    script = checkout / "scripts/make_reference.py"
+    return subprocess.run([sys.executable, script, *options], capture_output=True, text=True)
+
+
+def test_a_page_that_has_drifted_is_named_and_written_anew(checkout):
+    page = checkout / "docs/reference/messages.md"
+    right = page.read_text()
+    drifted = right.replace("| `confidence` |", "| `certainty` |")
+    page.write_text(drifted)
+    checked = make_reference(checkout, "--check")
+    assert checked.returncode == 1 and checked.stdout.startswith("messages.md: ")
+    assert page.read_text() == drifted
+    assert make_reference(checkout).stdout == "messages.md: written\n"
+    assert page.read_text() == right
+
+
+@pytest.mark.parametrize(
+    ("marker", "sentence"),
+    [
+        ("<!-- reference: message Correspondences -->", "must be followed by one"),
+        ("<!-- reference: message Gone -->\n<!-- end of reference -->", "no subject 'message"),
+        ("<!-- reference: parameters matcher -->\n<!-- end of reference -->", "no subject 'param"),
+    ],
+)
+def test_markers_that_cannot_be_are_refused(checkout, marker, sentence):
+    (checkout / "docs/reference/messages.md").write_text(marker)
+    done = make_reference(checkout)
+    assert done.returncode == 1 and "messages.md" in done.stderr and sentence in done.stderr
 
 
 def row_of(parameter):
@@ -28,19 +98,10 @@ def row_of(parameter):
     return f"| `{parameter.name}` | `{default}` | {allowed} | {parameter.description} |"
 
 
-NODES = {"matcher": PARAMETERS, "odometry": ODOMETRY}
-
-
-@pytest.fixture(scope="module")
-def odometry_page(repository):
-    return (repository / "docs" / "odometry.md").read_text()
-
-
 @pytest.fixture(scope="module", params=NODES)
-def documented(request, readme, odometry_page):
+def documented(request, reference):
     """A node's table of parameters, and the section that describes it."""
-    page = {"matcher": readme, "odometry": odometry_page}[request.param]
-    section = page.split("### Parameters", 1)[1].split("\n## ", 1)[0]
+    section = reference[request.param].split("\n## Parameters", 1)[1].split("\n## ", 1)[0]
     return NODES[request.param], section
 
 
@@ -62,53 +123,114 @@ def test_no_row_is_left_of_a_parameter_that_is_gone(documented):
     assert set(re.findall(r"^\| `([a-z0-9_.]+)`", section, re.MULTILINE)) == set(parameters)
 
 
-def test_every_command_is_named(readme):
+def test_every_field_and_constant_of_the_messages_has_its_row(reference, repository):
+    definitions = sorted((repository / "coarse_loftr_msgs/msg").glob("*.msg"))
+    sections = reference["messages"].split("\n## ")[1:]
+    assert [section.split("\n", 1)[0] for section in sections] == [d.stem for d in definitions]
+    for definition, section in zip(definitions, sections, strict=True):
+        text = definition.read_text()
+        declared = re.findall(r"^(\S+) (\w+)(?:=(\d+))?", re.sub("#.*", "", text), re.MULTILINE)
+        assert declared
+        for kind, name, value in declared:
+            row = f"| `{name}` | `{value}` | {kind} |" if value else f"| `{name}` | `{kind}` |"
+            assert row in section, name
+
+
+def test_every_command_is_named(reference):
     for command in commands_of(make_parser()):
-        assert f"`coarse-loftr {command}" in readme
+        assert f"`coarse-loftr {command}" in reference["commands"]
 
 
-def test_every_make_target_that_is_named_exists(readme, repository):
+def parsers(
+    parser: argparse.ArgumentParser, words: str = "coarse-loftr"
+) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Each command that runs, with its parser."""
+    nested = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    for action in nested:
+        for name, subparser in action.choices.items():
+            yield from parsers(subparser, f"{words} {name}")
+    if not nested:
+        yield words, parser
+
+
+def test_every_option_of_every_command_is_listed_and_what_is_shared_is_explained(reference):
+    page, shared = reference["commands"].split("### Shared options")
+    for words, parser in parsers(make_parser()):
+        section = page.split(f"\n### {words}\n", 1)[1].split("\n### ", 1)[0]
+        for action in parser._actions:
+            if action.option_strings and not isinstance(action, argparse._HelpAction):
+                name = max(action.option_strings, key=len)
+                assert re.search(rf"`{name}[` ]", section), (words, name)
+                if not re.search(rf"^\| `{name}[` ]", section, re.MULTILINE):
+                    assert re.search(rf"^\| `{name}[` ]", shared, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_make_target_that_is_named_exists(repository, page):
     makefile = (repository / "Makefile").read_text()
-    for target in set(re.findall(r"`make ([a-z-]+)`", readme)):
+    for target in set(re.findall(r"`make ([a-z-]+)`", (repository / page).read_text())):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/odometry.md", "docs/diagnostics.md", "docs/tutorial.md"]
-)
-def test_every_file_that_is_linked_exists(repository, page):
-    for link in re.findall(r"\]\(([^)#]+)\)", (repository / page).read_text()):
+def anchors(text: str) -> set[str]:
+    """The names under which GitHub links to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(repository, page):
+    for link in re.findall(r"\]\(([^)]+)\)", (repository / page).read_text()):
         if not link.startswith("http"):
-            assert ((repository / page).parent / link).exists(), link
+            name, _, anchor = link.partition("#")
+            target = (repository / page).parent / name if name else repository / page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target.read_text()), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_of_the_repository_that_is_named_exists(repository, page):
+    folders = "test|benchmarks|lab|config|examples|launch|scripts|coarse_loftr_ros"
+    for name in re.findall(rf"`((?:{folders})/[\w/.-]+\.\w+)`", (repository / page).read_text()):
+        assert (repository / name).exists(), name
+
+
+def test_every_document_is_in_the_index(repository):
+    index = (repository / "docs/README.md").read_text()
+    linked = set(re.findall(r"\]\(([^)#]+)\)", index))
+    for page in (repository / "docs").rglob("*.md"):
+        name = str(page.relative_to(repository / "docs"))
+        assert name in linked or name == "README.md", name
 
 
 @pytest.mark.parametrize("node", NODES)
-def test_topics_and_services_are_those_of_the_node(readme, odometry_page, repository, node):
-    page = {"matcher": readme, "odometry": odometry_page}[node]
+def test_topics_and_services_are_those_of_the_node(reference, repository, node):
     packages = (repository / "coarse_loftr_ros/node" / name for name in ("common", node))
     files = (path for package in packages for path in package.glob("*.py"))
     code = "".join(path.read_text() for path in files)
     names = set(re.findall(r'"(~/[a-z_/]+)"', code))
     assert names
     for name in names:
-        assert f"| `{name}` |" in page
+        assert f"| `{name}` |" in reference[node]
 
 
-def test_topics_that_the_odometry_node_hears_are_listed(odometry_page, repository):
+def test_the_topics_of_the_readme_are_those_of_the_reference(readme, reference):
+    topics = re.findall(r"^\| `/(matcher|odometry)/(\w+)` \|", readme, re.MULTILINE)
+    assert len(topics) == 3
+    for node, name in topics:
+        assert f"| `~/{name}` |" in reference[node]
+
+
+def test_topics_that_the_odometry_node_hears_are_listed(reference, repository):
     code = (repository / "coarse_loftr_ros/node/odometry/activity.py").read_text()
     heard = set(re.findall(r'"(matcher/[a-z/]+)"', code))
     heard |= set(re.findall(r'\((?:Odometry|Range), "([a-z_]+)", self', code))
     assert len(heard) == 4
     for topic in heard:
-        assert f"| `{topic}` |" in odometry_page
+        assert f"| `{topic}` |" in reference["odometry"]
 
 
-@pytest.fixture(scope="module")
-def diagnostics_page(repository):
-    return (repository / "docs" / "diagnostics.md").read_text()
-
-
-def test_every_value_of_diagnostics_is_described(diagnostics_page, repository):
+def test_every_value_of_diagnostics_is_described(reference, repository):
     folder = repository / "coarse_loftr_ros/node"
     code = "".join(
         (folder / name).read_text()
@@ -118,10 +240,10 @@ def test_every_value_of_diagnostics_is_described(diagnostics_page, repository):
     names |= set(re.findall(r'^        "([^"]+)": ', code, re.MULTILINE))
     assert len(names) > 20
     for name in names:
-        assert f"`{name}" in diagnostics_page, name
+        assert f"`{name}" in reference["diagnostics"], name
 
 
-def test_every_cause_in_diagnostics_is_described(diagnostics_page, repository):
+def test_every_cause_in_diagnostics_is_described(reference, repository):
     package = repository / "coarse_loftr_ros"
     files = [*(package / "node").rglob("*.py"), package / "images/decoding.py"]
     code = "".join(path.read_text() for path in files)
@@ -130,7 +252,7 @@ def test_every_cause_in_diagnostics_is_described(diagnostics_page, repository):
     causes |= set(re.findall(r'return f"([a-z_]+) changed from', code))
     assert len(causes) > 20
     for cause in causes:
-        assert f"`{cause}`" in diagnostics_page, cause
+        assert f"`{cause}`" in reference["diagnostics"], cause
 
 
 def test_the_example_subscriber_prints_what_it_receives(readme, tmp_path):

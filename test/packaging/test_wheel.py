@@ -1,5 +1,6 @@
-"""`pip wheel` of the packages holds all of them, and what each weighs is what README says."""
+"""`pip wheel` of the packages holds all of them, and they weigh what the reference says."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -17,8 +18,7 @@ def package(request) -> str:
 
 
 @pytest.fixture(scope="module")
-def contents(package, source_tree: Path, build_environment, tmp_path_factory) -> set[str]:
-    """Names of the files in the wheel."""
+def wheel(package, source_tree: Path, build_environment, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     build = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet",
@@ -30,8 +30,20 @@ def contents(package, source_tree: Path, build_environment, tmp_path_factory) ->
     )  # fmt: skip
     assert build.returncode == 0, build.stdout + build.stderr
     (wheel,) = folder.glob(f"{package}-*-py3-none-any.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def contents(wheel) -> set[str]:
+    """Names of the files in the wheel."""
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
+
+
+def test_the_wheel_weighs_what_the_reference_says(wheel, package, repository):
+    text = (repository / "docs/reference/installing.md").read_text()
+    (said,) = re.findall(rf"^\| `{package}` \|.*\| ([\d.]+) MB", text, re.MULTILINE)
+    assert wheel.stat().st_size / 1e6 == pytest.approx(float(said), rel=0.2)
 
 
 def test_every_module_is_in_the_wheel(contents, package, repository):

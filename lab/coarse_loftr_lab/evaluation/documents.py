@@ -5,7 +5,7 @@ A document says where a table goes with two lines, and what is between them is m
     <!-- results: random -->
     <!-- end of results -->
 
-The name is that of a file in the folder of figures, or ``overview``.
+The name is that of a file in the folder of figures, ``overview`` or ``summary``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from coarse_loftr_lab.evaluation.report_tables import report_tables
 
-__all__ = ["fill", "overview", "section"]
+__all__ = ["fill", "overview", "section", "summary"]
 
 END = "<!-- end of results -->"
 _BLOCK = re.compile(
@@ -45,7 +45,8 @@ def fill(text: str, folder: Path) -> str:
 
     def made(match: re.Match[str]) -> str:
         name = match[2]
-        body = overview(folder) if name == "overview" else section(_read(folder, name))
+        selection = {"overview": overview, "summary": summary}.get(name)
+        body = selection(folder) if selection else section(_read(folder, name))
         return f"{match[1]}{body}\n{END}"
 
     return _BLOCK.sub(made, text)
@@ -66,40 +67,96 @@ def overview(folder: Path) -> str:
 
     Time is of the first method, and of the others how many times that.
     """
-    random, real, drive, paths, stress, times = (
-        _read(folder, name)["report"]
-        for name in ("random", "homography", "odometry", "visual_odometry", "stress", "benchmark")
+    methods = _methods(folder)
+    return _markdown(
+        methods,
+        _homography_line("random", folder, methods),
+        _homography_line("homography", folder, methods),
+        _direction_line(folder, methods),
+        _drift_line(folder, methods),
+        *_stress_lines(folder, methods),
+        _time_line(folder, methods),
     )
-    methods = [s["method"] for s in random["summaries"] if s["method"] != _RAW_STUDENT]
-    lines = [["", *methods], ["---"] * (len(methods) + 1)]
-    for name, report in (
-        ("random homographies of unseen photographs", random),
-        ("boat + iguazu: real zoom, rotation, noise", real),
-    ):
-        of = {s["method"]: [100 * figure["value"] for figure in s["auc"][:3]]
-              for s in report["summaries"]}  # fmt: skip
-        pairs = report["summaries"][0]["pairs"]
-        title = f"{name}, AUC@1 / 3 / 5 px (n = {pairs})"
-        lines.append([title, *_cells([of[method] for method in methods], 0, largest=True)])
-    gaps = list(dict.fromkeys(s["gap"] for s in drive["summaries"]))
-    errors = {(s["method"], s["gap"]): s["median_direction_deg"] for s in drive["summaries"]}
+
+
+def summary(folder: Path) -> str:
+    """The overview in short: one line each for accuracy, drift, all kinds of stress, and time."""
+    methods = _methods(folder)
+    return _markdown(
+        methods,
+        _homography_line("random", folder, methods),
+        _direction_line(folder, methods),
+        _drift_line(folder, methods),
+        _stress_line(folder, methods),
+        _time_line(folder, methods),
+    )
+
+
+def _methods(folder: Path) -> list[str]:
+    """Those of the columns, in their order."""
+    summaries = _read(folder, "random")["report"]["summaries"]
+    return [s["method"] for s in summaries if s["method"] != _RAW_STUDENT]
+
+
+def _markdown(methods: Sequence[str], *lines: Sequence[str]) -> str:
+    head = [["", *methods], ["---"] * (len(methods) + 1)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (*head, *lines))
+
+
+def _homography_line(name: str, folder: Path, methods: Sequence[str]) -> list[str]:
+    images = {
+        "random": "random homographies of unseen photographs",
+        "homography": "boat + iguazu: real zoom, rotation, noise",
+    }
+    summaries = _read(folder, name)["report"]["summaries"]
+    of = {s["method"]: [100 * figure["value"] for figure in s["auc"][:3]] for s in summaries}
+    title = f"{images[name]}, AUC@1 / 3 / 5 px (n = {summaries[0]['pairs']})"
+    return [title, *_cells([of[method] for method in methods], 0, largest=True)]
+
+
+def _direction_line(folder: Path, methods: Sequence[str]) -> list[str]:
+    summaries = _read(folder, "odometry")["report"]["summaries"]
+    gaps = list(dict.fromkeys(s["gap"] for s in summaries))
+    errors = {(s["method"], s["gap"]): s["median_direction_deg"] for s in summaries}
     title = f"KITTI 06: direction error, median degrees, {' / '.join(map(str, gaps))} images apart"
     rows = [[errors[method, gap] for gap in gaps] for method in methods]
-    lines.append([title, *_cells(rows, 2, largest=False)])
-    of = {r["method"]: r["path"]["errors"] for r in paths["results"] if r["mode"] == "stereo"}
+    return [title, *_cells(rows, 2, largest=False)]
+
+
+def _drift_line(folder: Path, methods: Sequence[str]) -> list[str]:
+    results = _read(folder, "visual_odometry")["report"]["results"]
+    of = {r["method"]: r["path"]["errors"] for r in results if r["mode"] == "stereo"}
     title = f"stereo odometry, {of[methods[0]]['length_m']:.0f} m of KITTI 06: drift (t_rel), %"
     rows = [[of[m]["segments"]["mean_t_rel_percent"] if m in of else None] for m in methods]
-    lines.append([title, *_cells(rows, 2, largest=False)])
-    for suite in stress["suites"]:
-        of = {s["method"]: s for s in stress["summaries"] if s["suite"] == suite["name"]}
+    return [title, *_cells(rows, 2, largest=False)]
+
+
+def _stress_lines(folder: Path, methods: Sequence[str]) -> list[list[str]]:
+    report = _read(folder, "stress")["report"]
+    lines = []
+    for suite in report["suites"]:
+        of = {s["method"]: s for s in report["summaries"] if s["suite"] == suite["name"]}
         pairs = of[methods[0]]["pairs"]
         doses = f"{suite['doses'][0]:g} to {suite['doses'][-1]:g} {suite['quantity']}"
         title = f"{suite['name']}, {doses}: success, % (n = {pairs})"
         rows = [[100 * of[method]["success"]] for method in methods]
         lines.append([title, *_cells(rows, 0, largest=True)])
+    return lines
+
+
+def _stress_line(folder: Path, methods: Sequence[str]) -> list[str]:
+    """The share of all pairs of all kinds of stress."""
+    report = _read(folder, "stress")["report"]
+    of = {m: [s for s in report["summaries"] if s["method"] == m] for m in methods}
+    pairs = sum(s["pairs"] for s in of[methods[0]])
+    names = ", ".join(suite["name"] for suite in report["suites"])
+    rows = [[100 * sum(s["success"] * s["pairs"] for s in of[m]) / pairs] for m in methods]
+    return [f"{names}: success, % (n = {pairs})", *_cells(rows, 0, largest=True)]
+
+
+def _time_line(folder: Path, methods: Sequence[str]) -> list[str]:
     title = "time per 640x480 frame (student: ONNX Runtime, without Lucas-Kanade)"
-    lines.append([title, *_times(times["methods"], methods)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return [title, *_times(_read(folder, "benchmark")["report"]["methods"], methods)]
 
 
 def _cells(rows: Sequence[Sequence[float | None]], digits: int, largest: bool) -> list[str]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from coarse_loftr_lab.evaluation.documents import END, fill, overview, section
+from coarse_loftr_lab.evaluation.documents import END, fill, overview, section, summary
 from coarse_loftr_lab.evaluation.methods import BaselineWeights, baselines
 from coarse_loftr_lab.evaluation.tuning import GRIDS
 
@@ -100,7 +100,10 @@ def test_figures_that_are_not_there_are_named(folder):
         fill(f"<!-- results: absent -->\n{END}", folder)
 
 
-def test_the_overview_has_a_column_per_method_and_bold_parts(folder):
+@pytest.fixture
+def every_kind(folder):
+    """Figures of every kind that the overview shows."""
+
     def write(name, report):
         (folder / f"{name}.json").write_text(json.dumps({**FIGURES, "report": report}))
 
@@ -121,14 +124,22 @@ def test_the_overview_has_a_column_per_method_and_bold_parts(folder):
     drift = {"length_m": 59.9, "segments": {"mean_t_rel_percent": 0.926}}
     path = {"mode": "stereo", "method": "ours", "path": {"errors": drift}}
     write("visual_odometry", {"results": [path, {**path, "mode": "mono", "path": {}}]})
-    success = {"ours": 0.75, "SIFT 2048": 0.5}
+    success = {
+        ("ours", "noise", 24): 0.75,
+        ("SIFT 2048", "noise", 24): 0.5,
+        ("ours", "blur", 12): 0.5,
+        ("SIFT 2048", "blur", 12): 0.75,
+    }
     write(
         "stress",
         {
-            "suites": [{"name": "noise", "quantity": "levels", "doses": [10.0, 20.0]}],
+            "suites": [
+                {"name": "noise", "quantity": "levels", "doses": [10.0, 20.0]},
+                {"name": "blur", "quantity": "px", "doses": [5.0, 31.0]},
+            ],
             "summaries": [
-                {"method": m, "suite": "noise", "success": s, "pairs": 24}
-                for m, s in success.items()
+                {"method": method, "suite": suite, "success": share, "pairs": pairs}
+                for (method, suite, pairs), share in success.items()
             ],
         },
     )
@@ -144,7 +155,11 @@ def test_the_overview_has_a_column_per_method_and_bold_parts(folder):
         "benchmark",
         {"methods": [timed("ours, openvino", 20.2, 1.0), timed("SIFT 2048", 200.0, 9.9)]},
     )
-    assert overview(folder).splitlines() == [
+    return folder
+
+
+def test_the_overview_has_a_column_per_method_and_bold_parts(every_kind):
+    assert overview(every_kind).splitlines() == [
         "|  | ours | SIFT 2048 |",
         "| --- | --- | --- |",
         "| random homographies of unseen photographs, AUC@1 / 3 / 5 px (n = 10) "
@@ -155,6 +170,20 @@ def test_the_overview_has_a_column_per_method_and_bold_parts(folder):
         "| **0.30** / - | 0.40 / **0.25** |",
         "| stereo odometry, 60 m of KITTI 06: drift (t_rel), % | **0.93** | - |",
         "| noise, 10 to 20 levels: success, % (n = 24) | **75** | 50 |",
+        "| blur, 5 to 31 px: success, % (n = 12) | 50 | **75** |",
         "| time per 640x480 frame (student: ONNX Runtime, without Lucas-Kanade) "
         "| 20 ms | 9.9 times |",
     ]
+
+
+def test_the_summary_counts_the_pairs_of_all_kinds_of_stress_together(every_kind):
+    lines = summary(every_kind).splitlines()
+    assert [line.split(",")[0].split(":")[0] for line in lines[2:]] == [
+        "| random homographies of unseen photographs",
+        "| KITTI 06",
+        "| stereo odometry",
+        "| noise",
+        "| time per 640x480 frame (student",
+    ]
+    assert lines[5] == "| noise, blur: success, % (n = 36) | **67** | 58 |"
+    assert {line for line in lines if line != lines[5]} <= {*overview(every_kind).splitlines()}
