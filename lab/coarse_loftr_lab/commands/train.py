@@ -104,7 +104,7 @@ def require_torch(*others: str) -> None:
     missing = [name for name in ("torch", "onnx", *others) if find_spec(name) is None]
     if missing:
         raise UserError(
-            f"{' and '.join(missing)} is not installed: pip install 'coarse_loftr_ros[train]'"
+            f"{' and '.join(missing)} is not installed: pip install 'coarse_loftr_lab[train]'"
         )
 
 

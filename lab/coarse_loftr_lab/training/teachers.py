@@ -144,7 +144,7 @@ class LoftrTeacher:
             from kornia.feature import LoFTR
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
-                "LoFTR as a teacher needs kornia: pip install 'coarse_loftr_ros[loftr]'"
+                "LoFTR as a teacher needs kornia: pip install 'coarse_loftr_lab[loftr]'"
             ) from error
         self._net = LoFTR(pretrained=None)
         self._net.load_state_dict(weights)

@@ -39,7 +39,7 @@ class MegaDepth:
             import h5py
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
-                "mega_depth needs h5py: pip install 'coarse_loftr_ros[train]'"
+                "mega_depth needs h5py: pip install 'coarse_loftr_lab[train]'"
             ) from error
         self._open = h5py.File
         self._folder = folder
