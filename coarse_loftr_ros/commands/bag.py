@@ -213,7 +213,7 @@ def _write(
 def _truth_messages(truth: Trajectory, offset: int) -> list[tuple[int, Any]]:
     """The path of base_link in odom, and its times."""
     from coarse_loftr_ros.odometry.frames import OPTICAL_IN_BODY, base_in_odom
-    from coarse_loftr_ros.recordings.bags.messages import pose_message
+    from coarse_loftr_ros.recordings.bags.odometry_messages import pose_message
 
     messages = []
     path = truth.from_first()

@@ -12,6 +12,7 @@ from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.result import StreamResult
 from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.odometry.velocity import VelocityTracker
+from coarse_loftr_ros.recordings.bags.messages import header_of
 from coarse_loftr_ros.recordings.bags.odometry_messages import (
     odometry_message,
     relative_pose_message,
@@ -133,5 +134,7 @@ class ReplayOdometry:
             yield "/tf", recorded, tf_message(message)
         current: Frame = frames.left
         reference = current if temporal is None else temporal.reference
-        relative = relative_pose_message(estimate, velocity, current, reference)
+        relative = relative_pose_message(
+            estimate, velocity, header_of(current), header_of(reference)
+        )
         yield f"{self._topic}/relative_pose", recorded, relative

@@ -14,6 +14,7 @@ from coarse_loftr_ros.commands.odometry.setup import choose_mode, make_odometry,
 from coarse_loftr_ros.commands.replay.cameras import ImageCameras
 from coarse_loftr_ros.commands.replay.odometry import ReplayOdometry, RobotFrames
 from coarse_loftr_ros.matching.result import StreamResult
+from coarse_loftr_ros.messages.names import CORRESPONDENCES, HOMOGRAPHY
 from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.odometry.frames import mounting_of_camera
 from coarse_loftr_ros.recordings.bags.messages import (
@@ -21,7 +22,6 @@ from coarse_loftr_ros.recordings.bags.messages import (
     correspondences_message,
     homography_message,
 )
-from coarse_loftr_ros.recordings.bags.types import CORRESPONDENCES, HOMOGRAPHY
 from coarse_loftr_ros.recordings.bags.writer import BagWriter
 from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations, counted_from_left
 from coarse_loftr_ros.recordings.errors import RecordingError
