@@ -124,6 +124,7 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.commands.replay.cameras import ImageCameras
     from coarse_loftr_ros.commands.replay.output import ReplayOutput, make_replay_odometry
     from coarse_loftr_ros.recordings.bags.types import BagError
+    from coarse_loftr_ros.recordings.bags.writer import BagWriter
     from coarse_loftr_ros.recordings.errors import RecordingError
     from coarse_loftr_ros.recordings.frame_sets import FrameSets
     from coarse_loftr_ros.recordings.opening import choose_streams
@@ -153,7 +154,10 @@ def run(args: argparse.Namespace) -> int:
             for _, _, result in results:
                 tally.add(result)
         else:
-            with ReplayOutput(args, source, cameras, odometry, stereo=stereo) as output:
+            with BagWriter(args.output, replace=args.force) as writer:
+                output = ReplayOutput(
+                    writer, args.node_name, source, cameras, odometry, stereo=stereo
+                )
                 for recorded, frames, result in results:
                     output.write(recorded, frames, result)
                     tally.add(result)
@@ -180,7 +184,7 @@ def _check_apart(output: Path, source: Path) -> None:
 def _match(
     args: argparse.Namespace, frame_sets: FrameSets, source: Source, cameras: ImageCameras
 ) -> Iterator[tuple[int, FrameSet, StreamResult]]:
-    """Time of recording, images and result of each moment.
+    """Time of recording, images and result of each set of frames.
 
     Raises:
         UserError: when there is not one image.

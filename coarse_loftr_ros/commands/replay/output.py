@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
-from types import TracebackType
 
 from coarse_loftr_ros.cameras.calibration import Calibration
 from coarse_loftr_ros.cameras.pose import Pose
@@ -32,22 +31,21 @@ __all__ = ["ReplayOutput", "make_replay_odometry"]
 
 
 class ReplayOutput:
-    """Writes moment after moment; a context manager.
+    """Writes one set of frames after the other.
 
     Args:
-        args: of the command.
+        writer: of the recording, open.
+        node_name: of the matcher node, in the topics.
         source: of the images.
         cameras: of the images.
         odometry: writes what the odometry node would; ``None`` for nothing.
         stereo: whether there are two eyes.
-
-    Raises:
-        BagError: when the recording cannot be written.
     """
 
     def __init__(
         self,
-        args: argparse.Namespace,
+        writer: BagWriter,
+        node_name: str,
         source: Source,
         cameras: ImageCameras,
         odometry: ReplayOdometry | None,
@@ -58,28 +56,25 @@ class ReplayOutput:
         self._cameras = cameras
         self._odometry = odometry
         self._left: Calibration | None = None
-        self._name = "/" + args.node_name.strip("/")
-        self._writer = BagWriter(args.output, replace=args.force)
+        self._name = "/" + node_name.strip("/")
+        self._writer = writer
         self._stereo = stereo
-
-    def __enter__(self) -> ReplayOutput:
-        writer = self._writer.__enter__()
         writer.add_topic(f"{self._name}/correspondences", CORRESPONDENCES)
         writer.add_topic(f"{self._name}/homography", HOMOGRAPHY)
         if self._stereo:
             writer.add_topic(f"{self._name}/stereo/correspondences", CORRESPONDENCES)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._writer.__exit__(kind, error, traceback)
 
     def write(self, recorded: int, frames: FrameSet, result: StreamResult) -> None:
-        """Write what belongs to a moment: cameras, matches, odometry."""
+        """Write cameras, matches and odometry of a set of frames.
+
+        Args:
+            recorded: time of recording, nanoseconds.
+            frames: the images.
+            result: their matches.
+
+        Raises:
+            BagError: when the recording cannot be written.
+        """
         self._write_cameras()
         writer, name = self._writer, self._name
         if result.stereo is not None:
