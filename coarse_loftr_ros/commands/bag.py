@@ -179,7 +179,7 @@ def _write(
     from coarse_loftr_ros.recordings.bags.messages import image_message
 
     namespace = f"/{args.namespace.strip('/')}" if args.namespace.strip("/") else ""
-    rooms = [f"{namespace}/left", f"{namespace}/right"] if images.stereo else [namespace]
+    namespaces = [f"{namespace}/left", f"{namespace}/right"] if images.stereo else [namespace]
     counts: dict[str, int] = {}
 
     def write(topic: str, stamp: int, message: Any) -> None:
@@ -196,10 +196,10 @@ def _write(
         frame = replace(
             image.frame, stamp=image.stamp + offset, frame_id=_OPTICAL_FRAMES[image.stream]
         )
-        write(f"{rooms[image.stream]}/image", frame.stamp, image_message(frame))
+        write(f"{namespaces[image.stream]}/image", frame.stamp, image_message(frame))
         info = images.camera_info(image, frame)
         if info is not None:
-            write(f"{rooms[image.stream]}/camera_info", frame.stamp, info)
+            write(f"{namespaces[image.stream]}/camera_info", frame.stamp, info)
     if not counts:
         raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
     if truth_file is not None:

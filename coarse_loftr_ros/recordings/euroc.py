@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.cameras.calibration import Calibration
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.listing import read_text
+from coarse_loftr_ros.recordings.text_files import read_text
 
 __all__ = ["PAIRS", "calibrations_of", "find_sensor"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.listing import read_text
+from coarse_loftr_ros.recordings.text_files import read_text
 
 __all__ = ["PAIRS", "find_calibration", "projections_of", "read_matrix", "read_projections"]
 

@@ -56,7 +56,7 @@ def open_source(
             EuRoC or TUM, or in another one.
         streams: for one stream its topic, or ``None`` for the only one there is; for a stereo
             pair both topics, or both sub-folders of a folder.
-        rate: images per second of a folder or video where nothing tells the times.
+        rate: images per second of a folder or video without times.
         report: filled while the images are read; a new one unless given.
 
     Raises:

@@ -50,7 +50,7 @@ def read_colour(path: Path) -> NDArray[np.uint8]:
 
 
 def check_image_name(path: Path) -> None:
-    """Refuse a name from which OpenCV cannot tell the format, before any work is done for it.
+    """Refuse a name whose ending is no format that OpenCV writes, before any work is done.
 
     Raises:
         UserError: naming the file.

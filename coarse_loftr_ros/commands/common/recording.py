@@ -1,4 +1,4 @@
-"""Recordings as the commands read them: opened by their options, and told about in words."""
+"""Recordings as the commands read them: opened by their options, and described in words."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def _no_metres(args: argparse.Namespace, mode: str) -> str:
 
 
 def _first(frame_sets: FrameSets, source: Source) -> tuple[FrameSet, Iterator[FrameSet]]:
-    """The first moment, and all of them."""
+    """The first frame set, and all of them."""
     from itertools import chain
 
     from coarse_loftr_ros.commands.common.recording import why_rejected

@@ -14,7 +14,7 @@ from rosbags.serde import SerdeError
 from coarse_loftr_ros.messages.factory import stamp_ns
 from coarse_loftr_ros.messages.names import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE
 from coarse_loftr_ros.recordings.bags.compression import decompress
-from coarse_loftr_ros.recordings.bags.damage import Damage, Damaged, UnreadableError
+from coarse_loftr_ros.recordings.bags.damage import Damage, DamageCount, UnreadableError
 from coarse_loftr_ros.recordings.bags.files import files_of, open_storage
 from coarse_loftr_ros.recordings.bags.storage import Channel, Storage
 from coarse_loftr_ros.recordings.bags.types import BagError, typestore
@@ -113,13 +113,13 @@ class BagReader:
         self._stack.close()
 
     @property
-    def damage(self) -> dict[str, Damaged]:
+    def damage(self) -> dict[str, DamageCount]:
         """What could not be read so far, by kind."""
-        merged: dict[str, Damaged] = {}
+        merged: dict[str, DamageCount] = {}
         for each in (self._damage, *(storage.damage for storage in self._storages)):
             for kind, found in each.found.items():
-                before = merged.get(kind, Damaged(0, found.example))
-                merged[kind] = Damaged(before.count + found.count, before.example)
+                before = merged.get(kind, DamageCount(0, found.example))
+                merged[kind] = DamageCount(before.count + found.count, before.example)
         return merged
 
     @property

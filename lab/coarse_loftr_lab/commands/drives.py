@@ -13,7 +13,7 @@ from coarse_loftr_ros.odometry.mono import MonoOdometry
 from coarse_loftr_ros.odometry.planar import PlanarOdometry
 from coarse_loftr_ros.odometry.settings import PlanarSettings
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
-from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_calibrations
+from coarse_loftr_ros.recordings.cameras import CameraRig, cameras_of_calibrations
 from coarse_loftr_ros.recordings.folder import find_eyes
 from coarse_loftr_ros.recordings.frame_sets import FrameSet, FrameSets
 from coarse_loftr_ros.recordings.input_report import InputReport
@@ -28,7 +28,7 @@ __all__ = ["METRES_PER_PIXEL", "drives_below", "fly_over"]
 METRES_PER_PIXEL = 0.15  # of the drawn landscape
 _RATE_HZ = 10.0  # KITTI's
 # The depth camera of Open3D's recordings (its PinholeCameraIntrinsicParameters).
-_OPEN3D_CAMERA = Cameras(Intrinsics(525.0, 525.0, 319.5, 239.5))
+_OPEN3D_CAMERA = CameraRig(Intrinsics(525.0, 525.0, 319.5, 239.5))
 
 
 def drives_below(folder: Path) -> list[Drive]:

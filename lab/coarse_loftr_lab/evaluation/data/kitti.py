@@ -53,13 +53,13 @@ class KittiSequence:
         self.name = directory.name
         left = directory / (find_eyes(directory, both=False)[0] or "image_0")
         listing = list_folders(directory, [left], rate=1.0, report=InputReport(strict=True))
-        self._images = [shot.path for shot in listing.shots[0]]
+        self._images = [file.path for file in listing.images[0]]
         calibration = find_calibration(directory)
         if calibration is None:
             raise ValueError(f"{directory} has no calib.txt")
         self.intrinsics = cameras_of_projections(projections_of(calibration, [left])).left
         truth = read_trajectory(directory / "poses.txt", list(range(listing.frame_sets)))
-        self._poses = [truth.poses[shot.number].matrix for shot in listing.shots[0]]
+        self._poses = [truth.poses[file.number].matrix for file in listing.images[0]]
 
     def __len__(self) -> int:
         return len(self._images)
