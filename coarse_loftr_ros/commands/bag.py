@@ -124,7 +124,7 @@ class _Images:
 
     def __init__(self, args: argparse.Namespace, source: Source, streams: int) -> None:
         from coarse_loftr_ros.commands.common.calib_option import (
-            calib_instead,
+            calib_usage,
             own_calibrations,
             parse_cameras,
         )
@@ -135,7 +135,7 @@ class _Images:
 
         self._source = source
         self._given = parse_cameras(args.calib, streams) if args.calib else None
-        self._own = [] if self._given else own_calibrations(source, calib_instead(streams))
+        self._own = [] if self._given else own_calibrations(source, calib_usage(streams))
         self._infos = counted_from_left(self._own)
         cameras = self._given or (cameras_of_calibrations(self._own) if self._own else None)
         if cameras is not None and streams > 1:
@@ -174,7 +174,7 @@ def _write(
     """Messages written, by topic."""
     from dataclasses import replace
 
-    from coarse_loftr_ros.commands.common.recording import why_rejected
+    from coarse_loftr_ros.commands.common.recording import too_few_images
     from coarse_loftr_ros.commands.common.truth import find_truth, true_path
     from coarse_loftr_ros.recordings.bags.messages import image_message
 
@@ -201,7 +201,7 @@ def _write(
         if info is not None:
             write(f"{namespaces[image.stream]}/camera_info", frame.stamp, info)
     if not counts:
-        raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
+        raise too_few_images(source)
     if truth_file is not None:
         with as_user_error(ValueError):
             truth = true_path(truth_file, numbers, source.frame_sets)

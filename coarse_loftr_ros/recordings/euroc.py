@@ -1,7 +1,8 @@
 """Sequences of EuRoC (Burri et al., IJRR 2016) and of data sets that have its layout.
 
 ``mav0/cam0`` and ``mav0/cam1`` with ``data.csv`` (nanoseconds and names), ``data/`` and
-``sensor.yaml``. The images are raw: each lens distorts, and the rows of the eyes do not correspond.
+``sensor.yaml``. The images are raw: each lens distorts, and the rows of left and
+right do not correspond.
 """
 
 from __future__ import annotations

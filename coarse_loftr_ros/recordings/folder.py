@@ -23,15 +23,15 @@ from coarse_loftr_ros.recordings.listing import list_folders
 from coarse_loftr_ros.recordings.source import ListedImage, SourceImage, decoded
 from coarse_loftr_ros.recordings.stamp_order import in_stamp_order
 
-__all__ = ["FolderSource", "find_eyes", "has_images"]
+__all__ = ["FolderSource", "find_stereo_folders", "has_images"]
 
 
-def find_eyes(root: Path, *, both: bool = True) -> list[str | None]:
-    """Sub-folders of the eyes in a layout that is known; ``[None]`` for a folder without them.
+def find_stereo_folders(root: Path, *, both: bool = True) -> list[str | None]:
+    """Sub-folders of left and right in a known layout; ``[None]`` for a folder without them.
 
     Args:
         root: with KITTI's layout, or EuRoC's, or another.
-        both: whether the right eye is wanted.
+        both: whether the right one is wanted.
     """
     for left, right in (*kitti.PAIRS, *euroc.PAIRS):
         if (root / left).is_dir():
@@ -41,7 +41,11 @@ def find_eyes(root: Path, *, both: bool = True) -> list[str | None]:
 
 def has_images(root: Path) -> bool:
     """Whether a folder has images, in itself or in a layout that is known."""
-    return find_eyes(root) != [None] or (root / "rgb.txt").is_file() or bool(find_images(root))
+    return (
+        find_stereo_folders(root) != [None]
+        or (root / "rgb.txt").is_file()
+        or bool(find_images(root))
+    )
 
 
 class FolderSource:
@@ -70,8 +74,8 @@ class FolderSource:
         self.timed = listing.timed
         self.raw = all(euroc.find_sensor(folder) for folder in self._folders)
         self.report = report
-        eyes = ("/left", "/right") if len(self._folders) > 1 else ("",)
-        self.camera_info_topics = [f"{eye}/camera_info" for eye in eyes]
+        sides = ("/left", "/right") if len(self._folders) > 1 else ("",)
+        self.camera_info_topics = [f"{side}/camera_info" for side in sides]
 
     def images(self) -> Iterator[SourceImage]:
         """See ``Source``."""

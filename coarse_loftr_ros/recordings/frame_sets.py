@@ -14,7 +14,7 @@ from coarse_loftr_ros.recordings.source import SourceImage
 __all__ = ["UNPAIRED", "FrameSet", "FrameSets"]
 
 UNPAIRED = "without a partner"
-"""The cause under which images are counted whose other eye has none of their time."""
+"""The cause under which images are counted that have no image of the other camera at their time."""
 
 _NS_PER_MS = 1e6
 
@@ -24,8 +24,8 @@ class FrameSet:
     """The images of one time.
 
     Attributes:
-        left: the image, or that of the left eye.
-        right: of the right eye; ``None`` with one camera.
+        left: the image, or that of the left camera.
+        right: of the right camera; ``None`` with one camera.
     """
 
     left: Frame
@@ -69,7 +69,7 @@ class FrameSets:
 
     @property
     def gap_ms(self) -> float | None:
-        """How far apart in time the eyes take their images; ``None`` without both of them."""
+        """How far apart in time the two cameras take their images; ``None`` with one of them."""
         gap = stamp_gap_ns(*self._stamps)
         return None if gap is None else gap / _NS_PER_MS
 
@@ -77,7 +77,7 @@ class FrameSets:
         """See the class.
 
         Raises:
-            UnpairedError: when there are images of both eyes, and not one pair.
+            UnpairedError: when there are images of both cameras, and not one pair.
             RecordingError: when the report is strict and an image has no partner.
         """
         if self._pairing is None:
@@ -114,5 +114,5 @@ class FrameSets:
             )
         for stream, names in enumerate(self._unpaired):
             for name in names.values():
-                eye = "left" if stream else "right"
-                self._report.reject(UNPAIRED, name, f"the {eye} eye has no image of that time")
+                other = "left" if stream else "right"
+                self._report.reject(UNPAIRED, name, f"the {other} eye has no image of that time")

@@ -26,7 +26,7 @@ PAIRS = (
     ("image_00", "image_01"),
     ("image_02", "image_03"),
 )
-"""Folders of left and right eyes, the first that are there being taken."""
+"""Folders of left and right images, the first that are there being taken."""
 
 _CALIBRATION_FILES = ("calib.txt", "calib_P0_P1.txt", "calib_cam_to_cam.txt")
 _CAMERA = re.compile(r"image_0?(\d)")

@@ -22,7 +22,7 @@ class ListedImage:
     """An image of a recording before it is decoded.
 
     Attributes:
-        stream: 0, or 1 for the right eye.
+        stream: 0, or 1 for the right camera.
         number: of its frame set in the recording, from 0, whatever is left out.
         name: for the user.
         stamp: nanoseconds; ``None`` when the recording gives none that is a time.
@@ -47,7 +47,7 @@ class SourceImage:
     """One image on its way into the pipeline.
 
     Attributes:
-        stream: 0, or 1 for the right eye.
+        stream: 0, or 1 for the right camera.
         recorded: when it was recorded, nanoseconds.
         frame: decoded; its pixels are those that were stored.
         number: of its frame set in the recording, from 0, whatever was left out before it.

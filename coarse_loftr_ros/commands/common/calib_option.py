@@ -14,7 +14,7 @@ from coarse_loftr_ros.recordings.errors import NoImageError, RecordingError
 from coarse_loftr_ros.recordings.kitti import read_projections
 from coarse_loftr_ros.recordings.source import Source
 
-__all__ = ["calib_instead", "own_calibrations", "parse_cameras"]
+__all__ = ["calib_usage", "own_calibrations", "parse_cameras"]
 
 
 def parse_cameras(text: str, streams: int) -> CameraRig:
@@ -46,7 +46,7 @@ def parse_cameras(text: str, streams: int) -> CameraRig:
     return CameraRig(camera) if len(numbers) == 4 else CameraRig(camera, camera, numbers[4])
 
 
-def calib_instead(streams: int) -> str:
+def calib_usage(streams: int) -> str:
     """How ``--calib`` is given for that many cameras."""
     numbers, chosen = ("FX,FY,CX,CY,BASELINE", "P0,P1") if streams > 1 else ("FX,FY,CX,CY", "P0")
     return f"--calib {numbers}, or --calib FILE:{chosen}"

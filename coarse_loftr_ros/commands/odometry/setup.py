@@ -10,7 +10,7 @@ from dataclasses import replace
 from coarse_loftr_ros.cameras.calibration import CalibrationError
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.commands.common.calib_option import (
-    calib_instead,
+    calib_usage,
     own_calibrations,
     parse_cameras,
 )
@@ -81,7 +81,7 @@ def find_cameras(args: argparse.Namespace, source: Source, streams: int) -> Came
                 "--rectify needs the cameras of the recording, and --calib replaces them"
             )
         return parse_cameras(args.calib, streams)
-    return own_cameras(source, rectify=args.rectify, instead=calib_instead(streams))
+    return own_cameras(source, rectify=args.rectify, instead=calib_usage(streams))
 
 
 def own_cameras(source: Source, *, rectify: bool, instead: str = "") -> CameraRig:

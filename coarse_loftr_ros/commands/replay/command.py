@@ -118,8 +118,8 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.commands.common.recording import (
         input_json,
         open_recording,
+        print_stereo_gap,
         progress,
-        say_gap,
     )
     from coarse_loftr_ros.commands.replay.cameras import ImageCameras
     from coarse_loftr_ros.commands.replay.output import ReplayOutput, make_replay_odometry
@@ -164,7 +164,7 @@ def run(args: argparse.Namespace) -> int:
         tally.seconds = time.perf_counter() - start
         tally.frames = frame_sets.images
     print(tally.table(source))
-    say_gap(frame_sets)
+    print_stereo_gap(frame_sets)
     if args.json is not None:
         write_report(
             args.json, {"source": args.source.name, "input": input_json(source, frame_sets.pairs)}
@@ -191,7 +191,7 @@ def _match(
     """
     from dataclasses import replace
 
-    from coarse_loftr_ros.commands.common.recording import why_rejected
+    from coarse_loftr_ros.commands.common.recording import too_few_images
     from coarse_loftr_ros.commands.replay.cameras import on_one_row
     from coarse_loftr_ros.matching.result import StreamResult
 
@@ -213,7 +213,7 @@ def _match(
         rows = args.row_tolerance is not None or on_one_row(*cameras.known(frames))
         yield recorded, frames, pipeline.process_stereo(left, right, rows and tolerance > 0)
     if frame_sets.images == 0:
-        raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
+        raise too_few_images(source)
 
 
 def _say(sentence: str) -> None:

@@ -39,7 +39,7 @@ class ReplayOutput:
         source: of the images.
         cameras: of the images.
         odometry: writes what the odometry node would; ``None`` for nothing.
-        stereo: whether there are two eyes.
+        stereo: whether there are two cameras.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class ReplayOutput:
         if self._odometry is None:
             return
         known = self._cameras.known(frames)
-        eyes = known if self._stereo else known[:1]
-        cameras = [] if None in eyes else list(eyes)
+        used = known if self._stereo else known[:1]
+        cameras = [] if None in used else list(used)
         for message in self._odometry.take(recorded, frames, result, cameras):
             writer.write(*message)
 
@@ -99,8 +99,8 @@ class ReplayOutput:
                 continue
             if image.stream == 0:
                 self._left = calibration
-            eyes = [calibration] if image.stream == 0 else [self._left, calibration]
-            described = calibration if None in eyes else counted_from_left(eyes)[-1]
+            rig = [calibration] if image.stream == 0 else [self._left, calibration]
+            described = calibration if None in rig else counted_from_left(rig)[-1]
             message = calibration_message(image.frame, described)
             self._writer.write(self._topics[image.stream], image.recorded, message)
 

@@ -38,7 +38,7 @@ def camera_info_message(frame: Frame, camera: Intrinsics, baseline_m: float = 0.
     Args:
         frame: the image whose camera it is.
         camera: its intrinsics.
-        baseline_m: of a right eye, its distance from the left one, metres.
+        baseline_m: of a right camera, its distance from the left one, metres.
     """
     projection = np.column_stack([camera.matrix(), [-camera.fx * baseline_m, 0.0, 0.0]])
     values = (tuple(matrix.ravel().tolist()) for matrix in (camera.matrix(), np.eye(3), projection))

@@ -85,7 +85,7 @@ class Flight:
 
         Args:
             stamp: of the frame, nanoseconds.
-            to_the_right: of the camera, how far another eye is, pixels of the landscape.
+            to_the_right: of the camera, how far another camera is, pixels of the landscape.
         """
         camera = self.pose(stamp)
         centre = camera.apply(np.array([to_the_right, 0.0, 0.0]))
@@ -100,7 +100,7 @@ class Flight:
         return homography / homography[2, 2]
 
     def frames(self, to_the_right: float = 0.0) -> Iterator[Frame]:
-        """Render the frames in order of time, of the camera or of another eye beside it."""
+        """Render the frames in order of time, of the camera or of another one beside it."""
         rng = np.random.default_rng((self.seed, 1) if to_the_right else self.seed)
         shading = self._shading()
         for stamp in self.stamps:

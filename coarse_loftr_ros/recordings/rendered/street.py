@@ -53,7 +53,7 @@ class Street:
         width: of the frames, px.
         height: of the frames, px.
         camera_height: of the camera over the ground.
-        baseline: of the right eye from the left one.
+        baseline: of the right camera from the left one.
         noise: standard deviation, grey levels.
         seed: of the houses, their texture and the noise.
     """
@@ -74,11 +74,11 @@ class Street:
 
     @property
     def intrinsics(self) -> Intrinsics:
-        """Of both eyes."""
+        """Of both cameras."""
         return centred_camera(0.8 * self.width, self.width, self.height)
 
     def pose(self, stamp: int) -> Pose:
-        """The left eye's optical frame in that of the street."""
+        """The left camera's optical frame in that of the street."""
         t = seconds_of(stamp)
         yaw = 0.06 * np.sin(0.8 * t + 0.5 * self.seed)
         pitch = 0.010 * np.sin(2.1 * t + self.seed)
@@ -88,13 +88,13 @@ class Street:
         return Pose(turn, np.array([x, 0.0, self.speed * t]))
 
     def frames(self, right: bool = False) -> Iterator[Frame]:
-        """Render the frames of one eye in order of time."""
+        """Render the frames of one camera in order of time."""
         rng = np.random.default_rng((self.seed, int(right)))
         for stamp in self.stamps:
-            eye = self.pose(stamp)
+            camera = self.pose(stamp)
             if right:
-                eye = eye @ Pose(np.eye(3), np.array([self.baseline, 0.0, 0.0]))
-            yield noisy_frame(self._render(eye), stamp, self.noise, rng)
+                camera = camera @ Pose(np.eye(3), np.array([self.baseline, 0.0, 0.0]))
+            yield noisy_frame(self._render(camera), stamp, self.noise, rng)
 
     @cached_property
     def _walls(self) -> list[_Wall]:
@@ -144,8 +144,8 @@ class Street:
             levels.append(levels[-1].reshape(half, 2, half, 2).mean(axis=(1, 3)))
         return levels
 
-    def _render(self, eye: Pose) -> NDArray[np.float32]:
-        """What an eye sees, finer than its pixels, then reduced and blurred by the lens."""
+    def _render(self, pose: Pose) -> NDArray[np.float32]:
+        """What a camera sees, finer than its pixels, then reduced and blurred by the lens."""
         s, camera = SUPERSAMPLING, self.intrinsics
         # Rays of the finer pixels: x -> (x - (s - 1) / 2) / s is in pixels of the image.
         x = ((np.arange(self.width * s) - (s - 1) / 2) / s - camera.cx) / camera.fx
@@ -154,9 +154,9 @@ class Street:
         place = np.zeros((2, *nearest.shape))
         for wall in self._walls:
             normal = np.cross(*wall.edges)
-            towards = wall.corner - eye.translation
+            towards = wall.corner - pose.translation
             # 1 / depth of the wall, and the place on it times that, are linear in the pixel.
-            forms = np.stack([normal / (normal @ towards), *wall.edges]) @ eye.rotation
+            forms = np.stack([normal / (normal @ towards), *wall.edges]) @ pose.rotation
             inverse = forms[0, 0] * x + forms[0, 1] * y + forms[0, 2]
             seen = inverse > nearest
             rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))

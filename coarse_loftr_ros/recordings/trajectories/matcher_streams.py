@@ -54,7 +54,7 @@ class OwnStream:
         self.warnings: list[str] = []
 
     def match(self, frames: FrameSet) -> tuple[TemporalMatches | None, StereoMatches | None]:
-        """See ``MatcherStream.match``; the eyes are taken as rectified."""
+        """See ``MatcherStream.match``; left and right are taken as rectified."""
         stereo = None
         if frames.right is None:
             temporal = self.pipeline.process(frames.left)

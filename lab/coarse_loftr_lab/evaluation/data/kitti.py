@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.recordings.cameras import cameras_of_projections
-from coarse_loftr_ros.recordings.folder import find_eyes
+from coarse_loftr_ros.recordings.folder import find_stereo_folders
 from coarse_loftr_ros.recordings.image_files import read_grey
 from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.kitti import find_calibration, projections_of
@@ -51,7 +51,7 @@ class KittiSequence:
 
     def __init__(self, directory: Path) -> None:
         self.name = directory.name
-        left = directory / (find_eyes(directory, both=False)[0] or "image_0")
+        left = directory / (find_stereo_folders(directory, both=False)[0] or "image_0")
         listing = list_folders(directory, [left], rate=1.0, report=InputReport(strict=True))
         self._images = [file.path for file in listing.images[0]]
         calibration = find_calibration(directory)
