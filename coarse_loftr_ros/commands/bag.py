@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
-from coarse_loftr_ros.commands.common.options import add_strict_option
+from coarse_loftr_ros.commands.common.source_options import add_strict_option
 from coarse_loftr_ros.recordings.errors import RecordingError
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Write the recording."""
-    from coarse_loftr_ros.commands.common.options import check_topic_name
     from coarse_loftr_ros.commands.common.recording import open_recording, rejected_rows
+    from coarse_loftr_ros.commands.common.source_options import check_topic_name
     from coarse_loftr_ros.recordings.bags.types import BagError
     from coarse_loftr_ros.recordings.bags.writer import BagWriter
     from coarse_loftr_ros.recordings.opening import choose_streams, is_bag

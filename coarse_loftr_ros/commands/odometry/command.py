@@ -12,9 +12,8 @@ from coarse_loftr_ros.commands.common.errors import UserError, as_user_error, wr
 from coarse_loftr_ros.commands.common.options import (
     add_length_options,
     add_pipeline_options,
-    add_source_options,
-    chosen_streams,
 )
+from coarse_loftr_ros.commands.common.source_options import add_source_options, chosen_streams
 
 if TYPE_CHECKING:
     from coarse_loftr_ros.recordings.frame_sets import FrameSet, FrameSets

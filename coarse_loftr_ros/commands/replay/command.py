@@ -12,11 +12,13 @@ from coarse_loftr_ros.commands.common.options import (
     ROW_TOLERANCE_PX,
     add_length_options,
     add_pipeline_options,
+    make_pipeline,
+    make_policy,
+)
+from coarse_loftr_ros.commands.common.source_options import (
     add_source_options,
     check_topic_name,
     chosen_streams,
-    make_pipeline,
-    make_policy,
 )
 
 if TYPE_CHECKING:
@@ -123,6 +125,7 @@ def run(args: argparse.Namespace) -> int:
     )
     from coarse_loftr_ros.commands.replay.cameras import ImageCameras
     from coarse_loftr_ros.commands.replay.output import ReplayOutput, make_replay_odometry
+    from coarse_loftr_ros.commands.replay.tally import Tally
     from coarse_loftr_ros.recordings.bags.types import BagError
     from coarse_loftr_ros.recordings.bags.writer import BagWriter
     from coarse_loftr_ros.recordings.errors import RecordingError
@@ -138,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
     one_camera = args.odometry in ("mono", "planar")
     streams = choose_streams(args.source, chosen_streams(args), both=not one_camera)
     stereo = len(streams) > 1
-    tally = _Tally()
+    tally = Tally()
     with (
         as_user_error(BackendError, BagError, RecordingError),
         open_recording(args, streams) as source,
@@ -218,59 +221,3 @@ def _match(
 
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr)
-
-
-class _Tally:
-    """Counts for the table at the end."""
-
-    def __init__(self) -> None:
-        self.frames = 0
-        self.seconds = 0.0
-        self._results: list[tuple[str, int, int, float]] = []
-        self._references: set[int] = set()
-        self._stereo: list[int] = []
-        self._off_row = 0
-
-    def add(self, result: StreamResult) -> None:
-        stereo_ms = 0.0
-        if result.stereo is not None:
-            self._stereo.append(len(result.stereo.correspondences))
-            self._off_row += result.stereo.off_row
-            stereo_ms = result.stereo.total_ms
-        if result.temporal is None:
-            return
-        homography = result.temporal.homography
-        self._references.add(result.temporal.reference.stamp)
-        self._results.append(
-            (
-                homography.status.name,
-                homography.match_count,
-                homography.inlier_count,
-                result.temporal.timings_ms["total"] + stereo_ms,
-            )
-        )
-
-    def table(self, source: Source) -> str:
-        from statistics import median
-
-        from coarse_loftr_ros.commands.common.recording import rejected_rows
-        from coarse_loftr_ros.commands.common.table import two_columns
-
-        status = [row[0] for row in self._results]
-        rows = [("images", str(self.frames)), ("matched", str(len(status)))]
-        rows += rejected_rows(source)
-        if status:
-            rows += [(name, str(status.count(name))) for name in ("OK", "DEGRADED", "LOST")]
-            rows += [
-                ("references", str(len(self._references))),
-                ("matches, median", f"{median(row[1] for row in self._results):.0f}"),
-                ("inliers, median", f"{median(row[2] for row in self._results):.0f}"),
-                ("pipeline, median", f"{median(row[3] for row in self._results):.1f} ms"),
-            ]
-        if self._stereo:
-            rows += [
-                ("left with right, median", f"{median(self._stereo):.0f}"),
-                ("off their row", str(self._off_row)),
-            ]
-        rows.append(("images per second", f"{self.frames / self.seconds:.1f}"))
-        return two_columns(rows, source.description)
