@@ -66,7 +66,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         type=float,
         default=10.0,
         metavar="HZ",
-        help="images per second where nothing tells the times (default: %(default)s)",
+        help="images per second where times are written nowhere (default: %(default)s)",
     )
     images.add_argument(
         "--calib",

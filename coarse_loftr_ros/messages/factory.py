@@ -31,11 +31,12 @@ class MessageFactory:
 
     Attributes:
         class_of: the class of a type's name, such as ``std_msgs/msg/Header``.
-        array: values of any shape, and a dtype, as what a field of no fixed length takes.
+        build: a message of a class, of C-contiguous arrays of any shape for the fields of no fixed
+            length, by name, and of the other fields as keywords.
     """
 
     class_of: Callable[[str], Any]
-    array: Callable[[NDArray, type[np.generic]], Any]
+    build: Callable[..., Any]
 
     def time(self, ns: int) -> Any:
         """Integer nanoseconds as a ``builtin_interfaces/Time``."""
@@ -59,12 +60,13 @@ class MessageFactory:
         """
         height, width = image.shape[:2]
         colour = image.ndim == 3
-        return self.class_of(IMAGE)(
+        return self.build(
+            self.class_of(IMAGE),
+            {"data": np.ascontiguousarray(image, np.uint8)},
             header=header,
             height=height,
             width=width,
             encoding="bgr8" if colour else "mono8",
             is_bigendian=0,
             step=width * (image.shape[2] if colour else 1),
-            data=self.array(image, np.uint8),
         )

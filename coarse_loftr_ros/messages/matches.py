@@ -19,19 +19,21 @@ class MatchMessages(MessageFactory):
     def correspondences(self, result: MatchResult | StereoMatch) -> Any:
         """The matches of a result as ``coarse_loftr_msgs/Correspondences``."""
         reference, current, matches = result.reference, result.current, result.correspondences
-        array = self.array
-        return self.class_of(CORRESPONDENCES)(
+        return self.build(
+            self.class_of(CORRESPONDENCES),
+            {
+                "reference_points": np.ascontiguousarray(matches.reference_points, np.float32),
+                "current_points": np.ascontiguousarray(matches.current_points, np.float32),
+                "confidence": np.ascontiguousarray(matches.confidence, np.float32),
+                "inlier": np.ascontiguousarray(matches.inlier, np.uint8),
+                "track_id": np.ascontiguousarray(matches.track_id, np.uint32),
+            },
             header=self.header_of(current),
             reference_header=self.header_of(reference),
             width=current.width,
             height=current.height,
             reference_width=reference.width,
             reference_height=reference.height,
-            reference_points=array(matches.reference_points, np.float32),
-            current_points=array(matches.current_points, np.float32),
-            confidence=array(matches.confidence, np.float32),
-            inlier=array(matches.inlier, np.uint8),
-            track_id=array(matches.track_id, np.uint32),
         )
 
     def homography(self, result: MatchResult) -> Any:

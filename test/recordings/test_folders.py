@@ -1,4 +1,4 @@
-"""Folders of images: names pair them, and whatever tells the times is read."""
+"""Folders of images: names pair them, and times are read wherever they are written."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_an_image_that_one_eye_lacks_shifts_no_pair(tmp_path: Path) -> None:
     assert unpaired == ["image_0/000003.png"]
 
 
-def test_a_moment_that_both_eyes_lack_keeps_its_time(tmp_path: Path) -> None:
+def test_a_frame_set_without_any_image_keeps_its_time(tmp_path: Path) -> None:
     for eye in ("image_0", "image_1"):
         write_images(tmp_path / eye, names(5, 2))
     (tmp_path / "times.txt").write_text("0\n0.1\n0.2\n0.3\n0.4\n")

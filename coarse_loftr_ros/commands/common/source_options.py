@@ -36,8 +36,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=30.0,
         metavar="HZ",
-        help="images per second of a folder or video where nothing tells the times (default: "
-        "%(default)s)",
+        help="images per second of a folder or video without times (default: %(default)s)",
     )
     add_strict_option(parser)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import cv2
@@ -18,10 +18,10 @@ from coarse_loftr_ros.messages.factory import stamp_ns
 from coarse_loftr_ros.messages.matches import MatchMessages
 
 __all__ = [
+    "build",
     "class_lookup",
     "compressed_message",
     "correspondences_message",
-    "field_array",
     "header_of",
     "homography_message",
     "image_message",
@@ -41,12 +41,12 @@ def class_lookup(classes: Iterable[type]) -> Callable[[str], Any]:
     return by_name.__getitem__
 
 
-def field_array(values: NDArray, dtype: type[np.generic]) -> array.array:
-    """Values as the ``array.array`` that message fields take without checking each element."""
-    result = array.array(_TYPE_CODES[dtype])
-    if values.size:  # there is no memory to look at in an empty array
-        result.frombytes(np.ascontiguousarray(values, dtype).data.cast("B"))
-    return result
+def build(message_class: type, arrays: Mapping[str, NDArray], **fields: Any) -> Any:
+    """A message; see ``MessageFactory.build``."""
+    message = message_class(**fields)
+    for name, values in arrays.items():
+        setattr(message, name, _array(values))  # the constructor would copy it
+    return message
 
 
 def compressed_message(image: NDArray[np.uint8], header: Header) -> CompressedImage:
@@ -57,12 +57,20 @@ def compressed_message(image: NDArray[np.uint8], header: Header) -> CompressedIm
     """
     _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     message = CompressedImage(header=header, format="bgr8; jpeg compressed bgr8")
-    message.data = field_array(jpeg, np.uint8)
+    message.data = _array(jpeg)
     return message
 
 
+def _array(values: NDArray) -> array.array:
+    """C-contiguous values as what message fields take without checking each element."""
+    result = array.array(_TYPE_CODES[values.dtype.type])
+    if values.size:  # there is no memory to look at in an empty array
+        result.frombytes(values.data.cast("B"))
+    return result
+
+
 _messages = MatchMessages(
-    class_lookup([Time, Header, Image, Correspondences, HomographyStamped]), field_array
+    class_lookup([Time, Header, Image, Correspondences, HomographyStamped]), build
 )
 time_message = _messages.time
 header_of = _messages.header_of

@@ -27,7 +27,7 @@ from coarse_loftr_msgs.msg import Correspondences, RelativePose
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.messages.factory import stamp_ns
 from coarse_loftr_ros.messages.odometry import OdometryMessages
-from coarse_loftr_ros.node.common.conversion import class_lookup, field_array
+from coarse_loftr_ros.node.common.conversion import build, class_lookup
 from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatches
 
 __all__ = [
@@ -132,7 +132,7 @@ _messages = OdometryMessages(
             *(Transform, TransformStamped, Twist, TwistWithCovariance),
         ]
     ),
-    field_array,
+    build,
 )
 odometry_message = _messages.odometry
 relative_pose_message = _messages.relative_pose

@@ -10,7 +10,7 @@ from coarse_loftr_ros.cameras.calibration import Calibration
 from coarse_loftr_ros.images.frame import Frame, Intrinsics
 from coarse_loftr_ros.messages.matches import MatchMessages
 from coarse_loftr_ros.messages.names import CAMERA_INFO
-from coarse_loftr_ros.recordings.bags.types import class_of, field_array
+from coarse_loftr_ros.recordings.bags.types import build, class_of
 
 __all__ = [
     "calibration_message",
@@ -21,7 +21,7 @@ __all__ = [
     "image_message",
 ]
 
-_messages = MatchMessages(class_of, field_array)
+_messages = MatchMessages(class_of, build)
 header_of = _messages.header_of
 correspondences_message = _messages.correspondences
 homography_message = _messages.homography

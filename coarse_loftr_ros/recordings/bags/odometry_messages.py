@@ -7,11 +7,11 @@ from typing import Any
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.messages.names import TF
 from coarse_loftr_ros.messages.odometry import OdometryMessages
-from coarse_loftr_ros.recordings.bags.types import class_of, field_array
+from coarse_loftr_ros.recordings.bags.types import build, class_of
 
 __all__ = ["odometry_message", "pose_message", "relative_pose_message", "tf_message"]
 
-_messages = OdometryMessages(class_of, field_array)
+_messages = OdometryMessages(class_of, build)
 odometry_message = _messages.odometry
 relative_pose_message = _messages.relative_pose
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-__all__ = ["BagError", "class_of", "definitions", "field_array", "typestore"]
+__all__ = ["BagError", "build", "class_of", "definitions", "typestore"]
 
 # A link to the message package's own files; builds put copies in its place. So a bag is written
 # where the message package is not installed.
@@ -44,6 +44,6 @@ def class_of(name: str) -> Any:
     return typestore().types[name]
 
 
-def field_array(values: NDArray, dtype: type[np.generic]) -> NDArray:
-    """Values as the flat array that message fields take."""
-    return np.ascontiguousarray(values, dtype).reshape(-1)
+def build(message_class: type, arrays: Mapping[str, NDArray], **fields: Any) -> Any:
+    """A message; see ``MessageFactory.build``."""
+    return message_class(**fields, **{name: each.reshape(-1) for name, each in arrays.items()})
