@@ -59,7 +59,10 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, NAME + ".*"]),
     # No "**": the setuptools of ROS 2 Humble does not know it.
-    package_data={NAME: ["models/*.md", "models/*/*.onnx", "models/*/*.json", "models/*/*.md"]},
+    package_data={
+        NAME: ["models/*.md", "models/*/*.onnx", "models/*/*.json", "models/*/*.md"],
+        f"{NAME}.recordings.bags": ["msg/*.msg"],  # a link to the message package's
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

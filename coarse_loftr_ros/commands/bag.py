@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
-from coarse_loftr_ros.commands.common.options import add_strict_option
+from coarse_loftr_ros.commands.common.source_options import add_strict_option
 from coarse_loftr_ros.recordings.errors import RecordingError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         type=float,
         default=10.0,
         metavar="HZ",
-        help="images per second where nothing tells the times (default: %(default)s)",
+        help="images per second where times are written nowhere (default: %(default)s)",
     )
     images.add_argument(
         "--calib",
@@ -91,8 +91,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Write the recording."""
-    from coarse_loftr_ros.commands.common.options import check_topic_name
     from coarse_loftr_ros.commands.common.recording import open_recording, rejected_rows
+    from coarse_loftr_ros.commands.common.source_options import check_topic_name
     from coarse_loftr_ros.recordings.bags.types import BagError
     from coarse_loftr_ros.recordings.bags.writer import BagWriter
     from coarse_loftr_ros.recordings.opening import choose_streams, is_bag
@@ -124,7 +124,7 @@ class _Images:
 
     def __init__(self, args: argparse.Namespace, source: Source, streams: int) -> None:
         from coarse_loftr_ros.commands.common.calib_option import (
-            calib_instead,
+            calib_usage,
             own_calibrations,
             parse_cameras,
         )
@@ -135,7 +135,7 @@ class _Images:
 
         self._source = source
         self._given = parse_cameras(args.calib, streams) if args.calib else None
-        self._own = [] if self._given else own_calibrations(source, calib_instead(streams))
+        self._own = [] if self._given else own_calibrations(source, calib_usage(streams))
         self._infos = counted_from_left(self._own)
         cameras = self._given or (cameras_of_calibrations(self._own) if self._own else None)
         if cameras is not None and streams > 1:
@@ -174,12 +174,12 @@ def _write(
     """Messages written, by topic."""
     from dataclasses import replace
 
-    from coarse_loftr_ros.commands.common.recording import why_rejected
+    from coarse_loftr_ros.commands.common.recording import too_few_images
     from coarse_loftr_ros.commands.common.truth import find_truth, true_path
     from coarse_loftr_ros.recordings.bags.messages import image_message
 
     namespace = f"/{args.namespace.strip('/')}" if args.namespace.strip("/") else ""
-    rooms = [f"{namespace}/left", f"{namespace}/right"] if images.stereo else [namespace]
+    namespaces = [f"{namespace}/left", f"{namespace}/right"] if images.stereo else [namespace]
     counts: dict[str, int] = {}
 
     def write(topic: str, stamp: int, message: Any) -> None:
@@ -196,12 +196,12 @@ def _write(
         frame = replace(
             image.frame, stamp=image.stamp + offset, frame_id=_OPTICAL_FRAMES[image.stream]
         )
-        write(f"{rooms[image.stream]}/image", frame.stamp, image_message(frame))
+        write(f"{namespaces[image.stream]}/image", frame.stamp, image_message(frame))
         info = images.camera_info(image, frame)
         if info is not None:
-            write(f"{rooms[image.stream]}/camera_info", frame.stamp, info)
+            write(f"{namespaces[image.stream]}/camera_info", frame.stamp, info)
     if not counts:
-        raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
+        raise too_few_images(source)
     if truth_file is not None:
         with as_user_error(ValueError):
             truth = true_path(truth_file, numbers, source.frame_sets)
@@ -213,7 +213,7 @@ def _write(
 def _truth_messages(truth: Trajectory, offset: int) -> list[tuple[int, Any]]:
     """The path of base_link in odom, and its times."""
     from coarse_loftr_ros.odometry.frames import OPTICAL_IN_BODY, base_in_odom
-    from coarse_loftr_ros.recordings.bags.messages import pose_message
+    from coarse_loftr_ros.recordings.bags.odometry_messages import pose_message
 
     messages = []
     path = truth.from_first()

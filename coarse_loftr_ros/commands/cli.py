@@ -17,7 +17,7 @@ from coarse_loftr_ros.process.stopping import StopSignals, interrupt
 __all__ = ["main"]
 
 EXIT_USER_ERROR = 2
-_EXIT_READER_LEFT = 128 + signal.SIGPIPE
+_EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,19 +54,19 @@ def _run(arguments: Sequence[str]) -> int:
         finally:
             print(end="", flush=True)  # here a reader that has left can still be dealt with
     except BrokenPipeError:
-        if not _turn_away_from_readers_that_left():
+        if not _silence_closed_outputs():
             raise  # it was another pipe
-        return _EXIT_READER_LEFT
+        return _EXIT_BROKEN_PIPE
 
 
 def _say(sentence: str) -> None:
     try:
         print(sentence, file=sys.stderr)
     except BrokenPipeError:
-        _turn_away_from_readers_that_left()
+        _silence_closed_outputs()
 
 
-def _turn_away_from_readers_that_left() -> bool:
+def _silence_closed_outputs() -> bool:
     """Let nothing more be written where nobody reads (`| head`), not even at exit.
 
     Returns:

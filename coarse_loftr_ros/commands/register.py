@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
 from coarse_loftr_ros.commands.common.options import add_pipeline_options, make_pipeline
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["add_parser", "run"]
 
@@ -62,12 +66,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Match, warp and draw."""
     from coarse_loftr_ros.backends.base import BackendError
-    from coarse_loftr_ros.commands.common.images import (
-        check_image_name,
-        read_colour,
-        read_grey,
-        write_image,
-    )
+    from coarse_loftr_ros.commands.common.images import check_image_name, read_grey, write_image
     from coarse_loftr_ros.commands.common.match_report import match_quality, write_json
     from coarse_loftr_ros.images.frame import Frame
     from coarse_loftr_ros.matching import registration
@@ -103,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     size = (reference.width, reference.height)
     write_image(
         args.output,
-        registration.warp(read_colour(args.current), result.homography.matrix, size),
+        registration.warp(_read_colour(args.current), result.homography.matrix, size),
     )
     for path, draw in pictures:
         write_image(path, draw(found))
@@ -118,6 +117,24 @@ def run(args: argparse.Namespace) -> int:
     }
     write_json(report, args.json)
     return 0
+
+
+def _read_colour(path: Path) -> NDArray[np.uint8]:
+    """Pixels uint8 [H, W, 3], blue first, of an image file, grey or not.
+
+    16 bits are stretched to 8, all colours alike.
+
+    Raises:
+        UserError: when there is no such file or it is no image.
+    """
+    from coarse_loftr_ros.images.decoding import ImageError, scale_to_8_bits
+    from coarse_loftr_ros.recordings import image_files
+
+    with as_user_error(ImageError):
+        image = image_files.read_file(path, colour=True)
+    if image.dtype == "uint16":
+        return scale_to_8_bits(image.reshape(len(image), -1)).reshape(image.shape)
+    return image
 
 
 def _rounded(value: float | None) -> float | None:

@@ -25,8 +25,8 @@ from coarse_loftr_ros.recordings.bags.types import BagError
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.image_files import has_orientation
 from coarse_loftr_ros.recordings.input_report import InputReport
-from coarse_loftr_ros.recordings.listed import Listed, Rising
-from coarse_loftr_ros.recordings.source import SourceImage, decoded
+from coarse_loftr_ros.recordings.source import ListedImage, SourceImage, decoded
+from coarse_loftr_ros.recordings.stamp_order import StampOrder
 
 __all__ = ["BagSource", "decode"]
 
@@ -67,7 +67,7 @@ class BagSource:
         """See ``Source``."""
         cameras = self._read_cameras()
 
-        def camera(image: Listed, width: int, height: int) -> Calibration | None:
+        def camera(image: ListedImage, width: int, height: int) -> Calibration | None:
             calibration = cameras[image.stream].at(image.stamp)
             if calibration is not None:
                 calibration.check_size(width, height)
@@ -96,14 +96,14 @@ class BagSource:
                 ]
         return self._cameras
 
-    def _in_order(self) -> Iterator[Listed]:
-        orders = [Rising(self.report) for _ in self._topics]
+    def _in_order(self) -> Iterator[ListedImage]:
+        orders = [StampOrder(self.report) for _ in self._topics]
         for image in self._listed():
             yield from orders[image.stream].add(image)
         for order in orders:
             yield from order.rest()
 
-    def _listed(self) -> Iterator[Listed]:
+    def _listed(self) -> Iterator[ListedImage]:
         stream = {topic.name: number for number, topic in enumerate(self._topics)}
         numbers: Counter[str] = Counter()
         for recorded in self._reader.messages(self._topics):
@@ -112,7 +112,7 @@ class BagSource:
             if topic.compressed and number == 0:
                 self._look_for_orientation(topic, np.frombuffer(message.data, np.uint8))
             numbers[topic.name] += 1
-            yield Listed(
+            yield ListedImage(
                 stream[topic.name],
                 number,
                 f"{topic.name} #{number}",

@@ -17,7 +17,7 @@ from coarse_loftr_ros.recordings import euroc, kitti
 from coarse_loftr_ros.recordings.errors import RecordingError
 
 __all__ = [
-    "Cameras",
+    "CameraRig",
     "cameras_of_calibrations",
     "cameras_of_projections",
     "counted_from_left",
@@ -26,7 +26,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Cameras:
+class CameraRig:
     """One camera, or the rectified pair of a stereo camera.
 
     Attributes:
@@ -55,7 +55,7 @@ class Cameras:
             raise RecordingError(str(error)) from error
 
 
-def cameras_of_calibrations(calibrations: Sequence[Calibration]) -> Cameras:
+def cameras_of_calibrations(calibrations: Sequence[Calibration]) -> CameraRig:
     """The rectified cameras of one calibration, or of those of left and right.
 
     Raises:
@@ -66,17 +66,17 @@ def cameras_of_calibrations(calibrations: Sequence[Calibration]) -> Cameras:
     except CalibrationError as error:
         raise RecordingError(str(error)) from error
     if len(cameras) == 1:
-        return Cameras(cameras[0])
-    return Cameras(cameras[0], cameras[1], baseline_of(*calibrations))
+        return CameraRig(cameras[0])
+    return CameraRig(cameras[0], cameras[1], baseline_of(*calibrations))
 
 
-def cameras_of_projections(projections: Sequence[NDArray[np.float64]]) -> Cameras:
+def cameras_of_projections(projections: Sequence[NDArray[np.float64]]) -> CameraRig:
     """The cameras of one projection matrix [3, 4], or of those of left and right."""
     cameras = [Intrinsics(p[0, 0], p[1, 1], p[0, 2], p[1, 2]) for p in projections]
     if len(cameras) == 1:
-        return Cameras(cameras[0])
+        return CameraRig(cameras[0])
     left, right = (p[0, 3] / p[0, 0] for p in projections)
-    return Cameras(cameras[0], cameras[1], left - right)
+    return CameraRig(cameras[0], cameras[1], left - right)
 
 
 def counted_from_left(calibrations: Sequence[Calibration]) -> list[Calibration]:

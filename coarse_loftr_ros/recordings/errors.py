@@ -10,7 +10,7 @@ class RecordingError(ValueError):
 
 
 class UnpairedError(RecordingError):
-    """Images of two eyes of which no two were taken at one time."""
+    """Images of left and right of which no two were taken at one time."""
 
 
 class NoImageError(RecordingError):

@@ -1,7 +1,8 @@
 """Sequences of EuRoC (Burri et al., IJRR 2016) and of data sets that have its layout.
 
 ``mav0/cam0`` and ``mav0/cam1`` with ``data.csv`` (nanoseconds and names), ``data/`` and
-``sensor.yaml``. The images are raw: each lens distorts, and the rows of the eyes do not correspond.
+``sensor.yaml``. The images are raw: each lens distorts, and the rows of left and
+right do not correspond.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.cameras.calibration import Calibration
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.listing import read_text
+from coarse_loftr_ros.recordings.text_files import read_text
 
 __all__ = ["PAIRS", "calibrations_of", "find_sensor"]
 

@@ -19,19 +19,19 @@ from coarse_loftr_ros.recordings.image_files import (
     read_grey,
 )
 from coarse_loftr_ros.recordings.input_report import InputReport
-from coarse_loftr_ros.recordings.listed import Listed, rising
 from coarse_loftr_ros.recordings.listing import list_folders
-from coarse_loftr_ros.recordings.source import SourceImage, decoded
+from coarse_loftr_ros.recordings.source import ListedImage, SourceImage, decoded
+from coarse_loftr_ros.recordings.stamp_order import in_stamp_order
 
-__all__ = ["FolderSource", "find_eyes", "has_images"]
+__all__ = ["FolderSource", "find_stereo_folders", "has_images"]
 
 
-def find_eyes(root: Path, *, both: bool = True) -> list[str | None]:
-    """Sub-folders of the eyes in a layout that is known; ``[None]`` for a folder without them.
+def find_stereo_folders(root: Path, *, both: bool = True) -> list[str | None]:
+    """Sub-folders of left and right in a known layout; ``[None]`` for a folder without them.
 
     Args:
         root: with KITTI's layout, or EuRoC's, or another.
-        both: whether the right eye is wanted.
+        both: whether the right one is wanted.
     """
     for left, right in (*kitti.PAIRS, *euroc.PAIRS):
         if (root / left).is_dir():
@@ -41,7 +41,11 @@ def find_eyes(root: Path, *, both: bool = True) -> list[str | None]:
 
 def has_images(root: Path) -> bool:
     """Whether a folder has images, in itself or in a layout that is known."""
-    return find_eyes(root) != [None] or (root / "rgb.txt").is_file() or bool(find_images(root))
+    return (
+        find_stereo_folders(root) != [None]
+        or (root / "rgb.txt").is_file()
+        or bool(find_images(root))
+    )
 
 
 class FolderSource:
@@ -50,7 +54,7 @@ class FolderSource:
     Args:
         root: of the recording.
         streams: sub-folder of each stream, or ``None`` for the root itself.
-        rate: images per second where nothing tells the times.
+        rate: images per second where times are written nowhere.
         report: filled while the images are read.
 
     Raises:
@@ -63,32 +67,34 @@ class FolderSource:
         self._root = root
         self._folders = [root / name if name else root for name in streams]
         listing = list_folders(root, self._folders, rate, report)
-        self._shots = listing.shots
+        self._images = listing.images
         self.description = ", ".join(str(folder) for folder in self._folders)
-        self.count = sum(len(shots) for shots in listing.shots)
+        self.count = sum(len(images) for images in listing.images)
         self.frame_sets = listing.frame_sets
         self.timed = listing.timed
         self.raw = all(euroc.find_sensor(folder) for folder in self._folders)
         self.report = report
-        eyes = ("/left", "/right") if len(self._folders) > 1 else ("",)
-        self.camera_info_topics = [f"{eye}/camera_info" for eye in eyes]
+        sides = ("/left", "/right") if len(self._folders) > 1 else ("",)
+        self.camera_info_topics = [f"{side}/camera_info" for side in sides]
 
     def images(self) -> Iterator[SourceImage]:
         """See ``Source``."""
-        for shots in self._shots:
-            self._look_for_orientation(shots[0].path)
+        for images in self._images:
+            self._look_for_orientation(images[0].path)
         try:
             calibrations = self.calibrations()
-        except RecordingError:  # is told to those who ask for them
+        except RecordingError:  # whoever asks for them gets it
             calibrations = []
 
-        def camera(image: Listed, width: int, height: int) -> Calibration | None:
+        def camera(image: ListedImage, width: int, height: int) -> Calibration | None:
             if not calibrations:
                 return None
             calibrations[image.stream].check_size(width, height)
             return calibrations[image.stream]
 
-        streams = [rising(self._listed(stream), self.report) for stream in range(len(self._shots))]
+        streams = [
+            in_stamp_order(self._listed(stream), self.report) for stream in range(len(self._images))
+        ]
         return decoded(
             merge(*streams, key=lambda image: (image.stamp, image.stream)),
             self.report,
@@ -97,23 +103,23 @@ class FolderSource:
 
     def calibrations(self) -> list[Calibration]:
         """See ``Source``."""
-        sizes = [self._size(stream) for stream in range(len(self._shots))]
+        sizes = [self._size(stream) for stream in range(len(self._images))]
         return folder_calibrations(self._root, self._folders, sizes)
 
-    def _listed(self, stream: int) -> Iterator[Listed]:
-        for shot in self._shots[stream]:
-            path = shot.path
+    def _listed(self, stream: int) -> Iterator[ListedImage]:
+        for file in self._images[stream]:
+            path = file.path
             near = path.is_relative_to(self._root)
             name = str(path.relative_to(self._root) if near else path)
             read = partial(read_grey, path)
-            yield Listed(stream, shot.number, name, shot.stamp, shot.stamp or 0, read)
+            yield ListedImage(stream, file.number, name, file.stamp, file.stamp or 0, read)
 
     def _size(self, stream: int) -> tuple[int, int]:
         """(width, height) of the first image that can be read, px."""
         first = ""
-        for shot in self._shots[stream]:
+        for file in self._images[stream]:
             try:
-                height, width = read_grey(shot.path).shape
+                height, width = read_grey(file.path).shape
             except ImageError as error:
                 first = first or str(error)
                 continue

@@ -14,7 +14,7 @@ from coarse_loftr_ros.recordings.source import SourceImage
 __all__ = ["UNPAIRED", "FrameSet", "FrameSets"]
 
 UNPAIRED = "without a partner"
-"""The cause under which images are counted whose other eye has none of their time."""
+"""The cause under which images are counted that have no image of the other camera at their time."""
 
 _NS_PER_MS = 1e6
 
@@ -24,8 +24,8 @@ class FrameSet:
     """The images of one time.
 
     Attributes:
-        left: the image, or that of the left eye.
-        right: of the right eye; ``None`` with one camera.
+        left: the image, or that of the left camera.
+        right: of the right camera; ``None`` with one camera.
     """
 
     left: Frame
@@ -38,7 +38,7 @@ class FrameSets:
     Args:
         images: of each stream in order of time.
         tolerance_ns: of a stereo pair's stamps; ``None`` with one camera.
-        report: told which images have no partner, when all have been read.
+        report: gets the images without a partner, when all have been read.
 
     Attributes:
         images: images taken so far.
@@ -56,7 +56,7 @@ class FrameSets:
         self._report = report
         self._tolerance_ns = tolerance_ns
         self._pairing = None if tolerance_ns is None else StereoPairing(tolerance_ns)
-        self._lonely: list[dict[int, str]] = [{}, {}]  # names by stamp
+        self._unpaired: list[dict[int, str]] = [{}, {}]  # names by stamp
         self._stamps: list[list[int]] = [[], []]
         self.images = 0
         self.pairs = 0
@@ -69,7 +69,7 @@ class FrameSets:
 
     @property
     def gap_ms(self) -> float | None:
-        """How far apart in time the eyes take their images; ``None`` without both of them."""
+        """How far apart in time the two cameras take their images; ``None`` with one of them."""
         gap = stamp_gap_ns(*self._stamps)
         return None if gap is None else gap / _NS_PER_MS
 
@@ -77,7 +77,7 @@ class FrameSets:
         """See the class.
 
         Raises:
-            UnpairedError: when there are images of both eyes, and not one pair.
+            UnpairedError: when there are images of both cameras, and not one pair.
             RecordingError: when the report is strict and an image has no partner.
         """
         if self._pairing is None:
@@ -90,7 +90,7 @@ class FrameSets:
         recorded = 0
         for image in self._source:
             self.images += 1
-            self._lonely[image.stream][image.stamp] = image.name
+            self._unpaired[image.stream][image.stamp] = image.name
             self._stamps[image.stream].append(image.stamp)
             recorded = image.recorded
             pair = (self._pairing.add_right if image.stream else self._pairing.add_left)(image)
@@ -98,21 +98,21 @@ class FrameSets:
                 yield recorded, self._frame_set(*pair)
         for pair in self._pairing.rest():
             yield recorded, self._frame_set(*pair)
-        self._count_lonely()
+        self._reject_unpaired()
 
     def _frame_set(self, left: SourceImage, right: SourceImage) -> FrameSet:
         self.pairs += 1
         self.numbers[left.stamp] = left.number
-        del self._lonely[0][left.stamp], self._lonely[1][right.stamp]
+        del self._unpaired[0][left.stamp], self._unpaired[1][right.stamp]
         return FrameSet(left.frame, right.frame)
 
-    def _count_lonely(self) -> None:
+    def _reject_unpaired(self) -> None:
         if self.pairs == 0 and all(self._stamps):
             raise UnpairedError(
                 "not one image of the left eye has one of the right eye within the tolerance of "
                 f"{self.tolerance_ms:g} ms: they are {self.gap_ms:g} ms apart"
             )
-        for stream, names in enumerate(self._lonely):
+        for stream, names in enumerate(self._unpaired):
             for name in names.values():
-                eye = "left" if stream else "right"
-                self._report.reject(UNPAIRED, name, f"the {eye} eye has no image of that time")
+                other = "left" if stream else "right"
+                self._report.reject(UNPAIRED, name, f"the {other} eye has no image of that time")

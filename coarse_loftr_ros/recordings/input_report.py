@@ -32,7 +32,7 @@ class InputReport:
 
     Args:
         strict: whether the first image that cannot be used ends the reading.
-        on_notice: told each notice when it arises.
+        on_notice: called with each notice when it arises.
 
     Attributes:
         rejected: by a short name of the cause.

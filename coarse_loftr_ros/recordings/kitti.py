@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.listing import read_text
+from coarse_loftr_ros.recordings.text_files import read_text
 
 __all__ = ["PAIRS", "find_calibration", "projections_of", "read_matrix", "read_projections"]
 
@@ -26,7 +26,7 @@ PAIRS = (
     ("image_00", "image_01"),
     ("image_02", "image_03"),
 )
-"""Folders of left and right eyes, the first that are there being taken."""
+"""Folders of left and right images, the first that are there being taken."""
 
 _CALIBRATION_FILES = ("calib.txt", "calib_P0_P1.txt", "calib_cam_to_cam.txt")
 _CAMERA = re.compile(r"image_0?(\d)")

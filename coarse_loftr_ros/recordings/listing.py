@@ -1,4 +1,4 @@
-"""The images of folders, their numbers and their times, whatever tells them."""
+"""The images of folders, their numbers and their times, wherever these are written."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from coarse_loftr_ros.recordings.image_files import (
     natural,
 )
 from coarse_loftr_ros.recordings.input_report import InputReport
+from coarse_loftr_ros.recordings.text_files import rows_of, words_of
 from coarse_loftr_ros.recordings.times import parse_times, times_of_names
 
-__all__ = ["Listing", "Shot", "list_folders", "read_text"]
+__all__ = ["ImageFile", "Listing", "list_folders"]
 
 TIME_FILES = ("times.txt", "timestamps.txt")
 # Lists of EuRoC's and TUM's sequences: a time and the name of a file per line.
 _IMAGE_LISTS = ("data.csv", "rgb.txt")
-_HEADER = re.compile(r"[a-z]*(time|stamp|sec)", re.IGNORECASE)  # of a column
 
 
 @dataclass(frozen=True)
-class Shot:
+class ImageFile:
     """An image file.
 
     Attributes:
         path: of the file.
-        number: of its moment in the recording, from 0.
+        number: of its frame set in the recording, from 0.
         stamp: nanoseconds; ``None`` when what should be its time is none.
     """
 
@@ -47,12 +47,12 @@ class Listing:
     """The images of one or two folders.
 
     Attributes:
-        shots: of each stream, in order.
-        moments: in the recording, whether there is an image of them or not.
+        images: of each stream, in order.
+        frame_sets: number of them in the recording, whether they have an image or not.
         timed: whether the stamps are the recording's.
     """
 
-    shots: tuple[list[Shot], ...]
+    images: tuple[list[ImageFile], ...]
     frame_sets: int
     timed: bool
 
@@ -60,16 +60,16 @@ class Listing:
 def list_folders(root: Path, folders: Sequence[Path], rate: float, report: InputReport) -> Listing:
     """List the images of each folder.
 
-    Times are told, in this order, by a list of times and names in the folder (``data.csv`` of
-    EuRoC, ``rgb.txt`` of TUM), by ``times.txt`` or ``timestamps.txt``, by the names themselves, or
-    by a rate. Where the times are not each eye's own, images of left and right are of one moment
-    when their names have one number, or are equal.
+    Times come, in this order, from a list of times and names in the folder (``data.csv`` of
+    EuRoC, ``rgb.txt`` of TUM), from ``times.txt`` or ``timestamps.txt``, from the names
+    themselves, or from a rate. Where the times are not each stream's own, images of left and right
+    are of one frame set when their names have one number, or are equal.
 
     Args:
         root: of the recording, where a list for all folders may lie.
         folders: of the images of each stream.
-        rate: images per second where nothing tells the times.
-        report: told what is assumed.
+        rate: images per second where times are written nowhere.
+        report: gets what is assumed.
 
     Raises:
         RecordingError: when a folder has no images, or images and times do not fit together.
@@ -77,26 +77,12 @@ def list_folders(root: Path, folders: Sequence[Path], rate: float, report: Input
     if len(folders) > 1 and folders[0].resolve() == folders[1].resolve():
         raise RecordingError(f"left and right are both {folders[0]}")
     own = [_own_times(folder, report) for folder in folders]
-    if all(shots is not None for shots in own):
+    if all(images is not None for images in own):
         return Listing(tuple(own), max(map(len, own)), True)
-    if any(shots is not None for shots in own):
+    if any(images is not None for images in own):
         timed, other = sorted(folders, key=lambda folder: own[folders.index(folder)] is None)
         raise RecordingError(f"{timed} tells the times of its images, and {other} does not")
     return _numbered(root, [_images(folder) for folder in folders], rate, report)
-
-
-def read_text(path: Path) -> str:
-    """The text of a small file.
-
-    Raises:
-        RecordingError: when it cannot be read or is no text.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
-    except OSError as error:
-        raise RecordingError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise RecordingError(f"{path} is no text file") from error
 
 
 def _images(folder: Path) -> list[Path]:
@@ -119,8 +105,8 @@ def _has_data(folder: Path) -> bool:
     return (folder / "data").is_dir()
 
 
-def _own_times(folder: Path, report: InputReport) -> list[Shot] | None:
-    """The images of a folder that tells their times itself; ``None`` of one that does not."""
+def _own_times(folder: Path, report: InputReport) -> list[ImageFile] | None:
+    """The images of a folder that has times of its own; ``None`` of one that has none."""
     parent = folder.parent if folder.name == "data" else folder
     for name in _IMAGE_LISTS:
         for place in dict.fromkeys((folder, parent)):
@@ -134,24 +120,24 @@ def _own_times(folder: Path, report: InputReport) -> list[Shot] | None:
     stamps = times_of_names([file.stem for file in files])
     if stamps is None:
         return None
-    return _shots(files, stamps)
+    return _in_order(files, stamps)
 
 
-def _listed(path: Path) -> list[Shot]:
+def _listed(path: Path) -> list[ImageFile]:
     """Images of a list of times and names."""
-    rows = [(row, _image_name(row)) for row in _rows(path)]
+    rows = [(row, _image_name(row)) for row in rows_of(path)]
     rows = [(row, name) for row, name in rows if name is not None]
     if not rows:
         raise RecordingError(f"{path} names no image")
     words = [next((word for word in row if word != name), "") for row, name in rows]
     # EuRoC keeps the images of a list in a folder beside it.
     folder = path.parent / "data" if _has_data(path.parent) else path.parent
-    return _shots([folder / name for _, name in rows], parse_times(words, str(path)))
+    return _in_order([folder / name for _, name in rows], parse_times(words, str(path)))
 
 
-def _with_times(path: Path, files: Sequence[Path], report: InputReport) -> list[Shot]:
+def _with_times(path: Path, files: Sequence[Path], report: InputReport) -> list[ImageFile]:
     """Images of one folder with the times of a file."""
-    rows = _rows(path)
+    rows = rows_of(path)
     if any(map(_image_name, rows)):
         return _listed(path)
     by_stem = {file.stem: file for file in files}
@@ -159,7 +145,7 @@ def _with_times(path: Path, files: Sequence[Path], report: InputReport) -> list[
         stamps = parse_times([row[1] if len(row) > 1 else "" for row in rows], str(path))
         missing = files[0].parent, files[0].suffix
         listed = [by_stem.pop(row[0], missing[0] / (row[0] + missing[1])) for row in rows]
-        return _shots([*listed, *by_stem.values()], [*stamps, *[None] * len(by_stem)])
+        return _in_order([*listed, *by_stem.values()], [*stamps, *[None] * len(by_stem)])
     keys = _keys(files)
     return _timed(path, keys, [dict(zip(keys, files, strict=True))], report)[0]
 
@@ -169,14 +155,16 @@ def _image_name(row: Sequence[str]) -> str | None:
     return next((word for word in row if is_image_name(Path(word).name)), None)
 
 
-def _shots(files: Sequence[Path], stamps: Sequence[int | None]) -> list[Shot]:
-    return [Shot(file, k, stamp) for k, (file, stamp) in enumerate(zip(files, stamps, strict=True))]
+def _in_order(files: Sequence[Path], stamps: Sequence[int | None]) -> list[ImageFile]:
+    return [
+        ImageFile(file, k, stamp) for k, (file, stamp) in enumerate(zip(files, stamps, strict=True))
+    ]
 
 
 def _numbered(
     root: Path, files: Sequence[Sequence[Path]], rate: float, report: InputReport
 ) -> Listing:
-    """Images that are told apart by their numbers or names alone."""
+    """Images that differ in their numbers or names alone."""
     keys = [_keys(each) for each in files]
     if len({type(each[0]) for each in keys}) > 1:
         keys = [[file.stem for file in each] for each in files]
@@ -190,29 +178,29 @@ def _numbered(
     union = sorted({key for each in by_key for key in each}, key=lambda key: natural(str(key)))
     path = next((root / name for name in TIME_FILES if (root / name).is_file()), None)
     if path is not None:
-        shots = _timed(path, union, by_key, report)
-        frame_sets = len(_words(path))
-        return Listing(tuple(shots), max(frame_sets, len(union)), True)
+        images = _timed(path, union, by_key, report)
+        frame_sets = len(words_of(path))
+        return Listing(tuple(images), max(frame_sets, len(union)), True)
     report.notice(
         f"{root} has no times of its images: {rate:g} images per second are assumed, from 0 s"
     )
     place = _places(union)
-    shots = [
+    images = [
         [
-            Shot(each[key], place[key], round(place[key] * 1e9 / rate))
+            ImageFile(each[key], place[key], round(place[key] * 1e9 / rate))
             for key in union
             if key in each
         ]
         for each in by_key
     ]
-    return Listing(tuple(shots), max(place.values()) + 1, False)
+    return Listing(tuple(images), max(place.values()) + 1, False)
 
 
 def _timed(
     path: Path, keys: Sequence[int | str], files: Sequence[dict], report: InputReport
-) -> list[list[Shot]]:
-    """Images of each stream with the times of a file that has one for each moment."""
-    words = _words(path)
+) -> list[list[ImageFile]]:
+    """Images of each stream with the times of a file that has one for each frame set."""
+    words = words_of(path)
     stamps = parse_times(words, str(path))
     if len(keys) == len(words):
         place = {key: k for k, key in enumerate(keys)}
@@ -231,13 +219,13 @@ def _timed(
             "which is whose"
         )
     return [
-        [Shot(each[key], place[key], stamps[place[key]]) for key in keys if key in each]
+        [ImageFile(each[key], place[key], stamps[place[key]]) for key in keys if key in each]
         for each in files
     ]
 
 
 def _places(keys: Sequence[int | str]) -> dict[int | str, int]:
-    """The moment of each key: numbers keep their gaps, in units of their common step."""
+    """The frame set of each key: numbers keep their gaps, in units of their common step."""
     if not isinstance(keys[0], int) or len(keys) < 2:
         return {key: k for k, key in enumerate(keys)}
     step = gcd(*(b - a for a, b in pairwise(keys)))
@@ -257,18 +245,3 @@ def _keys(files: Sequence[Path]) -> list[int] | list[str]:
         twice = next(stem for stem in stems if stems.count(stem) > 1)
         raise RecordingError(f"{files[0].parent} has several images named {twice}")
     return stems
-
-
-def _words(path: Path) -> list[str]:
-    """The times of a file of one per line, or of one line."""
-    lines = [line.strip() for line in read_text(path).splitlines()]
-    lines = [line for line in lines if line and not line.startswith("#")]
-    if len(lines) > 1 and _HEADER.match(lines[0]):
-        return lines[1:]
-    return lines[0].split() if len(lines) == 1 else lines
-
-
-def _rows(path: Path) -> list[list[str]]:
-    """The words of each line that is neither empty nor a comment."""
-    lines = (line.strip() for line in read_text(path).splitlines())
-    return [re.split(r"[,\s]+", line) for line in lines if line and not line.startswith("#")]

@@ -11,7 +11,7 @@ from coarse_loftr_ros.recordings.bags.files import is_storage_name
 from coarse_loftr_ros.recordings.bags.reader import BagReader
 from coarse_loftr_ros.recordings.bags.types import BagError
 from coarse_loftr_ros.recordings.errors import RecordingError
-from coarse_loftr_ros.recordings.folder import FolderSource, find_eyes, has_images
+from coarse_loftr_ros.recordings.folder import FolderSource, find_stereo_folders, has_images
 from coarse_loftr_ros.recordings.image_files import is_image_name
 from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.source import Source
@@ -38,11 +38,11 @@ def choose_streams(path: Path, streams: Sequence[str | None], *, both: bool) -> 
     Args:
         path: of the recording.
         streams: as they were named; one ``None`` where none was.
-        both: whether both eyes are wanted where there are two.
+        both: whether both cameras are wanted where there are two.
     """
     if list(streams) != [None] or not path.is_dir() or is_bag(path):
         return list(streams)
-    return find_eyes(path, both=both)
+    return find_stereo_folders(path, both=both)
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def open_source(
             EuRoC or TUM, or in another one.
         streams: for one stream its topic, or ``None`` for the only one there is; for a stereo
             pair both topics, or both sub-folders of a folder.
-        rate: images per second of a folder or video where nothing tells the times.
+        rate: images per second of a folder or video without times.
         report: filled while the images are read; a new one unless given.
 
     Raises:

@@ -6,13 +6,40 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from coarse_loftr_ros.cameras.calibration import Calibration, CalibrationError
 from coarse_loftr_ros.images.decoding import ImageError
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.recordings.input_report import InputReport
-from coarse_loftr_ros.recordings.listed import Listed
 
-__all__ = ["Source", "SourceImage", "decoded"]
+__all__ = ["ListedImage", "Source", "SourceImage", "decoded"]
+
+
+@dataclass(frozen=True, eq=False)
+class ListedImage:
+    """An image of a recording before it is decoded.
+
+    Attributes:
+        stream: 0, or 1 for the right camera.
+        number: of its frame set in the recording, from 0, whatever is left out.
+        name: for the user.
+        stamp: nanoseconds; ``None`` when the recording gives none that is a time.
+        recorded: when it was recorded, nanoseconds.
+        read: gives its grey levels uint8 [H, W]; raises ``ImageError``.
+        frame_id: name of the camera's coordinate frame.
+        encoding: how the camera sent it.
+    """
+
+    stream: int
+    number: int
+    name: str
+    stamp: int | None
+    recorded: int
+    read: Callable[[], NDArray[np.uint8]]
+    frame_id: str = "camera"
+    encoding: str = "mono8"
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,10 +47,10 @@ class SourceImage:
     """One image on its way into the pipeline.
 
     Attributes:
-        stream: 0, or 1 for the right eye.
+        stream: 0, or 1 for the right camera.
         recorded: when it was recorded, nanoseconds.
         frame: decoded; its pixels are those that were stored.
-        number: of its moment in the recording, from 0, whatever was left out before it.
+        number: of its frame set in the recording, from 0, whatever was left out before it.
         name: for the user.
         calibration: its camera, in px of this image; ``None`` where the recording describes none.
         lacking: why there is none, where the recording tries.
@@ -51,7 +78,7 @@ class Source(Protocol):
     count: int | None
     """Images in all streams together, where that is known."""
     frame_sets: int | None
-    """Moments in the recording, those included that have no usable image, where that is known."""
+    """Sets of frames in the recording, also those without a usable image, where that is known."""
     report: InputReport
     """What took no part and what was assumed; filled while ``images`` is consumed."""
     timed: bool
@@ -70,16 +97,16 @@ class Source(Protocol):
         """The camera of each stream, in px of its images; none where the recording has none.
 
         Raises:
-            RecordingError: when it describes cameras, and which of them took the images cannot be
-                told, or they are not calibrated.
+            RecordingError: when it describes cameras, and does not say which of them took the
+                images, or they are not calibrated.
         """
         ...
 
 
 def decoded(
-    images: Iterable[Listed],
+    images: Iterable[ListedImage],
     report: InputReport,
-    camera: Callable[[Listed, int, int], Calibration | None],
+    camera: Callable[[ListedImage, int, int], Calibration | None],
 ) -> Iterator[SourceImage]:
     """Read images; those that are broken are left out and counted.
 

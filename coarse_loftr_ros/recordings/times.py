@@ -28,7 +28,7 @@ def parse_times(words: Sequence[str], where: str) -> list[int | None]:
 
     Times since 1970 say by their size, each by its own, whether they are seconds, milliseconds,
     microseconds or nanoseconds. Others are seconds, unless they are then too far apart to be of
-    images; which unit they have is told by their steps where only one fits. Dates
+    images; their steps show which unit they have where only one fits. Dates
     (``2011-09-26 13:02:25.96``) are taken as UTC.
 
     Args:
@@ -39,7 +39,7 @@ def parse_times(words: Sequence[str], where: str) -> list[int | None]:
         As many as ``words``; ``None`` for what is no finite number, or none among times since 1970.
 
     Raises:
-        RecordingError: when none is a time, or the unit cannot be told.
+        RecordingError: when none is a time, or the unit is not known.
     """
     dates = [_date(word) for word in words]
     if any(date is not None for date in dates):

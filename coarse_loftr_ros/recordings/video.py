@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.cameras.calibration import Calibration
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.input_report import InputReport
-from coarse_loftr_ros.recordings.listed import Listed, rising
-from coarse_loftr_ros.recordings.source import SourceImage, decoded
+from coarse_loftr_ros.recordings.source import ListedImage, SourceImage, decoded
+from coarse_loftr_ros.recordings.stamp_order import in_stamp_order
 
 __all__ = ["VideoSource", "grey", "open_video", "video_rate"]
 
@@ -26,7 +26,7 @@ def open_video(path: Path, report: InputReport) -> cv2.VideoCapture:
 
     Args:
         path: of the file.
-        report: told when the file asks players to turn the images.
+        report: notes when the file asks players to turn the images.
 
     Raises:
         RecordingError: when OpenCV cannot read it.
@@ -62,7 +62,7 @@ class VideoSource:
 
     Args:
         path: of the file.
-        rate: images per second where the file does not tell times.
+        rate: images per second where the file has no times.
         report: filled while the images are read.
 
     Attributes:
@@ -95,13 +95,13 @@ class VideoSource:
 
     def images(self) -> Iterator[SourceImage]:
         """See ``Source``."""
-        return decoded(rising(self._listed(), self.report), self.report, lambda *_: None)
+        return decoded(in_stamp_order(self._listed(), self.report), self.report, lambda *_: None)
 
     def calibrations(self) -> list[Calibration]:
         """See ``Source``."""
         return []
 
-    def _listed(self) -> Iterator[Listed]:
+    def _listed(self) -> Iterator[ListedImage]:
         number = 0
         while True:
             good, image = self._capture.read()
@@ -109,7 +109,7 @@ class VideoSource:
                 break
             stamp = self._stamp(number)
             name = f"{self._path.name} #{number}"
-            yield Listed(0, number, name, stamp, stamp, partial(grey, image))
+            yield ListedImage(0, number, name, stamp, stamp, partial(grey, image))
             number += 1
         if self.count is not None and number < self.count - 1:
             self.report.notice(

@@ -62,7 +62,7 @@ def test_each_fault_costs_its_own_image_and_the_rest_is_followed(
         "file": ["image_0/000006.png"],
         "without a partner": ["image_0/000003.png", "image_1/000006.png"],
     }
-    # The true path has a pose for each moment, those that are left out included.
+    # The true path has a pose for each frame set, those that are left out included.
     assert report["report"]["errors"]["poses"] == 7
     assert report["report"]["errors"]["end_percent"] < 3.0
     for words in ("2: image_0/000003.png, image_1/000006.png", "is cut off before its end"):

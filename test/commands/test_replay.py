@@ -12,8 +12,9 @@ from rosbags.highlevel import AnyReader
 
 from coarse_loftr_ros.images.frame import Frame, Intrinsics
 from coarse_loftr_ros.matching.homography import transfer
+from coarse_loftr_ros.messages.names import CORRESPONDENCES, HOMOGRAPHY
 from coarse_loftr_ros.recordings.bags.messages import camera_info_message, image_message
-from coarse_loftr_ros.recordings.bags.types import CORRESPONDENCES, HOMOGRAPHY, typestore
+from coarse_loftr_ros.recordings.bags.types import typestore
 from coarse_loftr_ros.recordings.bags.writer import BagWriter
 from coarse_loftr_ros.recordings.rendered.flight import Flight
 

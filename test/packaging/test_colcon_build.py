@@ -116,9 +116,13 @@ def test_the_package_itself_is_installed_whole(install, repository):
     (installed,) = install.glob("coarse_loftr_ros/lib/python3*/site-packages/coarse_loftr_ros")
     wanted = {
         path.relative_to(source)
-        for pattern in ("**/*.py", "models/**/*.onnx", "models/**/*.md", "models/**/*.json")
+        for pattern in (
+            *("**/*.py", "models/**/*.onnx", "models/**/*.md", "models/**/*.json"),
+            "recordings/bags/msg/*.msg",
+        )
         for path in source.glob(pattern)
     }
+    assert sum(path.suffix == ".msg" for path in wanted) == 3
     assert {path for path in wanted if not (installed / path).is_file()} == set()
 
 

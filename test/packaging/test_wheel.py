@@ -64,6 +64,16 @@ def test_the_models_and_their_cards_are_in_the_wheel(contents, repository):
     assert models - contents == set()
 
 
+@pytest.mark.parametrize("package", ["coarse_loftr_ros"], indirect=True)
+def test_the_message_definitions_are_in_the_wheel(contents, repository):
+    """Recordings are read and written where the message package is not installed."""
+    definitions = {path.name for path in (repository / "coarse_loftr_msgs/msg").iterdir()}
+    folder = "coarse_loftr_ros/recordings/bags/msg"
+    assert {name for name in contents if name.startswith(folder)} == {
+        f"{folder}/{name}" for name in definitions
+    }
+
+
 def test_nothing_else_is_in_the_wheel(contents, package):
     folders = {name.split("/")[0] for name in contents}
     assert {folder for folder in folders if not folder.startswith(package)} == set()

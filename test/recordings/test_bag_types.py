@@ -1,26 +1,21 @@
-"""The embedded message definitions are those of the message package."""
+"""Messages of recordings are those of the message package, which need not be installed."""
 
 import json
 from pathlib import Path
 
 import pytest
-from rosbags.typesys import get_types_from_msg
 
-from coarse_loftr_ros.recordings.bags.types import DEFINITIONS, typestore
+from coarse_loftr_ros.recordings.bags.types import definitions, typestore
 
-
-@pytest.mark.parametrize("name", sorted(DEFINITIONS))
-def test_definitions_equal_those_of_the_message_package(name: str, repository: Path) -> None:
-    file = repository / "coarse_loftr_msgs" / "msg" / f"{name.rsplit('/', 1)[1]}.msg"
-    assert get_types_from_msg(DEFINITIONS[name], name) == get_types_from_msg(file.read_text(), name)
+NAMES = sorted(definitions())
 
 
-def test_every_message_of_the_package_is_embedded(repository: Path) -> None:
+def test_definitions_are_the_files_of_the_message_package(repository: Path) -> None:
     files = (repository / "coarse_loftr_msgs" / "msg").glob("*.msg")
-    assert {f"coarse_loftr_msgs/msg/{file.stem}" for file in files} == set(DEFINITIONS)
+    assert definitions() == {f"coarse_loftr_msgs/msg/{f.stem}": f.read_text() for f in files}
 
 
-@pytest.mark.parametrize("name", sorted(DEFINITIONS))
+@pytest.mark.parametrize("name", NAMES)
 def test_type_hashes_equal_those_of_the_built_messages(name: str) -> None:
     built = pytest.importorskip("coarse_loftr_msgs", reason="messages are not built here")
     if built.__file__ is None:

@@ -11,22 +11,16 @@ from coarse_loftr_ros.cameras.camera_info import calibration_of, intrinsics_of
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.images.frame import Frame, Intrinsics
 from coarse_loftr_ros.matching.result import Correspondences, Homography, MatchResult, Status
+from coarse_loftr_ros.messages.names import CAMERA_INFO, CORRESPONDENCES, HOMOGRAPHY, POSE_STAMPED
 from coarse_loftr_ros.recordings.bags.messages import (
     camera_info_message,
     correspondences_message,
     homography_message,
     image_message,
-    pose_message,
 )
+from coarse_loftr_ros.recordings.bags.odometry_messages import pose_message
 from coarse_loftr_ros.recordings.bags.reader import BagReader
-from coarse_loftr_ros.recordings.bags.types import (
-    CAMERA_INFO,
-    CORRESPONDENCES,
-    HOMOGRAPHY,
-    POSE,
-    BagError,
-    typestore,
-)
+from coarse_loftr_ros.recordings.bags.types import BagError, typestore
 from coarse_loftr_ros.recordings.bags.writer import BagWriter
 
 NAMES = ("one.mcap", "one.db3", "folder")
@@ -130,7 +124,7 @@ def test_ros_reads_the_written_cameras_and_poses() -> None:
     assert intrinsics_of(calibration_of(info), given.width, given.height) == camera
     assert calibration_of(info).baseline == pytest.approx(0.12)
     pose = Pose.exp(np.array([1.0, 2.0, 3.0, 0.1, 0.2, 0.3]))
-    raw = typestore().serialize_cdr(pose_message(1_500_000_000, "odom", pose), POSE)
+    raw = typestore().serialize_cdr(pose_message(1_500_000_000, "odom", pose), POSE_STAMPED)
     read = deserialize_message(bytes(raw), PoseStamped)
     assert (read.header.stamp.sec, read.header.stamp.nanosec) == (1, 500_000_000)
     assert read.header.frame_id == "odom" and read.pose.position.z == 3.0

@@ -10,10 +10,11 @@ import pytest
 from rosbags.rosbag2.storage_mcap import zstd
 
 from coarse_loftr_ros.images.frame import Frame, Intrinsics
+from coarse_loftr_ros.messages.names import CAMERA_INFO, IMAGE
 from coarse_loftr_ros.recordings.bags.compression import MOST_BYTES
 from coarse_loftr_ros.recordings.bags.messages import camera_info_message, image_message
 from coarse_loftr_ros.recordings.bags.reader import BagReader, ImageTopic
-from coarse_loftr_ros.recordings.bags.types import CAMERA_INFO, IMAGE, BagError, typestore
+from coarse_loftr_ros.recordings.bags.types import BagError, typestore
 from coarse_loftr_ros.recordings.bags.writer import BagWriter
 from coarse_loftr_ros.recordings.opening import is_bag
 

@@ -1,4 +1,4 @@
-"""Folders of images: names pair them, and whatever tells the times is read."""
+"""Folders of images: names pair them, and times are read wherever they are written."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from recordings.conftest import HEIGHT, PROJECTION, WIDTH, grey, level, write_images
 
 from coarse_loftr_ros.recordings.errors import NoImageError, RecordingError
-from coarse_loftr_ros.recordings.folder import find_eyes
+from coarse_loftr_ros.recordings.folder import find_stereo_folders
 from coarse_loftr_ros.recordings.frame_sets import UNPAIRED, FrameSets
 from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.opening import open_source
@@ -42,7 +42,7 @@ def test_an_image_that_one_eye_lacks_shifts_no_pair(tmp_path: Path) -> None:
     assert unpaired == ["image_0/000003.png"]
 
 
-def test_a_moment_that_both_eyes_lack_keeps_its_time(tmp_path: Path) -> None:
+def test_a_frame_set_without_any_image_keeps_its_time(tmp_path: Path) -> None:
     for eye in ("image_0", "image_1"):
         write_images(tmp_path / eye, names(5, 2))
     (tmp_path / "times.txt").write_text("0\n0.1\n0.2\n0.3\n0.4\n")
@@ -132,7 +132,7 @@ def test_times_of_euroc_are_those_of_its_list(tmp_path: Path) -> None:
         write_images(folder / "data", [f"{stamp}.png" for stamp in stamps], first)
         lines = ["#timestamp [ns],filename", *(f"{stamp},{stamp}.png" for stamp in stamps)]
         (folder / "data.csv").write_text("\r\n".join(lines))
-    eyes = find_eyes(tmp_path)
+    eyes = find_stereo_folders(tmp_path)
     assert eyes == ["mav0/cam0", "mav0/cam1"]
     found, unpaired, report = pairs(tmp_path, *eyes)
     assert found == [(stamp, 10 + k, 110 + k) for k, stamp in enumerate(stamps)]
@@ -180,7 +180,7 @@ def test_kitti_s_raw_data_is_recognised(tmp_path: Path, read) -> None:
         (drive / eye / "timestamps.txt").write_text(
             "".join(f"2011-09-26 13:02:25.{k}64389445\n" for k in range(3))
         )
-    assert find_eyes(drive) == ["image_00", "image_01"]
+    assert find_stereo_folders(drive) == ["image_00", "image_01"]
     found, _, report = pairs(drive, "image_00", "image_01")
     assert [stamp % 10**9 for stamp, *_ in found] == [64_389_445, 164_389_445, 264_389_445]
     assert report.notices == []
@@ -235,7 +235,7 @@ def test_each_camera_of_kitti_has_its_own_matrix(tmp_path: Path, read) -> None:
         "".join(f"P{k}: {PROJECTION.format(tx)}\n" for k, tx in enumerate((0, -10, 1, -7)))
         + "Tr: 1 0 0 0 0 1 0 0 0 0 1 0\n"
     )
-    assert find_eyes(tmp_path) == ["image_2", "image_3"]
+    assert find_stereo_folders(tmp_path) == ["image_2", "image_3"]
     with open_source(tmp_path, ["image_2", "image_3"], 10.0) as source:
         assert [each.baseline for each in source.calibrations()] == [-0.05, 0.35]
         assert {image.calibration.baseline for image in source.images()} == {-0.05, 0.35}

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 
 from coarse_loftr_ros.recordings.errors import RecordingError
 from coarse_loftr_ros.recordings.input_report import InputReport
-from coarse_loftr_ros.recordings.listed import Listed, rising
+from coarse_loftr_ros.recordings.source import ListedImage
+from coarse_loftr_ros.recordings.stamp_order import in_stamp_order
 
 
 def kept(stamps: list[int | None], report: InputReport | None = None) -> list[int]:
-    images = [Listed(0, k, f"#{k}", stamp, 0, None) for k, stamp in enumerate(stamps)]
-    return [image.number for image in rising(images, report or InputReport())]
+    images = [ListedImage(0, k, f"#{k}", stamp, 0, None) for k, stamp in enumerate(stamps)]
+    return [image.number for image in in_stamp_order(images, report or InputReport())]
 
 
 @given(st.integers(2, 40), st.data())

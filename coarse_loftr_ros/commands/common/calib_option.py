@@ -9,15 +9,15 @@ import numpy as np
 from coarse_loftr_ros.cameras.calibration import Calibration
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
 from coarse_loftr_ros.images.frame import Intrinsics
-from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_projections
+from coarse_loftr_ros.recordings.cameras import CameraRig, cameras_of_projections
 from coarse_loftr_ros.recordings.errors import NoImageError, RecordingError
 from coarse_loftr_ros.recordings.kitti import read_projections
 from coarse_loftr_ros.recordings.source import Source
 
-__all__ = ["calib_instead", "own_calibrations", "parse_cameras"]
+__all__ = ["calib_usage", "own_calibrations", "parse_cameras"]
 
 
-def parse_cameras(text: str, streams: int) -> Cameras:
+def parse_cameras(text: str, streams: int) -> CameraRig:
     """Cameras of ``--calib``: a KITTI calibration file, or numbers.
 
     Args:
@@ -43,10 +43,10 @@ def parse_cameras(text: str, streams: int) -> Cameras:
             "positive FX and FY, and for stereo the baseline in metres as fifth"
         )
     camera = Intrinsics(*numbers[:4])
-    return Cameras(camera) if len(numbers) == 4 else Cameras(camera, camera, numbers[4])
+    return CameraRig(camera) if len(numbers) == 4 else CameraRig(camera, camera, numbers[4])
 
 
-def calib_instead(streams: int) -> str:
+def calib_usage(streams: int) -> str:
     """How ``--calib`` is given for that many cameras."""
     numbers, chosen = ("FX,FY,CX,CY,BASELINE", "P0,P1") if streams > 1 else ("FX,FY,CX,CY", "P0")
     return f"--calib {numbers}, or --calib FILE:{chosen}"
@@ -70,7 +70,7 @@ def own_calibrations(source: Source, instead: str = "") -> list[Calibration]:
         raise UserError(f"{error} ({instead})" if instead else str(error)) from error
 
 
-def _of_file(path: Path, names: list[str] | None, streams: int) -> Cameras:
+def _of_file(path: Path, names: list[str] | None, streams: int) -> CameraRig:
     found = {f"P{number}": matrix for number, matrix in read_projections(path).items()}
     listed = ", ".join(found)
     if names is None and len(found) != streams:

@@ -1,4 +1,4 @@
-"""What the command line tells its users instead of a traceback."""
+"""Errors of the command line: one sentence for the user instead of a traceback."""
 
 from __future__ import annotations
 

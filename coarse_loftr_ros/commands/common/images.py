@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error, writing
-from coarse_loftr_ros.images.decoding import ImageError, scale_to_8_bits
+from coarse_loftr_ros.images.decoding import ImageError
 from coarse_loftr_ros.recordings import image_files
 
-__all__ = ["check_image_name", "read_colour", "read_grey", "write_image"]
+__all__ = ["check_image_name", "read_grey", "write_image"]
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
@@ -34,23 +34,8 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     return image
 
 
-def read_colour(path: Path) -> NDArray[np.uint8]:
-    """Pixels uint8 [H, W, 3], blue first, of an image file, grey or not.
-
-    16 bits are stretched to 8, all colours alike.
-
-    Raises:
-        UserError: when there is no such file or it is no image.
-    """
-    with as_user_error(ImageError):
-        image = image_files.read_file(path, colour=True)
-    if image.dtype == np.uint16:
-        return scale_to_8_bits(image.reshape(len(image), -1)).reshape(image.shape)
-    return image
-
-
 def check_image_name(path: Path) -> None:
-    """Refuse a name from which OpenCV cannot tell the format, before any work is done for it.
+    """Refuse a name whose ending is no format that OpenCV writes, before any work is done.
 
     Raises:
         UserError: naming the file.

@@ -1,4 +1,4 @@
-"""Figures as JSON, with what they depend on."""
+"""Reports as JSON files, with the environment that figures depend on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the match of two images is worth, as JSON."""
+"""The quality of a match of two images, as JSON."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Options that several commands share, and the pipeline that they describe."""
+"""Options of matching and odometry, and the pipeline that they describe."""
 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,6 @@ __all__ = [
     "ROW_TOLERANCE_PX",
     "add_length_options",
     "add_pipeline_options",
-    "add_source_options",
-    "add_strict_option",
-    "check_topic_name",
-    "chosen_streams",
     "make_pipeline",
     "make_policy",
     "size",
@@ -29,9 +24,7 @@ __all__ = [
 
 _REFINEMENT = "pip install 'coarse_loftr_ros[refinement]'"
 ROW_TOLERANCE_PX = 1.5  # the default of the node
-_MOST_RATE = 10_000.0  # Hz
 _MOST_SIDE = 16384  # px
-_MOST_TOLERANCE_MS = 1e6
 
 
 def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2) -> None:
@@ -99,45 +92,6 @@ def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2)
     )
 
 
-def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose images of a recording, a video or a folder."""
-    parser.add_argument("--topic", help="the image topic (default: the only one there is)")
-    parser.add_argument("--left", help="stereo: left topic, or left sub-folder of a folder")
-    parser.add_argument("--right", help="stereo: right topic or sub-folder")
-    parser.add_argument(
-        "--tolerance-ms",
-        type=float,
-        default=5.0,
-        metavar="MS",
-        help="stereo: largest difference of the stamps of a pair (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--pairing",
-        choices=("consecutive", "keyframe"),
-        default="consecutive",
-        help="what each image is matched with (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--rate",
-        type=float,
-        default=30.0,
-        metavar="HZ",
-        help="images per second of a folder or video where nothing tells the times (default: "
-        "%(default)s)",
-    )
-    add_strict_option(parser)
-
-
-def add_strict_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option that makes one bad image refuse its recording."""
-    parser.add_argument(
-        "--strict",
-        action="store_true",
-        help="refuse a recording of which an image, a stamp or a camera_info cannot be used; "
-        "without it they are left out, counted and named",
-    )
-
-
 def add_length_options(parser: Any) -> None:
     """Add the options that say to an odometry what it cannot see."""
     parser.add_argument(
@@ -160,37 +114,6 @@ def add_length_options(parser: Any) -> None:
         help="stereo: adjust the N latest images together, 3 to 10; needs SciPy: "
         f"{_REFINEMENT} (default: %(default)s, none)",
     )
-
-
-def chosen_streams(args: argparse.Namespace) -> list[str | None]:
-    """Topic, or left and right one, of ``add_source_options``.
-
-    Raises:
-        UserError: when the options contradict each other or have a bad value.
-    """
-    stereo = args.left is not None or args.right is not None
-    if stereo and (args.left is None or args.right is None or args.topic is not None):
-        raise UserError("stereo needs both --left and --right, and no --topic")
-    if not 0 < args.rate <= _MOST_RATE:
-        raise UserError(f"--rate is {args.rate}; it must be above 0 and at most {_MOST_RATE:g}")
-    if not 0 <= args.tolerance_ms <= _MOST_TOLERANCE_MS:
-        raise UserError(
-            f"--tolerance-ms is {args.tolerance_ms}; it must be 0 to {_MOST_TOLERANCE_MS:g}"
-        )
-    return [args.left, args.right] if stereo else [args.topic]
-
-
-def check_topic_name(option: str, name: str) -> None:
-    """Refuse what ROS does not take for the name of a topic or node, or of a part of it.
-
-    Raises:
-        UserError: naming the option.
-    """
-    if not re.fullmatch(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*/?", name):
-        raise UserError(
-            f"{option} is '{name}'; a name has letters, digits and _, does not begin with a "
-            "digit, and / between its parts"
-        )
 
 
 def make_policy(args: argparse.Namespace) -> ReferencePolicy:

@@ -1,4 +1,4 @@
-"""Recordings as the commands read them: opened by their options, and told about in words."""
+"""Recordings as the commands read them: opened by their options, and described in words."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from coarse_loftr_ros.recordings.source import Source
 __all__ = [
     "input_json",
     "open_recording",
+    "print_stereo_gap",
     "progress",
     "rejected_rows",
-    "say_gap",
-    "why_rejected",
+    "too_few_images",
 ]
 
 _SHOWN = 3  # names in a row of a table
@@ -67,11 +67,16 @@ def rejected_rows(source: Source) -> list[tuple[str, str]]:
     return rows
 
 
-def why_rejected(source: Source) -> str:
-    """What took no part, as the end of a sentence; empty when nothing was rejected."""
+def too_few_images(source: Source, complaint: str = " has no image that can be used") -> UserError:
+    """The error of a recording of which too few images can be used.
+
+    Args:
+        source: the recording, whose images were read.
+        complaint: follows the description of the recording; what was rejected follows it.
+    """
     found = source.report.rejected.values()
     causes = "; ".join(f"{each.count} x {each.example}" for each in found)
-    return f": {causes}" if causes else ""
+    return UserError(f"{source.description}{complaint}{f': {causes}' if causes else ''}")
 
 
 def input_json(source: Source, used: int) -> dict[str, Any]:
@@ -91,8 +96,8 @@ def input_json(source: Source, used: int) -> dict[str, Any]:
     }
 
 
-def say_gap(frame_sets: FrameSets) -> None:
-    """Say how far apart the eyes are where most images of an eye found no partner in time."""
+def print_stereo_gap(frame_sets: FrameSets) -> None:
+    """Print the time between left and right images where most of them found no partner."""
     gap = frame_sets.gap_ms
     if (
         gap is not None

@@ -35,7 +35,7 @@ def true_path(path: Path, numbers: Mapping[int, int], frame_sets: int | None) ->
     Args:
         path: of the file.
         numbers: of the images that were used, by their stamps in nanoseconds; a file without
-            times has a pose for every moment of the recording, used or not.
+            times has a pose for every frame set of the recording, used or not.
         frame_sets: in the recording; ``None`` where nothing says it.
 
     Raises:

@@ -129,8 +129,8 @@ def summarise(
                 if message.status != Status.LOST
             ]
         )
-    arrivals = [received[stamp] for stamp in stamps]
-    duration = max(arrivals) - min(arrivals) if len(stamps) > 1 else 0.0
+    received_at = [received[stamp] for stamp in stamps]
+    duration = max(received_at) - min(received_at) if len(stamps) > 1 else 0.0
     return DemoReport(
         sent=len(sent),
         answered=len(stamps),

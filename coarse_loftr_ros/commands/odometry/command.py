@@ -12,9 +12,8 @@ from coarse_loftr_ros.commands.common.errors import UserError, as_user_error, wr
 from coarse_loftr_ros.commands.common.options import (
     add_length_options,
     add_pipeline_options,
-    add_source_options,
-    chosen_streams,
 )
+from coarse_loftr_ros.commands.common.source_options import add_source_options, chosen_streams
 
 if TYPE_CHECKING:
     from coarse_loftr_ros.recordings.frame_sets import FrameSet, FrameSets
@@ -100,9 +99,9 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.cameras.calibration import CalibrationError
     from coarse_loftr_ros.commands.common.recording import (
         open_recording,
+        print_stereo_gap,
         rejected_rows,
-        say_gap,
-        why_rejected,
+        too_few_images,
     )
     from coarse_loftr_ros.commands.common.truth import find_truth, true_path
     from coarse_loftr_ros.commands.odometry.setup import (
@@ -145,9 +144,7 @@ def run(args: argparse.Namespace) -> int:
         stream = make_stream(args, first)
         found = run_odometry(rest, stream, odometry)
     if len(found.estimates) < 2:
-        raise UserError(
-            f"{source.description}: a path needs at least two images{why_rejected(source)}"
-        )
+        raise too_few_images(source, ": a path needs at least two images")
     _write(args, found)
     truth = None
     try:
@@ -169,7 +166,7 @@ def run(args: argparse.Namespace) -> int:
     print(path_table(report, title, lacking))
     for path in _outputs(args):
         print(f"written: {path}")
-    say_gap(frame_sets)
+    print_stereo_gap(frame_sets)
     if not report.metric:
         print(_no_metres(args, mode), file=sys.stderr)
     if report.errors is not None and report.errors.evo is None:
@@ -188,15 +185,15 @@ def _no_metres(args: argparse.Namespace, mode: str) -> str:
 
 
 def _first(frame_sets: FrameSets, source: Source) -> tuple[FrameSet, Iterator[FrameSet]]:
-    """The first moment, and all of them."""
+    """The first frame set, and all of them."""
     from itertools import chain
 
-    from coarse_loftr_ros.commands.common.recording import why_rejected
+    from coarse_loftr_ros.commands.common.recording import too_few_images
 
     each = (frames for _, frames in frame_sets)
     first = next(each, None)
     if first is None:
-        raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
+        raise too_few_images(source)
     return first, chain([first], each)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from coarse_loftr_ros.cameras.calibration import CalibrationError
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.commands.common.calib_option import (
-    calib_instead,
+    calib_usage,
     own_calibrations,
     parse_cameras,
 )
@@ -18,7 +18,7 @@ from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
 from coarse_loftr_ros.commands.common.options import ROW_TOLERANCE_PX, make_pipeline, make_policy
 from coarse_loftr_ros.commands.common.recording import progress
 from coarse_loftr_ros.odometry.estimate import Odometry
-from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_calibrations
+from coarse_loftr_ros.recordings.cameras import CameraRig, cameras_of_calibrations
 from coarse_loftr_ros.recordings.frame_sets import FrameSet
 from coarse_loftr_ros.recordings.one_camera import of_one_camera, of_one_size
 from coarse_loftr_ros.recordings.source import Source, SourceImage
@@ -69,7 +69,7 @@ def choose_mode(
     return mode
 
 
-def find_cameras(args: argparse.Namespace, source: Source, streams: int) -> Cameras:
+def find_cameras(args: argparse.Namespace, source: Source, streams: int) -> CameraRig:
     """The cameras that were given, or those that come with the images.
 
     Raises:
@@ -81,10 +81,10 @@ def find_cameras(args: argparse.Namespace, source: Source, streams: int) -> Came
                 "--rectify needs the cameras of the recording, and --calib replaces them"
             )
         return parse_cameras(args.calib, streams)
-    return own_cameras(source, rectify=args.rectify, instead=calib_instead(streams))
+    return own_cameras(source, rectify=args.rectify, instead=calib_usage(streams))
 
 
-def own_cameras(source: Source, *, rectify: bool, instead: str = "") -> Cameras:
+def own_cameras(source: Source, *, rectify: bool, instead: str = "") -> CameraRig:
     """The cameras that come with the images.
 
     Args:
@@ -129,7 +129,7 @@ def find_images(args: argparse.Namespace, source: Source) -> Iterable[SourceImag
 
 
 def make_odometry(
-    args: argparse.Namespace, mode: str, cameras: Cameras, mounting: Pose | None = None
+    args: argparse.Namespace, mode: str, cameras: CameraRig, mounting: Pose | None = None
 ) -> Odometry:
     """The odometry of a mode.
 

@@ -1,4 +1,4 @@
-"""The cameras of the images of a replay, image by image, as the matcher node hears them."""
+"""The cameras of the images of a replay, image by image, as the matcher node gets them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["ImageCameras", "on_one_row"]
 
 
 class ImageCameras:
-    """Passes images on, and remembers their cameras until a later moment is asked for.
+    """Passes images on, and remembers their cameras until a later frame set is asked for.
 
     Args:
         images: of one or two streams.
@@ -53,7 +53,7 @@ class ImageCameras:
         return passed
 
     def known(self, frames: FrameSet) -> tuple[Calibration | None, Calibration | None]:
-        """The cameras of the left and right image of a moment, where they are known."""
+        """The cameras of the left and right image of a frame set, where they are known."""
         found = []
         for cameras, frame in zip(self._cameras, (frames.left, frames.right), strict=True):
             found.append(None if frame is None else cameras.get(frame.stamp))

@@ -12,11 +12,13 @@ from coarse_loftr_ros.commands.common.options import (
     ROW_TOLERANCE_PX,
     add_length_options,
     add_pipeline_options,
+    make_pipeline,
+    make_policy,
+)
+from coarse_loftr_ros.commands.common.source_options import (
     add_source_options,
     check_topic_name,
     chosen_streams,
-    make_pipeline,
-    make_policy,
 )
 
 if TYPE_CHECKING:
@@ -118,12 +120,14 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.commands.common.recording import (
         input_json,
         open_recording,
+        print_stereo_gap,
         progress,
-        say_gap,
     )
     from coarse_loftr_ros.commands.replay.cameras import ImageCameras
     from coarse_loftr_ros.commands.replay.output import ReplayOutput, make_replay_odometry
+    from coarse_loftr_ros.commands.replay.tally import Tally
     from coarse_loftr_ros.recordings.bags.types import BagError
+    from coarse_loftr_ros.recordings.bags.writer import BagWriter
     from coarse_loftr_ros.recordings.errors import RecordingError
     from coarse_loftr_ros.recordings.frame_sets import FrameSets
     from coarse_loftr_ros.recordings.opening import choose_streams
@@ -137,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
     one_camera = args.odometry in ("mono", "planar")
     streams = choose_streams(args.source, chosen_streams(args), both=not one_camera)
     stereo = len(streams) > 1
-    tally = _Tally()
+    tally = Tally()
     with (
         as_user_error(BackendError, BagError, RecordingError),
         open_recording(args, streams) as source,
@@ -153,14 +157,17 @@ def run(args: argparse.Namespace) -> int:
             for _, _, result in results:
                 tally.add(result)
         else:
-            with ReplayOutput(args, source, cameras, odometry, stereo=stereo) as output:
+            with BagWriter(args.output, replace=args.force) as writer:
+                output = ReplayOutput(
+                    writer, args.node_name, source, cameras, odometry, stereo=stereo
+                )
                 for recorded, frames, result in results:
                     output.write(recorded, frames, result)
                     tally.add(result)
         tally.seconds = time.perf_counter() - start
         tally.frames = frame_sets.images
     print(tally.table(source))
-    say_gap(frame_sets)
+    print_stereo_gap(frame_sets)
     if args.json is not None:
         write_report(
             args.json, {"source": args.source.name, "input": input_json(source, frame_sets.pairs)}
@@ -180,14 +187,14 @@ def _check_apart(output: Path, source: Path) -> None:
 def _match(
     args: argparse.Namespace, frame_sets: FrameSets, source: Source, cameras: ImageCameras
 ) -> Iterator[tuple[int, FrameSet, StreamResult]]:
-    """Time of recording, images and result of each moment.
+    """Time of recording, images and result of each set of frames.
 
     Raises:
         UserError: when there is not one image.
     """
     from dataclasses import replace
 
-    from coarse_loftr_ros.commands.common.recording import why_rejected
+    from coarse_loftr_ros.commands.common.recording import too_few_images
     from coarse_loftr_ros.commands.replay.cameras import on_one_row
     from coarse_loftr_ros.matching.result import StreamResult
 
@@ -209,64 +216,8 @@ def _match(
         rows = args.row_tolerance is not None or on_one_row(*cameras.known(frames))
         yield recorded, frames, pipeline.process_stereo(left, right, rows and tolerance > 0)
     if frame_sets.images == 0:
-        raise UserError(f"{source.description} has no image that can be used{why_rejected(source)}")
+        raise too_few_images(source)
 
 
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr)
-
-
-class _Tally:
-    """Counts for the table at the end."""
-
-    def __init__(self) -> None:
-        self.frames = 0
-        self.seconds = 0.0
-        self._results: list[tuple[str, int, int, float]] = []
-        self._references: set[int] = set()
-        self._stereo: list[int] = []
-        self._off_row = 0
-
-    def add(self, result: StreamResult) -> None:
-        stereo_ms = 0.0
-        if result.stereo is not None:
-            self._stereo.append(len(result.stereo.correspondences))
-            self._off_row += result.stereo.off_row
-            stereo_ms = result.stereo.total_ms
-        if result.temporal is None:
-            return
-        homography = result.temporal.homography
-        self._references.add(result.temporal.reference.stamp)
-        self._results.append(
-            (
-                homography.status.name,
-                homography.match_count,
-                homography.inlier_count,
-                result.temporal.timings_ms["total"] + stereo_ms,
-            )
-        )
-
-    def table(self, source: Source) -> str:
-        from statistics import median
-
-        from coarse_loftr_ros.commands.common.recording import rejected_rows
-        from coarse_loftr_ros.commands.common.table import two_columns
-
-        status = [row[0] for row in self._results]
-        rows = [("images", str(self.frames)), ("matched", str(len(status)))]
-        rows += rejected_rows(source)
-        if status:
-            rows += [(name, str(status.count(name))) for name in ("OK", "DEGRADED", "LOST")]
-            rows += [
-                ("references", str(len(self._references))),
-                ("matches, median", f"{median(row[1] for row in self._results):.0f}"),
-                ("inliers, median", f"{median(row[2] for row in self._results):.0f}"),
-                ("pipeline, median", f"{median(row[3] for row in self._results):.1f} ms"),
-            ]
-        if self._stereo:
-            rows += [
-                ("left with right, median", f"{median(self._stereo):.0f}"),
-                ("off their row", str(self._off_row)),
-            ]
-        rows.append(("images per second", f"{self.frames / self.seconds:.1f}"))
-        return two_columns(rows, source.description)

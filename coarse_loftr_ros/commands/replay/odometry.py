@@ -12,6 +12,7 @@ from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.result import StreamResult
 from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.odometry.velocity import VelocityTracker
+from coarse_loftr_ros.recordings.bags.messages import header_of
 from coarse_loftr_ros.recordings.bags.odometry_messages import (
     odometry_message,
     relative_pose_message,
@@ -47,9 +48,9 @@ class RobotFrames:
 
 
 class ReplayOdometry:
-    """Follows the robot as the odometry node does, which hears matches and cameras alone.
+    """Follows the robot as the odometry node does, which gets matches and cameras alone.
 
-    The image at which the matcher starts is heard of with the first one that is matched with it.
+    The image at which the matcher starts waits for the first one that is matched with it.
     Another camera than before starts over; matches of cameras that do not serve are left out.
 
     Args:
@@ -57,7 +58,7 @@ class ReplayOdometry:
             that do not serve.
         frames: names of frames, and the mounting.
         name: of the node, in the topics.
-        report: counts the moments that are left out.
+        report: counts the frame sets that are left out.
         tf: whether its pose also goes to /tf, while lengths are metres.
     """
 
@@ -78,12 +79,12 @@ class ReplayOdometry:
         self._odometry: Odometry | None = None
         self._velocity: VelocityTracker | None = None
         self._cameras: list[Calibration] = []
-        self._unheard: tuple[int, FrameSet, StreamResult] | None = None
+        self._pending: tuple[int, FrameSet, StreamResult] | None = None
 
     def take(
         self, recorded: int, frames: FrameSet, result: StreamResult, cameras: list[Calibration]
     ) -> Iterator[_Message]:
-        """Use the matches of a moment.
+        """Use the matches of a frame set.
 
         Args:
             recorded: time of recording, nanoseconds.
@@ -98,7 +99,7 @@ class ReplayOdometry:
             return
         known = self._cameras
         if not (known and all(map(same_projection, known, cameras))):
-            self._cameras, self._odometry, self._unheard = cameras, None, None
+            self._cameras, self._odometry, self._pending = cameras, None, None
         if self._odometry is None:
             try:
                 self._odometry = self._make(cameras)
@@ -108,11 +109,11 @@ class ReplayOdometry:
                 return
             self._velocity = VelocityTracker(self._frames.mounting, self._odometry.settings)
         if result.temporal is None:
-            self._unheard = recorded, frames, result
+            self._pending = recorded, frames, result
             return
-        if self._unheard is not None:
-            _, first, matched = self._unheard
-            self._unheard = None
+        if self._pending is not None:
+            _, first, matched = self._pending
+            self._pending = None
             yield from self._estimate(recorded, first, matched)
         yield from self._estimate(recorded, frames, result)
 
@@ -133,5 +134,7 @@ class ReplayOdometry:
             yield "/tf", recorded, tf_message(message)
         current: Frame = frames.left
         reference = current if temporal is None else temporal.reference
-        relative = relative_pose_message(estimate, velocity, current, reference)
+        relative = relative_pose_message(
+            estimate, velocity, header_of(current), header_of(reference)
+        )
         yield f"{self._topic}/relative_pose", recorded, relative

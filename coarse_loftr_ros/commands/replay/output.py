@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
-from types import TracebackType
 
 from coarse_loftr_ros.cameras.calibration import Calibration
 from coarse_loftr_ros.cameras.pose import Pose
@@ -14,6 +13,7 @@ from coarse_loftr_ros.commands.odometry.setup import choose_mode, make_odometry,
 from coarse_loftr_ros.commands.replay.cameras import ImageCameras
 from coarse_loftr_ros.commands.replay.odometry import ReplayOdometry, RobotFrames
 from coarse_loftr_ros.matching.result import StreamResult
+from coarse_loftr_ros.messages.names import CORRESPONDENCES, HOMOGRAPHY
 from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.odometry.frames import mounting_of_camera
 from coarse_loftr_ros.recordings.bags.messages import (
@@ -21,7 +21,6 @@ from coarse_loftr_ros.recordings.bags.messages import (
     correspondences_message,
     homography_message,
 )
-from coarse_loftr_ros.recordings.bags.types import CORRESPONDENCES, HOMOGRAPHY
 from coarse_loftr_ros.recordings.bags.writer import BagWriter
 from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations, counted_from_left
 from coarse_loftr_ros.recordings.errors import RecordingError
@@ -32,22 +31,21 @@ __all__ = ["ReplayOutput", "make_replay_odometry"]
 
 
 class ReplayOutput:
-    """Writes moment after moment; a context manager.
+    """Writes one set of frames after the other.
 
     Args:
-        args: of the command.
+        writer: of the recording, open.
+        node_name: of the matcher node, in the topics.
         source: of the images.
         cameras: of the images.
         odometry: writes what the odometry node would; ``None`` for nothing.
-        stereo: whether there are two eyes.
-
-    Raises:
-        BagError: when the recording cannot be written.
+        stereo: whether there are two cameras.
     """
 
     def __init__(
         self,
-        args: argparse.Namespace,
+        writer: BagWriter,
+        node_name: str,
         source: Source,
         cameras: ImageCameras,
         odometry: ReplayOdometry | None,
@@ -58,28 +56,25 @@ class ReplayOutput:
         self._cameras = cameras
         self._odometry = odometry
         self._left: Calibration | None = None
-        self._name = "/" + args.node_name.strip("/")
-        self._writer = BagWriter(args.output, replace=args.force)
+        self._name = "/" + node_name.strip("/")
+        self._writer = writer
         self._stereo = stereo
-
-    def __enter__(self) -> ReplayOutput:
-        writer = self._writer.__enter__()
         writer.add_topic(f"{self._name}/correspondences", CORRESPONDENCES)
         writer.add_topic(f"{self._name}/homography", HOMOGRAPHY)
         if self._stereo:
             writer.add_topic(f"{self._name}/stereo/correspondences", CORRESPONDENCES)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._writer.__exit__(kind, error, traceback)
 
     def write(self, recorded: int, frames: FrameSet, result: StreamResult) -> None:
-        """Write what belongs to a moment: cameras, matches, odometry."""
+        """Write cameras, matches and odometry of a set of frames.
+
+        Args:
+            recorded: time of recording, nanoseconds.
+            frames: the images.
+            result: their matches.
+
+        Raises:
+            BagError: when the recording cannot be written.
+        """
         self._write_cameras()
         writer, name = self._writer, self._name
         if result.stereo is not None:
@@ -92,8 +87,8 @@ class ReplayOutput:
         if self._odometry is None:
             return
         known = self._cameras.known(frames)
-        eyes = known if self._stereo else known[:1]
-        cameras = [] if None in eyes else list(eyes)
+        used = known if self._stereo else known[:1]
+        cameras = [] if None in used else list(used)
         for message in self._odometry.take(recorded, frames, result, cameras):
             writer.write(*message)
 
@@ -104,8 +99,8 @@ class ReplayOutput:
                 continue
             if image.stream == 0:
                 self._left = calibration
-            eyes = [calibration] if image.stream == 0 else [self._left, calibration]
-            described = calibration if None in eyes else counted_from_left(eyes)[-1]
+            rig = [calibration] if image.stream == 0 else [self._left, calibration]
+            described = calibration if None in rig else counted_from_left(rig)[-1]
             message = calibration_message(image.frame, described)
             self._writer.write(self._topics[image.stream], image.recorded, message)
 

@@ -1,8 +1,10 @@
-"""Between match results and ROS messages."""
+"""Match results as messages of rclpy."""
 
 from __future__ import annotations
 
 import array
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,10 +14,12 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
-from coarse_loftr_ros.images.frame import Frame
-from coarse_loftr_ros.matching.result import MatchResult, StereoMatch
+from coarse_loftr_ros.messages.factory import stamp_ns
+from coarse_loftr_ros.messages.matches import MatchMessages
 
 __all__ = [
+    "build",
+    "class_lookup",
     "compressed_message",
     "correspondences_message",
     "header_of",
@@ -25,75 +29,23 @@ __all__ = [
     "time_message",
 ]
 
-_NS_PER_S = 1_000_000_000
-
 # Lines stay clear at a tenth of the bytes.
 _JPEG_QUALITY = 80
 
-
-def stamp_ns(time: Time) -> int:
-    """A ``builtin_interfaces/Time`` in integer nanoseconds."""
-    return time.sec * _NS_PER_S + time.nanosec
+_TYPE_CODES = {np.float32: "f", np.uint8: "B", np.uint32: "I"}
 
 
-def time_message(ns: int) -> Time:
-    """Integer nanoseconds as a ``builtin_interfaces/Time``."""
-    sec, nanosec = divmod(ns, _NS_PER_S)
-    return Time(sec=sec, nanosec=nanosec)
+def class_lookup(classes: Iterable[type]) -> Callable[[str], Any]:
+    """A function from names of types, such as ``std_msgs/msg/Header``, to classes of rclpy."""
+    by_name = {f"{each.__module__.partition('.')[0]}/msg/{each.__name__}": each for each in classes}
+    return by_name.__getitem__
 
 
-def header_of(frame: Frame) -> Header:
-    """The header that a frame came with."""
-    return Header(stamp=time_message(frame.stamp), frame_id=frame.frame_id)
-
-
-def correspondences_message(result: MatchResult | StereoMatch) -> Correspondences:
-    """A match result as ``coarse_loftr_msgs/Correspondences``."""
-    points = result.correspondences
-    message = Correspondences(
-        header=header_of(result.current),
-        reference_header=header_of(result.reference),
-        width=result.current.width,
-        height=result.current.height,
-        reference_width=result.reference.width,
-        reference_height=result.reference.height,
-    )
-    message.reference_points = _array("f", points.reference_points, np.float32)
-    message.current_points = _array("f", points.current_points, np.float32)
-    message.confidence = _array("f", points.confidence, np.float32)
-    message.inlier = _array("B", points.inlier, np.uint8)
-    message.track_id = _array("I", points.track_id, np.uint32)
-    return message
-
-
-def homography_message(result: MatchResult) -> HomographyStamped:
-    """A match result as ``coarse_loftr_msgs/HomographyStamped``."""
-    homography = result.homography
-    return HomographyStamped(
-        header=header_of(result.current),
-        reference_header=header_of(result.reference),
-        width=result.current.width,
-        height=result.current.height,
-        reference_width=result.reference.width,
-        reference_height=result.reference.height,
-        matrix=np.ascontiguousarray(homography.matrix, np.float64).reshape(9),
-        match_count=homography.match_count,
-        inlier_count=homography.inlier_count,
-        inlier_ratio=float(homography.inlier_ratio),
-        rms_px=float(homography.rms_px),
-        coverage=float(homography.coverage),
-        status=int(homography.status),
-        reason=homography.reason,
-    )
-
-
-def image_message(image: NDArray[np.uint8], header: Header) -> Image:
-    """A colour (blue first) image uint8 [H, W, 3] or a grey one [H, W] as ``sensor_msgs/Image``."""
-    height, width = image.shape[:2]
-    message = Image(header=header, height=height, width=width)
-    message.encoding = "bgr8" if image.ndim == 3 else "mono8"
-    message.step = width * (image.shape[2] if image.ndim == 3 else 1)
-    message.data = _array("B", image, np.uint8)
+def build(message_class: type, arrays: Mapping[str, NDArray], **fields: Any) -> Any:
+    """A message; see ``MessageFactory.build``."""
+    message = message_class(**fields)
+    for name, values in arrays.items():
+        setattr(message, name, _array(values))  # the constructor would copy it
     return message
 
 
@@ -105,14 +57,23 @@ def compressed_message(image: NDArray[np.uint8], header: Header) -> CompressedIm
     """
     _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     message = CompressedImage(header=header, format="bgr8; jpeg compressed bgr8")
-    message.data = _array("B", jpeg, np.uint8)
+    message.data = _array(jpeg)
     return message
 
 
-def _array(code: str, values: NDArray, dtype: type[np.generic]) -> array.array:
-    """Values as the ``array.array`` that message fields take without checking each element."""
-    result = array.array(code)
-    flat = np.ascontiguousarray(values, dtype).reshape(-1)
-    if flat.size:  # there is no memory to look at in an empty array
-        result.frombytes(memoryview(flat).cast("B"))
+def _array(values: NDArray) -> array.array:
+    """C-contiguous values as what message fields take without checking each element."""
+    result = array.array(_TYPE_CODES[values.dtype.type])
+    if values.size:  # there is no memory to look at in an empty array
+        result.frombytes(values.data.cast("B"))
     return result
+
+
+_messages = MatchMessages(
+    class_lookup([Time, Header, Image, Correspondences, HomographyStamped]), build
+)
+time_message = _messages.time
+header_of = _messages.header_of
+image_message = _messages.image
+correspondences_message = _messages.correspondences
+homography_message = _messages.homography

@@ -1,20 +1,23 @@
-"""Between odometry and ROS messages."""
+"""Between odometry and messages of rclpy."""
 
 from __future__ import annotations
 
 import array
 
 import numpy as np
-from geometry_msgs.msg import Pose as PoseMessage
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import (
+    Point,
     PoseStamped,
     PoseWithCovariance,
     Quaternion,
+    Transform,
     TransformStamped,
     Twist,
     TwistWithCovariance,
     Vector3,
 )
+from geometry_msgs.msg import Pose as PoseMessage
 from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
 from sensor_msgs.msg import PointCloud2, PointField
@@ -22,11 +25,10 @@ from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences, RelativePose
 from coarse_loftr_ros.cameras.pose import Pose
-from coarse_loftr_ros.node.common.conversion import stamp_ns, time_message
-from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale
-from coarse_loftr_ros.odometry.frames import robot_pose
+from coarse_loftr_ros.messages.factory import stamp_ns
+from coarse_loftr_ros.messages.odometry import OdometryMessages
+from coarse_loftr_ros.node.common.conversion import build, class_lookup
 from coarse_loftr_ros.odometry.observations import StereoMatches, TemporalMatches
-from coarse_loftr_ros.odometry.velocity import Velocity
 
 __all__ = [
     "camera_speed",
@@ -39,14 +41,6 @@ __all__ = [
     "temporal_matches",
     "transform_message",
 ]
-
-_SCALES = {
-    Scale.NONE: RelativePose.SCALE_NONE,
-    Scale.UNIT: RelativePose.SCALE_UNIT,
-    Scale.METRIC: RelativePose.SCALE_METRIC,
-    Scale.GROUND_PLANE: RelativePose.SCALE_GROUND_PLANE,
-    Scale.EXTERNAL: RelativePose.SCALE_EXTERNAL,
-}
 
 
 def cloud_message(points: NDArray[np.floating], header: Header) -> PointCloud2:
@@ -96,56 +90,9 @@ def stereo_matches(message: Correspondences) -> StereoMatches:
     )
 
 
-def relative_pose_message(
-    estimate: OdometryEstimate, velocity: Velocity, header: Header, reference_header: Header
-) -> RelativePose:
-    """An estimate as ``coarse_loftr_msgs/RelativePose``, and whether its velocity was measured."""
-    return RelativePose(
-        header=header,
-        reference_header=reference_header,
-        pose=_with_covariance(estimate.relative, estimate.relative_covariance),
-        match_count=estimate.matches,
-        landmark_count=estimate.landmarks,
-        inlier_count=estimate.inliers,
-        scale=_SCALES[estimate.scale],
-        linear_velocity_measured=velocity.linear_measured,
-        angular_velocity_measured=velocity.angular_measured,
-        status=int(estimate.status),
-        reason=estimate.reason,
-    )
-
-
-def odometry_message(
-    estimate: OdometryEstimate,
-    velocity: Velocity,
-    mounting: Pose,
-    odom_frame: str,
-    base_frame: str,
-) -> Odometry:
-    """An estimate as ``nav_msgs/Odometry``: the robot in ``odom_frame``, its own velocity."""
-    pose, covariance = robot_pose(estimate.pose, estimate.covariance, mounting, estimate.metric)
-    header = Header(stamp=time_message(estimate.stamp), frame_id=odom_frame)
-    message = Odometry(header=header, child_frame_id=base_frame)
-    message.pose = _with_covariance(pose, covariance)
-    message.twist = TwistWithCovariance(covariance=velocity.covariance.reshape(36))
-    message.twist.twist.linear = _vector(velocity.linear)
-    message.twist.twist.angular = _vector(velocity.angular)
-    return message
-
-
 def pose_stamped(message: Odometry) -> PoseStamped:
     """The pose of an odometry message."""
     return PoseStamped(header=message.header, pose=message.pose.pose)
-
-
-def transform_message(message: Odometry) -> TransformStamped:
-    """The pose of an odometry message as a transform."""
-    pose = message.pose.pose
-    transform = TransformStamped(header=message.header, child_frame_id=message.child_frame_id)
-    position = pose.position
-    transform.transform.translation = Vector3(x=position.x, y=position.y, z=position.z)
-    transform.transform.rotation = pose.orientation
-    return transform
 
 
 def pose_of_transform(message: TransformStamped) -> Pose:
@@ -177,14 +124,16 @@ def _points(message: Correspondences) -> tuple[NDArray[np.float32], NDArray[np.f
     return sides[0], sides[1]
 
 
-def _with_covariance(pose: Pose, covariance: NDArray[np.float64]) -> PoseWithCovariance:
-    message = PoseMessage()
-    message.position.x, message.position.y, message.position.z = pose.translation.tolist()
-    x, y, z, w = pose.quaternion
-    message.orientation = Quaternion(x=x, y=y, z=z, w=w)
-    return PoseWithCovariance(pose=message, covariance=covariance.reshape(36))
-
-
-def _vector(values: NDArray[np.float64]) -> Vector3:
-    x, y, z = values.tolist()
-    return Vector3(x=x, y=y, z=z)
+_messages = OdometryMessages(
+    class_lookup(
+        [
+            *(Time, Header, Odometry, RelativePose),
+            *(Point, Quaternion, Vector3, PoseMessage, PoseWithCovariance),
+            *(Transform, TransformStamped, Twist, TwistWithCovariance),
+        ]
+    ),
+    build,
+)
+odometry_message = _messages.odometry
+relative_pose_message = _messages.relative_pose
+transform_message = _messages.transform

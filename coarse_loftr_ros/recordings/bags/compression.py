@@ -1,4 +1,4 @@
-"""Decompression that never makes more than it was told to.
+"""Decompression that never makes more than its limit.
 
 A few kilobytes may claim to be, and really be, gigabytes: what a recording says about sizes is a
 claim, and memory is given to it only up to a limit.

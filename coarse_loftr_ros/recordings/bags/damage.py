@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from coarse_loftr_ros.recordings.bags.types import BagError
 
-__all__ = ["Damage", "Damaged", "UnreadableError"]
+__all__ = ["Damage", "DamageCount", "UnreadableError"]
 
 
 class UnreadableError(BagError):
     """A part of a recording that cannot be read; others may be."""
 
 
-class Damaged(NamedTuple):
+class DamageCount(NamedTuple):
     """How often one kind of damage was met, and the first of it in words."""
 
     count: int
@@ -28,7 +28,7 @@ class Damage:
     """
 
     def __init__(self) -> None:
-        self.found: dict[str, Damaged] = {}
+        self.found: dict[str, DamageCount] = {}
         self._places: set[tuple[str, object]] = set()
 
     def add(self, kind: str, place: object, sentence: str, count: int = 1) -> None:
@@ -36,15 +36,15 @@ class Damage:
 
         Args:
             kind: of damage.
-            place: anything that tells this place from others.
+            place: anything that distinguishes this place from others.
             sentence: what cannot be read, and why.
             count: how many messages that are asked for are lost.
         """
         if (kind, place) in self._places:
             return
         self._places.add((kind, place))
-        before = self.found.get(kind, Damaged(0, sentence))
-        self.found[kind] = Damaged(before.count + count, before.example)
+        before = self.found.get(kind, DamageCount(0, sentence))
+        self.found[kind] = DamageCount(before.count + count, before.example)
 
     def __str__(self) -> str:
         return "; ".join(f"{each.count} x {each.example}" for each in self.found.values())

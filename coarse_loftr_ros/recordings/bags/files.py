@@ -60,7 +60,7 @@ def files_of(path: Path) -> RecordingFiles:
 
 
 def open_storage(path: Path, stack: ExitStack) -> Storage:
-    """Open a storage file, told apart by how it begins.
+    """Open a storage file, of the kind that its first bytes name.
 
     Args:
         path: of the file; one that is compressed as a whole is read from a temporary copy.

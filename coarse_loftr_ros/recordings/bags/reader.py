@@ -11,16 +11,17 @@ from typing import Any
 
 from rosbags.serde import SerdeError
 
+from coarse_loftr_ros.messages.factory import stamp_ns
+from coarse_loftr_ros.messages.names import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE
 from coarse_loftr_ros.recordings.bags.compression import decompress
-from coarse_loftr_ros.recordings.bags.damage import Damage, Damaged, UnreadableError
+from coarse_loftr_ros.recordings.bags.damage import Damage, DamageCount, UnreadableError
 from coarse_loftr_ros.recordings.bags.files import files_of, open_storage
 from coarse_loftr_ros.recordings.bags.storage import Channel, Storage
-from coarse_loftr_ros.recordings.bags.types import CAMERA_INFO, IMAGE, BagError, typestore
+from coarse_loftr_ros.recordings.bags.types import BagError, typestore
 
 __all__ = ["BagReader", "ImageTopic", "RecordedMessage", "camera_info_topic"]
 
-_COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
-_IMAGE_TYPES = (IMAGE, _COMPRESSED_IMAGE)
+_IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 _LATEST_S = 2**31
 
 
@@ -41,7 +42,7 @@ class ImageTopic:
     @property
     def compressed(self) -> bool:
         """Whether the images are JPEG or PNG files."""
-        return self.msgtype == _COMPRESSED_IMAGE
+        return self.msgtype == COMPRESSED_IMAGE
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,13 +113,13 @@ class BagReader:
         self._stack.close()
 
     @property
-    def damage(self) -> dict[str, Damaged]:
+    def damage(self) -> dict[str, DamageCount]:
         """What could not be read so far, by kind."""
-        merged: dict[str, Damaged] = {}
+        merged: dict[str, DamageCount] = {}
         for each in (self._damage, *(storage.damage for storage in self._storages)):
             for kind, found in each.found.items():
-                before = merged.get(kind, Damaged(0, found.example))
-                merged[kind] = Damaged(before.count + found.count, before.example)
+                before = merged.get(kind, DamageCount(0, found.example))
+                merged[kind] = DamageCount(before.count + found.count, before.example)
         return merged
 
     @property
@@ -218,8 +219,7 @@ class BagReader:
             raise UnreadableError(
                 f"its stamp is {time.sec} s and {time.nanosec} ns, which is no time"
             )
-        stamp = int(time.sec) * 1_000_000_000 + int(time.nanosec)
-        return RecordedMessage(channel.topic, recorded, stamp, message, raw)
+        return RecordedMessage(channel.topic, recorded, stamp_ns(time), message, raw)
 
 
 def camera_info_topic(topic: ImageTopic) -> str:

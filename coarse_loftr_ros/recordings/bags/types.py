@@ -1,104 +1,49 @@
-"""The message types of this project for programs without ROS.
-
-The definitions repeat ``coarse_loftr_msgs/msg/*.msg`` without their comments: a bag has to be
-written where the message package is not installed.
-"""
+"""The types of messages for programs without ROS."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-__all__ = [
-    "CAMERA_INFO",
-    "CORRESPONDENCES",
-    "DEFINITIONS",
-    "HOMOGRAPHY",
-    "IMAGE",
-    "ODOMETRY",
-    "POSE",
-    "RELATIVE_POSE",
-    "TF",
-    "BagError",
-    "typestore",
-]
+__all__ = ["BagError", "build", "class_of", "definitions", "typestore"]
 
-CORRESPONDENCES = "coarse_loftr_msgs/msg/Correspondences"
-HOMOGRAPHY = "coarse_loftr_msgs/msg/HomographyStamped"
-RELATIVE_POSE = "coarse_loftr_msgs/msg/RelativePose"
-IMAGE = "sensor_msgs/msg/Image"
-CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
-POSE = "geometry_msgs/msg/PoseStamped"
-ODOMETRY = "nav_msgs/msg/Odometry"
-TF = "tf2_msgs/msg/TFMessage"
-
-DEFINITIONS = {
-    CORRESPONDENCES: """\
-std_msgs/Header header
-std_msgs/Header reference_header
-uint32 width
-uint32 height
-uint32 reference_width
-uint32 reference_height
-float32[] reference_points
-float32[] current_points
-float32[] confidence
-uint8[] inlier
-uint32[] track_id
-""",
-    HOMOGRAPHY: """\
-uint8 OK=0
-uint8 DEGRADED=1
-uint8 LOST=2
-std_msgs/Header header
-std_msgs/Header reference_header
-uint32 width
-uint32 height
-uint32 reference_width
-uint32 reference_height
-float64[9] matrix
-uint32 match_count
-uint32 inlier_count
-float32 inlier_ratio
-float32 rms_px
-float32 coverage
-uint8 status
-string reason
-""",
-    RELATIVE_POSE: """\
-uint8 OK=0
-uint8 DEGRADED=1
-uint8 LOST=2
-uint8 SCALE_NONE=0
-uint8 SCALE_UNIT=1
-uint8 SCALE_METRIC=2
-uint8 SCALE_GROUND_PLANE=3
-uint8 SCALE_EXTERNAL=4
-std_msgs/Header header
-std_msgs/Header reference_header
-geometry_msgs/PoseWithCovariance pose
-uint32 match_count
-uint32 landmark_count
-uint32 inlier_count
-uint8 scale
-uint8 status
-string reason
-bool linear_velocity_measured
-bool angular_velocity_measured
-""",
-}
+# A link to the message package's own files; builds put copies in its place. So a bag is written
+# where the message package is not installed.
+_DEFINITIONS = Path(__file__).with_name("msg")
 
 
 class BagError(RuntimeError):
     """A recording that cannot be read or written, in words for the user."""
 
 
+def definitions() -> dict[str, str]:
+    """The text of each definition of ``coarse_loftr_msgs`` by the name of its type."""
+    return {
+        f"coarse_loftr_msgs/msg/{path.stem}": path.read_text(encoding="utf-8")
+        for path in sorted(_DEFINITIONS.glob("*.msg"))
+    }
+
+
 @cache
 def typestore() -> Typestore:
     """The types of ROS 2 Kilted and those of this project."""
     store = get_typestore(Stores.ROS2_KILTED)
-    for name, definition in DEFINITIONS.items():
+    for name, definition in definitions().items():
         store.register(get_types_from_msg(definition, name))
     return store
+
+
+def class_of(name: str) -> Any:
+    """The class of a type's name, such as ``std_msgs/msg/Header``."""
+    return typestore().types[name]
+
+
+def build(message_class: type, arrays: Mapping[str, NDArray], **fields: Any) -> Any:
+    """A message; see ``MessageFactory.build``."""
+    return message_class(**fields, **{name: each.reshape(-1) for name, each in arrays.items()})

@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.images.frame import Frame, Intrinsics
+from coarse_loftr_ros.recordings.rendered.camera import (
+    SUPERSAMPLING,
+    centred_camera,
+    frame_stamps,
+    noisy_frame,
+    seconds_of,
+)
 
 __all__ = ["Flight"]
 
 _FOCAL_PX = 560.0
-_SUPERSAMPLING = 2
-_START = 1_750_000_000_000_000_000  # ns; any time that is clearly not "now"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +52,7 @@ class Flight:
     stamps: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        count = max(2, round(self.seconds * self.rate))
-        stamps = [_START + round(k * 1e9 / self.rate) for k in range(count)]
-        object.__setattr__(self, "stamps", stamps)
+        object.__setattr__(self, "stamps", frame_stamps(self.seconds, self.rate))
 
     def __len__(self) -> int:
         return len(self.stamps)
@@ -57,14 +60,14 @@ class Flight:
     @property
     def intrinsics(self) -> Intrinsics:
         """Of the camera."""
-        return Intrinsics(_FOCAL_PX, _FOCAL_PX, (self.width - 1) / 2, (self.height - 1) / 2)
+        return centred_camera(_FOCAL_PX, self.width, self.height)
 
     def pose(self, stamp: int) -> Pose:
         """The camera's optical frame in that of the landscape (x right, y down, z into it).
 
         Lengths are pixels of the landscape, which is the plane z = 0; the camera is at -z.
         """
-        t = (stamp - _START) / 1e9
+        t = seconds_of(stamp)
         rows, columns = self.landscape.shape
         x = columns * (0.5 + 0.24 * np.sin(0.30 * t - 0.9))
         y = rows * (0.5 + 0.22 * np.sin(0.43 * t + 0.4))
@@ -82,7 +85,7 @@ class Flight:
 
         Args:
             stamp: of the frame, nanoseconds.
-            to_the_right: of the camera, how far another eye is, pixels of the landscape.
+            to_the_right: of the camera, how far another camera is, pixels of the landscape.
         """
         camera = self.pose(stamp)
         centre = camera.apply(np.array([to_the_right, 0.0, 0.0]))
@@ -97,21 +100,17 @@ class Flight:
         return homography / homography[2, 2]
 
     def frames(self, to_the_right: float = 0.0) -> Iterator[Frame]:
-        """Render the frames in order of time, of the camera or of another eye beside it."""
+        """Render the frames in order of time, of the camera or of another one beside it."""
         rng = np.random.default_rng((self.seed, 1) if to_the_right else self.seed)
         shading = self._shading()
         for stamp in self.stamps:
-            t = (stamp - _START) / 1e9
             image = self._render(stamp, to_the_right).astype(np.float32)
-            exposure = 1.0 + 0.16 * np.sin(0.9 * t)
-            image *= shading * np.float32(exposure)
-            image += rng.standard_normal(image.shape, np.float32) * np.float32(self.noise)
-            grey = np.clip(np.rint(image), 0, 255).astype(np.uint8)
-            yield Frame(grey, stamp, "camera")
+            exposure = 1.0 + 0.16 * np.sin(0.9 * seconds_of(stamp))
+            yield noisy_frame(image * (shading * np.float32(exposure)), stamp, self.noise, rng)
 
     def _render(self, stamp: int, to_the_right: float) -> NDArray[np.uint8]:
         """The landscape through the lens: rendered finer, reduced, and a little blurred."""
-        s = _SUPERSAMPLING
+        s = SUPERSAMPLING
         # Centres of pixels stay where they are: x -> s x + (s - 1) / 2.
         finer = np.array([[s, 0, (s - 1) / 2], [0, s, (s - 1) / 2], [0, 0, 1]])
         fine = cv2.warpPerspective(

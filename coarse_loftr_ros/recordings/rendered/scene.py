@@ -23,7 +23,7 @@ def draw_landscape(width: int = 2800, height: int = 2200, seed: int = 7) -> NDAr
     canvas[forest] = canvas[forest] * 0.35 + 38
     canvas = np.clip(canvas, 0, 255).astype(np.uint8)
     water = _river(canvas, rng)
-    roads = [_curve(width, height, rng, across) for across in (True, False, True, False)]
+    roads = [_curve(width, height, rng, horizontal) for horizontal in (True, False, True, False)]
     occupied = water | _roads(canvas, roads)
     _villages(canvas, roads, occupied, rng)
     _trees(canvas, forest & ~occupied, 5200, rng)
@@ -76,7 +76,9 @@ def _fields(width: int, height: int, rng: np.random.Generator) -> NDArray[np.flo
     return canvas
 
 
-def _curve(width: int, height: int, rng: np.random.Generator, across: bool) -> NDArray[np.float64]:
+def _curve(
+    width: int, height: int, rng: np.random.Generator, horizontal: bool
+) -> NDArray[np.float64]:
     """A winding line [N, 2] from one border to the opposite one."""
     along = np.linspace(-0.1, 1.1, 240)
     sideways = (
@@ -84,7 +86,7 @@ def _curve(width: int, height: int, rng: np.random.Generator, across: bool) -> N
         + 0.13 * np.sin(along * rng.uniform(3, 7) + rng.uniform(0, 6))
         + 0.05 * np.sin(along * rng.uniform(9, 16) + rng.uniform(0, 6))
     )
-    points = np.stack([along, sideways] if across else [sideways, along], axis=1)
+    points = np.stack([along, sideways] if horizontal else [sideways, along], axis=1)
     return points * (width, height)
 
 
@@ -97,7 +99,7 @@ def _line(
 
 def _river(canvas: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.bool_]:
     height, width = canvas.shape
-    course = _curve(width, height, rng, across=True)
+    course = _curve(width, height, rng, horizontal=True)
     mask = np.zeros_like(canvas)
     for start in range(0, len(course) - 1, 4):
         _line(mask, course[start : start + 6], 255, int(rng.integers(70, 100)))

@@ -13,11 +13,16 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.images.frame import Frame, Intrinsics
 from coarse_loftr_ros.odometry.frames import rotation_of_rpy
+from coarse_loftr_ros.recordings.rendered.camera import (
+    SUPERSAMPLING,
+    centred_camera,
+    frame_stamps,
+    noisy_frame,
+    seconds_of,
+)
 
 __all__ = ["Street"]
 
-_SUPERSAMPLING = 2
-_START = 1_750_000_000_000_000_000  # ns; any time that is clearly not "now"
 _TEXTURE = 1024  # px, which repeat
 _TEXELS = 64.0  # per metre
 _HAZE = 110.0  # grey level where nothing stands
@@ -48,7 +53,7 @@ class Street:
         width: of the frames, px.
         height: of the frames, px.
         camera_height: of the camera over the ground.
-        baseline: of the right eye from the left one.
+        baseline: of the right camera from the left one.
         noise: standard deviation, grey levels.
         seed: of the houses, their texture and the noise.
     """
@@ -65,19 +70,16 @@ class Street:
     stamps: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        count = max(2, round(self.seconds * self.rate))
-        stamps = [_START + round(k * 1e9 / self.rate) for k in range(count)]
-        object.__setattr__(self, "stamps", stamps)
+        object.__setattr__(self, "stamps", frame_stamps(self.seconds, self.rate))
 
     @property
     def intrinsics(self) -> Intrinsics:
-        """Of both eyes."""
-        focal = 0.8 * self.width
-        return Intrinsics(focal, focal, (self.width - 1) / 2, (self.height - 1) / 2)
+        """Of both cameras."""
+        return centred_camera(0.8 * self.width, self.width, self.height)
 
     def pose(self, stamp: int) -> Pose:
-        """The left eye's optical frame in that of the street."""
-        t = (stamp - _START) / 1e9
+        """The left camera's optical frame in that of the street."""
+        t = seconds_of(stamp)
         yaw = 0.06 * np.sin(0.8 * t + 0.5 * self.seed)
         pitch = 0.010 * np.sin(2.1 * t + self.seed)
         roll = 0.012 * np.sin(1.7 * t)
@@ -86,15 +88,13 @@ class Street:
         return Pose(turn, np.array([x, 0.0, self.speed * t]))
 
     def frames(self, right: bool = False) -> Iterator[Frame]:
-        """Render the frames of one eye in order of time."""
+        """Render the frames of one camera in order of time."""
         rng = np.random.default_rng((self.seed, int(right)))
         for stamp in self.stamps:
-            eye = self.pose(stamp)
+            camera = self.pose(stamp)
             if right:
-                eye = eye @ Pose(np.eye(3), np.array([self.baseline, 0.0, 0.0]))
-            image = self._render(eye)
-            image += rng.standard_normal(image.shape, np.float32) * np.float32(self.noise)
-            yield Frame(np.clip(np.rint(image), 0, 255).astype(np.uint8), stamp, "camera")
+                camera = camera @ Pose(np.eye(3), np.array([self.baseline, 0.0, 0.0]))
+            yield noisy_frame(self._render(camera), stamp, self.noise, rng)
 
     @cached_property
     def _walls(self) -> list[_Wall]:
@@ -144,9 +144,9 @@ class Street:
             levels.append(levels[-1].reshape(half, 2, half, 2).mean(axis=(1, 3)))
         return levels
 
-    def _render(self, eye: Pose) -> NDArray[np.float32]:
-        """What an eye sees, finer than its pixels, then reduced and blurred by the lens."""
-        s, camera = _SUPERSAMPLING, self.intrinsics
+    def _render(self, pose: Pose) -> NDArray[np.float32]:
+        """What a camera sees, finer than its pixels, then reduced and blurred by the lens."""
+        s, camera = SUPERSAMPLING, self.intrinsics
         # Rays of the finer pixels: x -> (x - (s - 1) / 2) / s is in pixels of the image.
         x = ((np.arange(self.width * s) - (s - 1) / 2) / s - camera.cx) / camera.fx
         y = (((np.arange(self.height * s) - (s - 1) / 2) / s - camera.cy) / camera.fy)[:, None]
@@ -154,9 +154,9 @@ class Street:
         place = np.zeros((2, *nearest.shape))
         for wall in self._walls:
             normal = np.cross(*wall.edges)
-            towards = wall.corner - eye.translation
+            towards = wall.corner - pose.translation
             # 1 / depth of the wall, and the place on it times that, are linear in the pixel.
-            forms = np.stack([normal / (normal @ towards), *wall.edges]) @ eye.rotation
+            forms = np.stack([normal / (normal @ towards), *wall.edges]) @ pose.rotation
             inverse = forms[0, 0] * x + forms[0, 1] * y + forms[0, 2]
             seen = inverse > nearest
             rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
@@ -181,7 +181,7 @@ class Street:
         self, inverse: NDArray[np.float64], place: NDArray[np.float64]
     ) -> NDArray[np.float32]:
         """Texture by places, from the copy whose texels are about as large as a fine pixel."""
-        texels = _TEXELS / (self.intrinsics.fx * _SUPERSAMPLING * inverse)
+        texels = _TEXELS / (self.intrinsics.fx * SUPERSAMPLING * inverse)
         level = np.clip(np.log2(np.maximum(texels, 1.0)), 0, len(self._texture) - 1)
         level = np.rint(level).astype(np.int8)
         image = np.full(inverse.shape, _HAZE, np.float32)
@@ -190,9 +190,9 @@ class Street:
             if number == 0:
                 here &= inverse > 1e-3
             # cv2.remap rounds to 1/32 of a texel, which the poses' truth is not worth.
-            across, along = ((axis[here] + 0.5) / 2**number - 0.5 for axis in place)
-            left, above = np.floor(across), np.floor(along)
-            a, b = (across - left).astype(np.float32), (along - above).astype(np.float32)
+            u, v = ((axis[here] + 0.5) / 2**number - 0.5 for axis in place)
+            left, above = np.floor(u), np.floor(v)
+            a, b = (u - left).astype(np.float32), (v - above).astype(np.float32)
             size = len(texture)
             i, j = left.astype(np.int64) % size, above.astype(np.int64) % size
             k, m = (i + 1) % size, (j + 1) % size

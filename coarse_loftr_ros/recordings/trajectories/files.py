@@ -46,7 +46,7 @@ def kitti_text(trajectory: Trajectory) -> str:
 
 
 def read_trajectory(path: Path, stamps: Sequence[int | None] | None = None) -> Trajectory:
-    """Read a file of any of the three kinds, told apart by what is in it.
+    """Read a file of any of the three kinds, known by what is in it.
 
     Args:
         path: of the file; lines that begin with ``#`` are comments.

@@ -1,4 +1,4 @@
-"""Matching methods as odometry needs them: in time with a reference, and across the eyes."""
+"""Matching methods as odometry needs them: in time with a reference, and left with right."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["MatcherStream", "OwnStream", "PairStream", "stereo_matches_of", "tem
 
 
 class MatcherStream(Protocol):
-    """Matches the moments of a stream in order.
+    """Matches the frames of a stream in order.
 
     Attributes:
         warnings: what was wrong with pairs that cannot be rectified ones, in words, one for each.
@@ -31,7 +31,7 @@ class MatcherStream(Protocol):
     warnings: list[str]
 
     def match(self, frames: FrameSet) -> tuple[TemporalMatches | None, StereoMatches | None]:
-        """Matches with the reference (``None`` when there was none), and across the eyes.
+        """Matches with the reference (``None`` when there was none), and left with right.
 
         Points of both that have the same id are the same left pixel of the same image.
         """
@@ -54,7 +54,7 @@ class OwnStream:
         self.warnings: list[str] = []
 
     def match(self, frames: FrameSet) -> tuple[TemporalMatches | None, StereoMatches | None]:
-        """See ``MatcherStream.match``; the eyes are taken as rectified."""
+        """See ``MatcherStream.match``; left and right are taken as rectified."""
         stereo = None
         if frames.right is None:
             temporal = self.pipeline.process(frames.left)
@@ -115,8 +115,8 @@ class PairStream:
     Args:
         matcher: the method.
         policy: chooses the references, by the homography of the method's matches.
-        row_tolerance_px: matches across whose rows differ by more are left out, as the pipeline
-            does it.
+        row_tolerance_px: matches of left with right whose rows differ by more are left out, as
+            the pipeline does it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a run of odometry is worth: counts, times, and errors where the truth is known."""
+"""The quality of a run of odometry: counts, times, and errors where the truth is known."""
 
 from __future__ import annotations
 

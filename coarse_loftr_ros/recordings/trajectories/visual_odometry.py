@@ -18,7 +18,7 @@ from coarse_loftr_ros.recordings.frame_sets import FrameSet
 from coarse_loftr_ros.recordings.trajectories.matcher_streams import MatcherStream
 from coarse_loftr_ros.recordings.trajectories.trajectory import Trajectory
 
-__all__ = ["Follower", "OdometryRun", "run_odometry"]
+__all__ = ["OdometryRun", "VisualOdometry", "run_odometry"]
 
 _NS_PER_MS = 1e6
 
@@ -28,7 +28,7 @@ class OdometryRun:
     """What came of a stream.
 
     Attributes:
-        estimates: one per moment.
+        estimates: one per frame set.
         match_ms: milliseconds that matching took, float64 [N].
         odometry_ms: milliseconds that the odometry took, float64 [N].
     """
@@ -46,11 +46,11 @@ class OdometryRun:
         )
 
 
-class Follower:
-    """Follows a camera moment by moment.
+class VisualOdometry:
+    """Follows a camera through the images of a stream.
 
     Args:
-        stream: matches the moments.
+        stream: matches the frames.
         odometry: takes the matches.
     """
 
@@ -62,7 +62,7 @@ class Follower:
         self._odometry_ms: list[float] = []
 
     def take(self, frames: FrameSet) -> None:
-        """Match a moment and follow the camera.
+        """Match the next frames and follow the camera.
 
         Raises:
             ValueError: when time goes back.
@@ -77,7 +77,7 @@ class Follower:
 
     @property
     def run(self) -> OdometryRun:
-        """What came of the moments so far.
+        """What came of the frames so far.
 
         Raises:
             ValueError: when there was none.
@@ -92,7 +92,7 @@ class Follower:
 def run_odometry(
     frame_sets: Iterable[FrameSet], stream: MatcherStream, odometry: Odometry
 ) -> OdometryRun:
-    """Match every moment and follow the camera.
+    """Match all frames and follow the camera.
 
     Args:
         frame_sets: in order of time.
@@ -102,7 +102,7 @@ def run_odometry(
     Raises:
         ValueError: when there are no images, or time goes back.
     """
-    follower = Follower(stream, odometry)
+    visual_odometry = VisualOdometry(stream, odometry)
     for frames in frame_sets:
-        follower.take(frames)
-    return follower.run
+        visual_odometry.take(frames)
+    return visual_odometry.run

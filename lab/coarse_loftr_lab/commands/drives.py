@@ -13,8 +13,8 @@ from coarse_loftr_ros.odometry.mono import MonoOdometry
 from coarse_loftr_ros.odometry.planar import PlanarOdometry
 from coarse_loftr_ros.odometry.settings import PlanarSettings
 from coarse_loftr_ros.odometry.stereo import StereoOdometry
-from coarse_loftr_ros.recordings.cameras import Cameras, cameras_of_calibrations
-from coarse_loftr_ros.recordings.folder import find_eyes
+from coarse_loftr_ros.recordings.cameras import CameraRig, cameras_of_calibrations
+from coarse_loftr_ros.recordings.folder import find_stereo_folders
 from coarse_loftr_ros.recordings.frame_sets import FrameSet, FrameSets
 from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.opening import open_source
@@ -28,7 +28,7 @@ __all__ = ["METRES_PER_PIXEL", "drives_below", "fly_over"]
 METRES_PER_PIXEL = 0.15  # of the drawn landscape
 _RATE_HZ = 10.0  # KITTI's
 # The depth camera of Open3D's recordings (its PinholeCameraIntrinsicParameters).
-_OPEN3D_CAMERA = Cameras(Intrinsics(525.0, 525.0, 319.5, 239.5))
+_OPEN3D_CAMERA = CameraRig(Intrinsics(525.0, 525.0, 319.5, 239.5))
 
 
 def drives_below(folder: Path) -> list[Drive]:
@@ -41,7 +41,9 @@ def drives_below(folder: Path) -> list[Drive]:
     Raises:
         UserError: when there is none.
     """
-    found = [path for path in (folder, *sorted(folder.glob("*"))) if find_eyes(path) != [None]]
+    found = [
+        path for path in (folder, *sorted(folder.glob("*"))) if find_stereo_folders(path) != [None]
+    ]
     drives = [drive for path in found for drive in _drives_of(path)]
     if not drives:
         raise UserError(
@@ -68,7 +70,7 @@ def fly_over(frames: int = 200, width: int = 640, height: int = 480) -> Drive:
 
 
 def _drives_of(path: Path) -> list[Drive]:
-    eyes = find_eyes(path)
+    eyes = find_stereo_folders(path)
     logs = sorted(path.glob("trajectory*.log"))
     with open_source(path, eyes[:1], _RATE_HZ) as source:
         if source.raw:

@@ -20,7 +20,7 @@ from coarse_loftr_ros.recordings.trajectories.matcher_streams import (
 )
 from coarse_loftr_ros.recordings.trajectories.path_report import PathReport, path_report
 from coarse_loftr_ros.recordings.trajectories.trajectory import Trajectory
-from coarse_loftr_ros.recordings.trajectories.visual_odometry import Follower
+from coarse_loftr_ros.recordings.trajectories.visual_odometry import VisualOdometry
 
 __all__ = ["Drive", "DriveReport", "DriveResult", "compare_paths"]
 
@@ -97,7 +97,7 @@ def compare_paths(
     steps = len(methods) * sum(drive.length for drive in drives)
     done, results = 0, []
     for drive in drives:
-        followers = [Follower(_stream(method), drive.make_odometry()) for method in methods]
+        followers = [VisualOdometry(_stream(method), drive.make_odometry()) for method in methods]
         for frames in drive.frame_sets():
             for follower, method in zip(followers, methods, strict=True):
                 follower.take(frames)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.recordings.cameras import cameras_of_projections
-from coarse_loftr_ros.recordings.folder import find_eyes
+from coarse_loftr_ros.recordings.folder import find_stereo_folders
 from coarse_loftr_ros.recordings.image_files import read_grey
 from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.kitti import find_calibration, projections_of
@@ -51,15 +51,15 @@ class KittiSequence:
 
     def __init__(self, directory: Path) -> None:
         self.name = directory.name
-        left = directory / (find_eyes(directory, both=False)[0] or "image_0")
+        left = directory / (find_stereo_folders(directory, both=False)[0] or "image_0")
         listing = list_folders(directory, [left], rate=1.0, report=InputReport(strict=True))
-        self._images = [shot.path for shot in listing.shots[0]]
+        self._images = [file.path for file in listing.images[0]]
         calibration = find_calibration(directory)
         if calibration is None:
             raise ValueError(f"{directory} has no calib.txt")
         self.intrinsics = cameras_of_projections(projections_of(calibration, [left])).left
         truth = read_trajectory(directory / "poses.txt", list(range(listing.frame_sets)))
-        self._poses = [truth.poses[shot.number].matrix for shot in listing.shots[0]]
+        self._poses = [truth.poses[file.number].matrix for file in listing.images[0]]
 
     def __len__(self) -> int:
         return len(self._images)

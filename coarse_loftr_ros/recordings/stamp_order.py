@@ -1,74 +1,48 @@
-"""Images that are listed and not read yet, and the order that their stamps must have."""
+"""The order that the stamps of images must have."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterable, Iterator
 
 from coarse_loftr_ros.recordings.input_report import InputReport
+from coarse_loftr_ros.recordings.source import ListedImage
 
-__all__ = ["Listed", "Rising", "rising"]
+__all__ = ["StampOrder", "in_stamp_order"]
 
 _DATES_NS = 10**18  # 2001, in nanoseconds since 1970
-_AHEAD = 4  # images that are looked at before one is judged
+_AHEAD = 4  # images that are looked at before one is passed on
 
 
-@dataclass(frozen=True, eq=False)
-class Listed:
-    """An image of a recording before it is decoded.
-
-    Attributes:
-        stream: 0, or 1 for the right eye.
-        number: of its moment in the recording, from 0, whatever is left out.
-        name: for the user.
-        stamp: nanoseconds; ``None`` when the recording gives none that is a time.
-        recorded: when it was recorded, nanoseconds.
-        read: gives its grey levels uint8 [H, W]; raises ``ImageError``.
-        frame_id: name of the camera's coordinate frame.
-        encoding: how the camera sent it.
-    """
-
-    stream: int
-    number: int
-    name: str
-    stamp: int | None
-    recorded: int
-    read: Callable[[], NDArray[np.uint8]]
-    frame_id: str = "camera"
-    encoding: str = "mono8"
-
-
-class Rising:
+class StampOrder:
     """Leaves out the images of one stream whose stamps do not rise.
 
-    One wrong stamp costs its own image and no other: before a stamp is believed, the next ones
-    are looked at, so that one that is far too late does not make all that follow too early.
+    One wrong stamp costs its own image and no other: before an image is passed on, the stamps
+    of the next ones are compared, so that one that is far too late does not make all that follow
+    too early.
     """
 
     def __init__(self, report: InputReport) -> None:
         self._report = report
-        self._waiting: deque[Listed] = deque()
-        self._last: Listed | None = None
+        self._waiting: deque[ListedImage] = deque()
+        self._last: ListedImage | None = None
 
-    def add(self, image: Listed) -> Iterator[Listed]:
+    def add(self, image: ListedImage) -> Iterator[ListedImage]:
         """Take the next image; those that are now known to be in order."""
         if image.stamp is None:
             self._report.reject("stamp", image.name, "has no time")
             return
         self._waiting.append(image)
         if len(self._waiting) > _AHEAD:
-            yield from self._judge()
+            yield from self._pass_first()
 
-    def rest(self) -> Iterator[Listed]:
+    def rest(self) -> Iterator[ListedImage]:
         """What is left when no image follows."""
         while self._waiting:
-            yield from self._judge()
+            yield from self._pass_first()
 
-    def _judge(self) -> Iterator[Listed]:
+    def _pass_first(self) -> Iterator[ListedImage]:
+        """The image that has waited longest, where its stamp is in order."""
         image, last = self._waiting.popleft(), self._last
         if last is not None and image.stamp <= last.stamp:
             self._report.reject(
@@ -98,9 +72,9 @@ class Rising:
         return stamp == 0 and bool(after) and min(after) >= _DATES_NS
 
 
-def rising(images: Iterable[Listed], report: InputReport) -> Iterator[Listed]:
-    """The images of one stream whose stamps rise; see ``Rising``."""
-    order = Rising(report)
+def in_stamp_order(images: Iterable[ListedImage], report: InputReport) -> Iterator[ListedImage]:
+    """The images of one stream whose stamps rise; see ``StampOrder``."""
+    order = StampOrder(report)
     for image in images:
         yield from order.add(image)
     yield from order.rest()

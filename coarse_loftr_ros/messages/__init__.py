@@ -1,0 +1,1 @@
+"""What the nodes publish and recordings hold, as messages of rclpy or of a library without ROS."""
