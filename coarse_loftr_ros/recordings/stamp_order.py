@@ -56,7 +56,10 @@ class StampOrder:
             self._report.reject("stamp", image.name, "its stamp is 0, and those after it are dates")
             return
         after = [other.stamp for other in self._waiting if last is None or other.stamp > last.stamp]
-        if 2 * sum(stamp < image.stamp for stamp in after) > len(after):
+        earlier = sum(stamp < image.stamp for stamp in after)
+        # To pass it on would cost those, and the one that has its stamp.
+        lost = sum(stamp <= image.stamp for stamp in after)
+        if earlier and (2 * earlier > len(after) or lost > 1):
             self._report.reject(
                 "stamp",
                 image.name,

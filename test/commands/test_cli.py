@@ -131,7 +131,7 @@ def test_training_commands_say_what_is_missing(run_tool, tmp_path: Path) -> None
         import torch  # noqa: F401
     except ImportError:
         done = run_tool("export", "last.pt", tmp_path / "model")
-        assert_refused(done, "torch", "pip install 'coarse_loftr_ros[train]'")
+        assert_refused(done, "torch", "pip install 'coarse_loftr_lab[train]'")
     else:
         done = run_tool("export", tmp_path / "last.pt", tmp_path / "model")
         assert_refused(done, "last.pt", "does not exist")
