@@ -33,7 +33,7 @@ def damage(data: bytes) -> str:
     """What is wrong with a file; empty when nothing is, or when it is neither JPEG nor PNG.
 
     Args:
-        data: of the whole file. What follows an image's own end is no damage.
+        data: of the whole file. Bytes after an image's own end are no damage.
     """
     if data.startswith(_JPEG):
         return _damage_of_jpeg(data)

@@ -11,8 +11,8 @@ from coarse_loftr_ros.backends.openvino_backend import OpenVinoBackend
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.matcher import Matcher
-from coarse_loftr_ros.matching.pairing import Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.reference_policy import Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.result import Status
 
 SIZE = NetworkSize(320, 224)

@@ -9,8 +9,8 @@ from odometry_scenes import angle_deg, rotation_error_deg
 
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.images.frame import Frame, Intrinsics
-from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe
 from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe
 from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.odometry.mono import MonoOdometry

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
 
 if TYPE_CHECKING:
-    from coarse_loftr_ros.matching.pairing import ReferencePolicy
     from coarse_loftr_ros.matching.pipeline import Pipeline
+    from coarse_loftr_ros.matching.reference_policy import ReferencePolicy
 
 __all__ = [
     "ROW_TOLERANCE_PX",
@@ -195,7 +195,7 @@ def check_topic_name(option: str, name: str) -> None:
 
 def make_policy(args: argparse.Namespace) -> ReferencePolicy:
     """The policy that ``--pairing`` names."""
-    from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe
+    from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe
 
     return Keyframe() if args.pairing == "keyframe" else Consecutive()
 

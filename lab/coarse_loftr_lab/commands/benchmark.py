@@ -108,7 +108,7 @@ def _own(args: argparse.Namespace) -> list[Subject]:
     from coarse_loftr_lab.evaluation.timing import own_subject
     from coarse_loftr_ros.backends.base import BackendError
     from coarse_loftr_ros.backends.registry import choose_backend, installed_backends
-    from coarse_loftr_ros.matching.pairing import Consecutive
+    from coarse_loftr_ros.matching.reference_policy import Consecutive
 
     chosen = args.backend
     backends = [chosen]

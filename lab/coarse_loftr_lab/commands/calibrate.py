@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_lab.evaluation.own import OwnMatcher
     from coarse_loftr_ros.backends.base import BackendError, ModelFiles
     from coarse_loftr_ros.images.decoding import ImageError
-    from coarse_loftr_ros.matching.pairing import Consecutive
     from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+    from coarse_loftr_ros.matching.reference_policy import Consecutive
 
     with as_user_error(OSError, ValueError, BackendError):
         model = replace(ModelFiles.load(args.model), calibration=((0.0, 0.0), (1.0, 1.0)))

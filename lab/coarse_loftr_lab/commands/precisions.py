@@ -92,7 +92,7 @@ def _variants(args: argparse.Namespace) -> list[_Variant]:
 
 
 def _pipeline(args: argparse.Namespace) -> Pipeline:
-    from coarse_loftr_ros.matching.pairing import Consecutive
+    from coarse_loftr_ros.matching.reference_policy import Consecutive
 
     return make_pipeline(args, Consecutive(), _IMAGE_SIZE)
 

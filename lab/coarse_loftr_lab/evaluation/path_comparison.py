@@ -10,7 +10,7 @@ import numpy as np
 from coarse_loftr_lab.evaluation.homography import Progress, refuse_equal_names
 from coarse_loftr_lab.evaluation.own import OwnMatcher
 from coarse_loftr_ros.features.pair_matcher import PairMatcher
-from coarse_loftr_ros.matching.pairing import Consecutive
+from coarse_loftr_ros.matching.reference_policy import Consecutive
 from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.recordings.frame_sets import FrameSet
 from coarse_loftr_ros.recordings.trajectories.matcher_streams import (

@@ -16,8 +16,8 @@ from coarse_loftr_lab.evaluation.own import OwnMatcher
 from coarse_loftr_ros.features.orb import Orb
 from coarse_loftr_ros.features.ratio_matching import DescribedKeypoints, match_ratio
 from coarse_loftr_ros.features.sift import Sift
-from coarse_loftr_ros.matching.pairing import Consecutive
 from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.reference_policy import Consecutive
 
 MILD = Distortion(
     corner_px=20.0,

@@ -1,4 +1,4 @@
-"""Which frames are matched with which."""
+"""Which left image is paired with which right one."""
 
 from dataclasses import dataclass
 
@@ -7,69 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coarse_loftr_ros.matching.pairing import (
-    Consecutive,
-    Keyframe,
-    KeyframeRule,
-    StereoPairing,
-    stamp_gap_ns,
-)
-from coarse_loftr_ros.matching.result import Homography, Status
-
-
-def homography(inliers=200, coverage=0.8, status=Status.OK):
-    return Homography(np.eye(3), 300, inliers, inliers, 0.5, coverage, status)
-
-
-def test_consecutive_always_moves_on():
-    assert Consecutive().replace(homography(), 1)
-
-
-def test_a_keyframe_that_is_seen_well_stays():
-    assert Keyframe().replace(homography(), 1) == ""
-
-
-@pytest.mark.parametrize(
-    ("seen", "age", "why"),
-    [
-        (homography(inliers=79), 1, "inliers in 79 cells"),
-        (homography(coverage=0.2), 1, "coverage 0.20"),
-        (homography(), 60, "age 60"),
-    ],
-)
-def test_a_keyframe_is_replaced_for_a_stated_reason(seen, age, why):
-    assert why in Keyframe().replace(seen, age)
-
-
-def test_age_zero_means_that_a_keyframe_never_grows_old():
-    assert Keyframe(KeyframeRule(max_age=0)).replace(homography(), 10**6) == ""
-
-
-def test_a_passing_disturbance_does_not_cost_the_keyframe():
-    policy = Keyframe(KeyframeRule(lost_patience=3))
-    lost = homography(0, 0.0, Status.LOST)
-    assert policy.replace(lost, 1) == ""
-    assert policy.replace(lost, 2) == ""
-    assert policy.replace(homography(), 3) == ""
-    assert policy.replace(lost, 4) == ""
-    assert policy.replace(lost, 5) == ""
-    assert "lost for 3 frames" in policy.replace(lost, 6)
-
-
-@pytest.mark.parametrize(
-    "bad", [{"min_coverage": 1.5}, {"min_inliers": -1}, {"max_age": -1}, {"lost_patience": 0}]
-)
-def test_rules_that_make_no_sense_are_refused(bad):
-    with pytest.raises(ValueError, match=next(iter(bad))):
-        KeyframeRule(**bad)
+from coarse_loftr_ros.matching.stereo_pairing import StereoPairing, stamp_gap_ns
 
 
 @dataclass(frozen=True)
-class Shot:
-    """An image: when it was taken, and of which moment it truly is."""
+class StampedImage:
+    """An image: its stamp, and of which exposure it truly is."""
 
     stamp: int
-    moment: int = 0
+    exposure: int = 0
 
 
 def feed(pairing, left, right, order):
@@ -83,19 +29,19 @@ def feed(pairing, left, right, order):
 
 def in_time(left, right):
     """The order in which images of both streams come without any delay."""
-    sides = [(shot.stamp, False) for shot in left] + [(shot.stamp, True) for shot in right]
+    sides = [(image.stamp, False) for image in left] + [(image.stamp, True) for image in right]
     return [side for _, side in sorted(sides)]
 
 
-def lagging(left, right, images):
-    """The order in which the right images come this many images after their time (or before)."""
+def lagging(left, right, lag):
+    """The order in which the right images come ``lag`` images after their time (or before)."""
     sides = [(k, False) for k in range(len(left))]
-    sides += [(k + images + 0.5, True) for k in range(len(right))]
+    sides += [(k + lag + 0.5, True) for k in range(len(right))]
     return [side for _, side in sorted(sides)]
 
 
-def shots(stamps):
-    return [Shot(stamp) for stamp in stamps]
+def images(stamps):
+    return [StampedImage(stamp) for stamp in stamps]
 
 
 # As few as the rhythm is measured from.
@@ -109,11 +55,11 @@ def test_pairs_are_within_the_tolerance_in_order_and_use_each_frame_once(
     pairing = StereoPairing(tolerance, queue=4)
     order = [False] * len(left) + [True] * len(right)
     np.random.default_rng(seed).shuffle(order)
-    pairs = feed(pairing, shots(left), shots(right), order)
+    pairs = feed(pairing, images(left), images(right), order)
     assert all(abs(a.stamp - b.stamp) <= tolerance for a, b in pairs)
     assert len({id(a) for a, _ in pairs}) == len(pairs) == len({id(b) for _, b in pairs})
     for side in zip(*pairs, strict=True):
-        assert [shot.stamp for shot in side] == sorted(shot.stamp for shot in side)
+        assert [image.stamp for image in side] == sorted(image.stamp for image in side)
     assert pairing.unpaired_left <= len(left) - len(pairs)
     assert pairing.unpaired_right <= len(right) - len(pairs)
 
@@ -125,27 +71,27 @@ def test_frames_that_are_each_others_nearest_are_paired_in_whatever_order_they_c
     """Brute force over all pairs says which these are."""
     pairing = StereoPairing(tolerance, queue=100)
     # Two images 1 ns apart: a nearer partner may follow upon any that is not exact.
-    feed(pairing, shots([-1001, -1000]), shots([-1001, -1000]), [False, True] * 2)
+    feed(pairing, images([-1001, -1000]), images([-1001, -1000]), [False, True] * 2)
     order = [False] * len(left) + [True] * len(right)
     np.random.default_rng(seed).shuffle(order)
-    pairs = feed(pairing, shots(left), shots(right), order)
+    pairs = feed(pairing, images(left), images(right), order)
     gaps = {(a, b): abs(a - b) for a in left for b in right}
     for (a, b), gap in gaps.items():
-        mine = sum(gaps[a, other] <= gap for other in right)
-        yours = sum(gaps[other, b] <= gap for other in left)
-        if gap <= tolerance and mine == yours == 1:
+        left_nearest = sum(gaps[a, other] <= gap for other in right)
+        right_nearest = sum(gaps[other, b] <= gap for other in left)
+        if gap <= tolerance and left_nearest == right_nearest == 1:
             assert (a, b) in [(one.stamp, other.stamp) for one, other in pairs]
 
 
 PERIOD = 1000
 
 
-def apart(moments, least):
-    """Some of these moments, no two of which are nearer to each other than this."""
+def at_least_apart(numbers, least):
+    """Some of these numbers, no two of which are nearer to each other than this."""
     kept = []
-    for moment in sorted(moments):
-        if not kept or moment - kept[-1] >= least:
-            kept.append(moment)
+    for number in sorted(numbers):
+        if not kept or number - kept[-1] >= least:
+            kept.append(number)
     return kept
 
 
@@ -158,36 +104,37 @@ def apart(moments, least):
     ),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_images_of_one_moment_are_paired_whatever_is_late_lost_or_repeated(
+def test_images_of_one_exposure_are_paired_whatever_is_late_lost_or_repeated(
     lag, offset, tolerance, events, seed
 ):
-    """The best that can be done is known here: every moment that both cameras saw."""
-    # What one eye sees in a moment and the other in the next, and neither else, is a pair to a
-    # tolerance that allows it.
-    odd = {moment: events[moment] for moment in apart(events, 1 if tolerance < 500 else 8)}
+    """The best that can be done is known here: every exposure that both cameras took."""
+    # What one camera takes at one exposure and the other at the next, and neither else, is a pair
+    # to a tolerance that allows it.
+    apart = 1 if tolerance < 500 else 8
+    odd = {exposure: events[exposure] for exposure in at_least_apart(events, apart)}
     jitter = np.random.default_rng(seed).integers(-25, 26, (64, 2)).tolist()
     sides = ([], [])
-    for moment in range(64):
+    for exposure in range(64):
         for side, shift in enumerate((0, offset)):
-            shot = Shot(moment * PERIOD + shift + jitter[moment][side], moment)
-            which, times = odd.get(moment, (side, 1))
-            sides[side].extend([shot] * (times if which == side else 1))
+            image = StampedImage(exposure * PERIOD + shift + jitter[exposure][side], exposure)
+            which, times = odd.get(exposure, (side, 1))
+            sides[side].extend([image] * (times if which == side else 1))
     pairing = StereoPairing(tolerance, queue=80)
     pairs = feed(pairing, *sides, lagging(*sides, lag))
-    assert all(a.moment == b.moment for a, b in pairs)
-    assert [a.moment for a, _ in pairs] == [m for m in range(64) if odd.get(m, (0, 1))[1]]
+    assert all(a.exposure == b.exposure for a, b in pairs)
+    assert [a.exposure for a, _ in pairs] == [m for m in range(64) if odd.get(m, (0, 1))[1]]
 
 
 @pytest.mark.parametrize("lag", [0, 1, 3, 4, 10])
 def test_any_lag_that_the_queue_holds_is_bridged(lag):
-    left = right = shots(range(0, 100 * PERIOD, PERIOD))
+    left = right = images(range(0, 100 * PERIOD, PERIOD))
     pairing = StereoPairing(5, queue=11)
     assert len(feed(pairing, left, right, lagging(left, right, lag))) == 100
     assert pairing.unpaired_left == pairing.unpaired_right == 0
 
 
 def test_a_lost_image_does_not_shift_the_pairs_though_the_next_is_within_the_tolerance():
-    left, right = shots(range(0, 5000, 100)), shots(range(1, 5000, 100))
+    left, right = images(range(0, 5000, 100)), images(range(1, 5000, 100))
     del right[20]
     pairs = feed(StereoPairing(150), left, right, [False, True] * 49 + [False])
     assert {b.stamp - a.stamp for a, b in pairs} == {1}
@@ -197,43 +144,43 @@ def test_a_lost_image_does_not_shift_the_pairs_though_the_next_is_within_the_tol
 def test_a_pair_is_given_at_once_when_no_nearer_partner_is_expected():
     pairing = StereoPairing(40)
     for stamp in (0, 100, 200):
-        assert pairing.add_left(Shot(stamp)) is None
-        assert pairing.add_right(Shot(stamp + 40)) is not None
+        assert pairing.add_left(StampedImage(stamp)) is None
+        assert pairing.add_right(StampedImage(stamp + 40)) is not None
 
 
 @pytest.mark.parametrize("order", ["lrLR", "lLrR", "rlRL", "lrRL", "rRlL"])
 def test_a_recording_that_loops_loses_no_pair(order):
-    """Capitals are the images of the second turn, in the middle of which the first one ends."""
-    turn = shots(range(0, 8000, 1000))
+    """Capitals are the images of the second loop, in the middle of which the first one ends."""
+    loop = images(range(0, 8000, 1000))
     pairing = StereoPairing(5, queue=20)
-    pairs = feed(pairing, turn[:-1], turn[:-1], [False, True] * 7)
+    pairs = feed(pairing, loop[:-1], loop[:-1], [False, True] * 7)
     for letter in order:
         add = pairing.add_left if letter in "lL" else pairing.add_right
-        pairs.append(add(turn[-1] if letter in "lr" else turn[0]))
-    pairs += feed(pairing, turn[1:], turn[1:], [False, True] * 7)
+        pairs.append(add(loop[-1] if letter in "lr" else loop[0]))
+    pairs += feed(pairing, loop[1:], loop[1:], [False, True] * 7)
     assert [a.stamp for a, _ in filter(None, pairs)] == 2 * list(range(0, 8000, 1000))
     assert pairing.unpaired_left == pairing.unpaired_right == 0
 
 
-def test_the_first_pair_of_a_turn_survives_a_last_image_without_a_partner():
+def test_the_first_pair_of_a_loop_survives_a_last_image_without_a_partner():
     pairing = StereoPairing(5)
-    feed(pairing, shots([0, 1000]), shots([0, 1000]), [False, True] * 2)
-    assert pairing.add_left(Shot(0)) is None
-    assert pairing.add_right(Shot(2000)) is None
-    assert pairing.add_right(Shot(0)) == (Shot(0), Shot(0))
+    feed(pairing, images([0, 1000]), images([0, 1000]), [False, True] * 2)
+    assert pairing.add_left(StampedImage(0)) is None
+    assert pairing.add_right(StampedImage(2000)) is None
+    assert pairing.add_right(StampedImage(0)) == (StampedImage(0), StampedImage(0))
 
 
 def test_a_side_whose_time_went_back_by_itself_is_paired_again():
     pairing = StereoPairing(5, queue=10)
-    left = shots([0, 1000, 2000, 1990, 3000, 4000])
-    right = shots([0, 1000, 2000, 3000, 4000])
+    left = images([0, 1000, 2000, 1990, 3000, 4000])
+    right = images([0, 1000, 2000, 3000, 4000])
     order = [False, True] * 3 + [False, True, False, True, False]
     assert len(feed(pairing, left, right, order)) == 5
     assert (pairing.unpaired_left, pairing.unpaired_right) == (1, 0)
 
 
 def test_images_far_apart_are_counted_as_they_come():
-    left, right = shots(range(0, 3000, 100)), shots(range(12, 3000, 100))
+    left, right = images(range(0, 3000, 100)), images(range(12, 3000, 100))
     pairing = StereoPairing(5)
     assert feed(pairing, left, right, in_time(left, right)) == []
     assert pairing.unpaired_left + pairing.unpaired_right >= 58
@@ -242,16 +189,16 @@ def test_images_far_apart_are_counted_as_they_come():
 
 def test_a_gap_that_opens_is_measured_soon():
     pairing = StereoPairing(5)
-    left = shots(range(0, 20000, 100))
-    right = shots([*range(0, 10000, 100), *range(10012, 20000, 100)])
+    left = images(range(0, 20000, 100))
+    right = images([*range(0, 10000, 100), *range(10012, 20000, 100)])
     order = in_time(left, right)
     feed(pairing, left[:112], right[:112], order[:224])
     assert pairing.gap_ns == 12
 
 
-def test_a_dead_eye_does_not_fill_the_memory():
+def test_a_dead_camera_does_not_fill_the_memory():
     pairing = StereoPairing(5, queue=4)
-    feed(pairing, shots(range(1000)), [], [False] * 1000)
+    feed(pairing, images(range(1000)), [], [False] * 1000)
     assert pairing.unpaired_left == 996
     assert pairing.gap_ns is None
 
@@ -267,7 +214,7 @@ def test_the_gap_is_the_median_distance_to_the_nearest_stamp(left, right):
     )
 
 
-def test_the_gap_is_measured_where_both_cameras_were_heard():
+def test_the_gap_is_measured_where_both_cameras_sent_images():
     left, right = range(0, 6400, 100), range(7, 5600, 100)
     assert stamp_gap_ns(left, right) == 7
     assert stamp_gap_ns([], right) is None
