@@ -94,12 +94,12 @@ def test_topics_and_services_are_those_of_the_node(readme, odometry_page, reposi
         assert f"| `{name}` |" in page
 
 
-def test_topics_that_the_odometry_node_hears_are_listed(odometry_page, repository):
+def test_topics_that_the_odometry_node_subscribes_are_listed(odometry_page, repository):
     code = (repository / "coarse_loftr_ros/node/odometry/activity.py").read_text()
-    heard = set(re.findall(r'"(matcher/[a-z/]+)"', code))
-    heard |= set(re.findall(r'\((?:Odometry|Range), "([a-z_]+)", self', code))
-    assert len(heard) == 4
-    for topic in heard:
+    subscribed = set(re.findall(r'"(matcher/[a-z/]+)"', code))
+    subscribed |= set(re.findall(r'\((?:Odometry|Range), "([a-z_]+)", self', code))
+    assert len(subscribed) == 4
+    for topic in subscribed:
         assert f"| `{topic}` |" in odometry_page
 
 

@@ -1,6 +1,6 @@
 """Whether the bytes of a JPEG or PNG can be what they say, looked at before they are decoded.
 
-Decoders believe lengths: they take memory for the size in a header and for the length of a part,
+Decoders trust lengths: they take memory for the size in a header and for the length of a part,
 and fill with grey what is missing. One damaged byte then makes gigabytes of a file of kilobytes,
 and half an image that looks whole.
 """

@@ -20,7 +20,7 @@ IMAGES = [view(texture(), motion(3 * k, 2, k), SIZE.width, SIZE.height) for k in
 
 
 class LosesItsDevice(OpenVinoBackend):
-    """A real runtime whose device is lost when told so; features of the device are lost with it."""
+    """A real runtime whose device is lost on demand; features of the device are lost with it."""
 
     lost_at = None
     closed = False

@@ -229,10 +229,10 @@ def test_entries_say_what_is_wrong_with_each(filled, identity, small_engine):
     other = dataclasses.replace(identity, graph="match")
     cache.obtain(other, lambda: small_engine)
     flip_a_bit(path)
-    (cache.folder / "lonely.json").write_text("{}")
+    (cache.folder / "orphan.json").write_text("{}")
     found = {entry.path.name: entry for entry in cache.entries()}
     assert "sha256" in found.pop(path.name).problem
-    assert found.pop("lonely.engine").problem
+    assert found.pop("orphan.engine").problem
     (intact,) = found.values()
     assert intact.problem == "" and intact.size == len(small_engine.data)
     assert intact.manifest.identity == other
@@ -261,7 +261,7 @@ def test_the_engines_not_used_for_longest_make_room_for_a_new_one(tmp_path, iden
     )
 
 
-def test_an_engine_in_use_never_makes_room(tmp_path, identity, repository):
+def test_an_engine_in_use_is_never_removed(tmp_path, identity, repository):
     cache = EngineCache(tmp_path / "engines", most_bytes=2000)
     sizes = [dataclasses.replace(identity, size=f"{64 * k}x64") for k in range(1, 5)]
     own = cache.obtain(sizes[0], lambda: engine_of(1500))

@@ -341,14 +341,14 @@ def test_one_judgement_of_rows_serves_matcher_and_odometry(name):
         projection = [*PROJECTION[:3], -28.0, *PROJECTION[4:]]
         projection[place] += apart
         right = replace(PLAIN, projection=tuple(projection))
-        eyes = [intrinsics_of(each, PLAIN.width, PLAIN.height) for each in (PLAIN, right)]
+        cameras = [intrinsics_of(each, PLAIN.width, PLAIN.height) for each in (PLAIN, right)]
         assert rows_correspond(PLAIN, right) is allowed
         if allowed:
-            StereoRig(*eyes, 0.1)
+            StereoRig(*cameras, 0.1)
             continue
         assert why_no_pair(PLAIN, right).startswith(f"{name} is ")
         with pytest.raises(ValueError, match=f"^{name} is "):
-            StereoRig(*eyes, 0.1)
+            StereoRig(*cameras, 0.1)
 
 
 def test_what_is_allowed_moves_no_row_and_no_disparity_by_a_tenth_of_a_pixel():
@@ -380,15 +380,15 @@ def test_what_is_allowed_moves_no_row_and_no_disparity_by_a_tenth_of_a_pixel():
     ],
 )
 def test_a_baseline_that_cannot_be_is_named_by_its_number(left, right, sentence):
-    eyes = [
+    cameras = [
         replace(PLAIN, projection=(*PROJECTION[:3], value, *PROJECTION[4:]))
         for value in (left, right)
     ]
-    assert re.match(sentence, why_no_pair(*eyes))
-    assert not rows_correspond(*eyes)
+    assert re.match(sentence, why_no_pair(*cameras))
+    assert not rows_correspond(*cameras)
 
 
-def test_both_eyes_may_be_counted_from_a_third_camera():
+def test_both_cameras_may_be_counted_from_a_third_camera():
     # As KITTI's colour cameras are, which are cameras 2 and 3 of their rig.
     left = replace(PLAIN, projection=(*PROJECTION[:3], 14.0, *PROJECTION[4:]))
     right = replace(PLAIN, projection=(*PROJECTION[:3], -28.0, *PROJECTION[4:]))
