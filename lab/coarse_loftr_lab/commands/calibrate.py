@@ -40,9 +40,12 @@ def run(args: argparse.Namespace) -> int:
     """Measure, and write the curve into model.json."""
     from dataclasses import replace
 
-    from coarse_loftr_lab.evaluation.calibration import calibration_curve, evaluate_calibration
+    from coarse_loftr_lab.evaluation.confidence_calibration import (
+        calibration_curve,
+        evaluate_calibration,
+    )
     from coarse_loftr_lab.evaluation.data.split import held_out
-    from coarse_loftr_lab.evaluation.data.stress import MixedStressPairs
+    from coarse_loftr_lab.evaluation.data.stress_pairs import MixedStressPairs
     from coarse_loftr_lab.evaluation.own import OwnMatcher
     from coarse_loftr_ros.backends.base import BackendError, ModelFiles
     from coarse_loftr_ros.images.decoding import ImageError

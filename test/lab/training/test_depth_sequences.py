@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from scenes import texture
 
-from coarse_loftr_lab.training.depth_sequences.files import read_pfm
 from coarse_loftr_lab.training.depth_sequences.pairs import PosedPair, PosedPairs
+from coarse_loftr_lab.training.depth_sequences.reading import read_pfm
 from coarse_loftr_lab.training.depth_sequences.registry import open_layout
 from coarse_loftr_lab.training.distributed import Processes
 from coarse_loftr_lab.training.settings import SequenceSettings

@@ -9,23 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_lab.evaluation.calibration import evaluate_calibration
-from coarse_loftr_lab.evaluation.homography import (
+from coarse_loftr_lab.evaluation.confidence_calibration import evaluate_calibration
+from coarse_loftr_lab.evaluation.homography_accuracy import (
     HomographyPairs,
     HomographyResult,
     HomographySummary,
-    Progress,
     match_pairs,
     summarise_homography,
 )
+from coarse_loftr_lab.evaluation.measuring import Progress
 from coarse_loftr_lab.evaluation.metrics import bootstrap_interval
 from coarse_loftr_lab.evaluation.timing import Spread
 from coarse_loftr_ros.backends.base import Backend
 from coarse_loftr_ros.features.pair_matcher import PairMatcher
 
 __all__ = [
-    "Change",
     "EncoderTimes",
+    "ErrorChange",
     "OnPairs",
     "PrecisionReport",
     "PrecisionRow",
@@ -38,7 +38,7 @@ _TURN, _UNCOUNTED = 12, 2  # images of a backend in one turn, and those of them 
 
 
 @dataclass(frozen=True)
-class Change:
+class ErrorChange:
     """Mean corner error over that in float32 on the same pairs, less 1, with its 95 % interval."""
 
     value: float
@@ -58,7 +58,7 @@ class OnPairs:
 
     kind: str
     summary: HomographySummary
-    change: Change
+    change: ErrorChange
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def evaluate_precisions(
         megabytes: of each method's graphs, by its name.
         pairs: with truth, by the name of their kind.
         mixed: easy and hard pairs for the confidences.
-        progress: told after each pair and method.
+        progress: called after each pair and method.
     """
     lengths = [len(methods) * len(each) for each in (*pairs.values(), mixed)]
 
@@ -153,7 +153,9 @@ def _of(method: str, results: Sequence[HomographyResult]) -> list[HomographyResu
     return [result for result in results if result.method == method]
 
 
-def _change(results: Sequence[HomographyResult], reference: Sequence[HomographyResult]) -> Change:
+def _change(
+    results: Sequence[HomographyResult], reference: Sequence[HomographyResult]
+) -> ErrorChange:
     """Both on the same pairs in the same order; pairs are drawn together."""
     errors, before = (
         np.minimum([result.corner_error_px for result in each], LARGEST_ERROR_PX)
@@ -165,7 +167,7 @@ def _change(results: Sequence[HomographyResult], reference: Sequence[HomographyR
         return float(errors[index].sum() / before[index].sum() - 1)
 
     everyone = np.arange(len(errors), dtype=np.float64)
-    return Change(relative(everyone), *bootstrap_interval(everyone, relative))
+    return ErrorChange(relative(everyone), *bootstrap_interval(everyone, relative))
 
 
 def time_encoders(

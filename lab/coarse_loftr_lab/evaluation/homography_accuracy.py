@@ -6,7 +6,7 @@ an infinite error and counts against the method.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,21 +14,19 @@ import numpy as np
 
 from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair
 from coarse_loftr_lab.evaluation.estimators import estimate_homography
+from coarse_loftr_lab.evaluation.measuring import Progress, refuse_equal_names
 from coarse_loftr_lab.evaluation.metrics import (
-    area_under_curve,
-    bootstrap_interval,
+    AucFigure,
+    auc_figures,
     matching_accuracy,
     mean_corner_error,
 )
 from coarse_loftr_ros.features.pair_matcher import PairMatcher
 
 __all__ = [
-    "AucFigure",
     "HomographyReport",
     "HomographyResult",
     "HomographySummary",
-    "Progress",
-    "auc_figures",
     "evaluate_homography",
     "match_pairs",
     "summarise_homography",
@@ -36,9 +34,6 @@ __all__ = [
 
 THRESHOLDS_PX = (1.0, 3.0, 5.0, 10.0)
 ACCURACY_PX = tuple(range(1, 11))
-
-Progress = Callable[[int, int, str], None]
-"""Called with steps done, steps in all, and what was just done."""
 
 
 class HomographyPairs(Protocol):
@@ -69,23 +64,6 @@ class HomographyResult:
     matches: int
     inliers: int
     accuracy: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class AucFigure:
-    """Area under the recall curve of an error.
-
-    Attributes:
-        threshold: up to which error, in its unit.
-        value: in [0, 1].
-        low: lower end of the 95 % bootstrap interval.
-        high: upper end.
-    """
-
-    threshold: float
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -132,7 +110,6 @@ def evaluate_homography(
     matchers: Sequence[PairMatcher],
     pairs: HomographyPairs,
     progress: Progress | None = None,
-    threshold_px: float = 3.0,
 ) -> HomographyReport:
     """Measure methods on pairs with a known homography.
 
@@ -141,13 +118,12 @@ def evaluate_homography(
     Args:
         matchers: methods with different names.
         pairs: pairs with truth.
-        progress: told after each pair and method.
-        threshold_px: inlier threshold of the estimator.
+        progress: called after each pair and method.
 
     Raises:
         ValueError: when two methods have the same name.
     """
-    results = match_pairs(matchers, pairs, progress, threshold_px)
+    results = match_pairs(matchers, pairs, progress)
     summaries = [
         summarise_homography([result for result in results if result.method == matcher.name])
         for matcher in matchers
@@ -159,7 +135,6 @@ def match_pairs(
     matchers: Sequence[PairMatcher],
     pairs: HomographyPairs,
     progress: Progress | None = None,
-    threshold_px: float = 3.0,
 ) -> list[HomographyResult]:
     """The single results of :func:`evaluate_homography`."""
     refuse_equal_names(matchers)
@@ -174,7 +149,7 @@ def match_pairs(
             if matcher.name not in described:
                 described[matcher.name] = matcher.describe(pair.reference)
             matches = matcher.match(described[matcher.name], matcher.describe(pair.current))
-            estimate = estimate_homography(matches, threshold_px)
+            estimate = estimate_homography(matches)
             error = float("inf")
             if estimate.success:
                 error = mean_corner_error(estimate.matrix, pair.homography, width, height)
@@ -221,26 +196,3 @@ def summarise_homography(results: Sequence[HomographyResult]) -> HomographySumma
         median_inliers=float(np.median([result.inliers for result in results])),
         accuracy=tuple(np.mean([result.accuracy for result in results], axis=0).tolist()),
     )
-
-
-def auc_figures(errors: Sequence[float], thresholds: Sequence[float]) -> tuple[AucFigure, ...]:
-    """Areas under the recall curve of errors, with their bootstrap intervals."""
-    figures = []
-    for threshold in thresholds:
-
-        def area(sample: Sequence[float], threshold: float = threshold) -> float:
-            return area_under_curve(sample, threshold)
-
-        figures.append(AucFigure(threshold, area(errors), *bootstrap_interval(errors, area)))
-    return tuple(figures)
-
-
-def refuse_equal_names(matchers: Sequence[PairMatcher]) -> None:
-    """Names tell methods apart in a report, so they must differ.
-
-    Raises:
-        ValueError: when two are equal.
-    """
-    names = [matcher.name for matcher in matchers]
-    if len(set(names)) != len(names):
-        raise ValueError(f"methods are named {names}; every name must be different")

@@ -6,10 +6,10 @@ import pytest
 from scenes import texture
 
 from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair
-from coarse_loftr_lab.evaluation.data.stress import MixedStressPairs, StressPairs
+from coarse_loftr_lab.evaluation.data.stress_pairs import MixedStressPairs, StressPairs
 from coarse_loftr_lab.evaluation.data.stress_suites import SUITES, Suite, line_kernel
 from coarse_loftr_lab.evaluation.report_tables import report_tables
-from coarse_loftr_lab.evaluation.stress import evaluate_stress
+from coarse_loftr_lab.evaluation.stress_resistance import evaluate_stress
 from coarse_loftr_ros.features.pair_matcher import PointMatches
 from coarse_loftr_ros.features.sift import Sift
 from coarse_loftr_ros.files.json_text import to_json
@@ -146,9 +146,9 @@ SUITE = Suite("weight", "kg", "0", (1.0, 2.0, 3.0, 4.0), None)
 
 
 def test_success_falls_where_a_method_fails():
-    told = []
+    calls = []
     report = evaluate_stress(
-        [UpTo(2), UpTo(9)], [SUITE], plain_pairs, lambda *step: told.append(step)
+        [UpTo(2), UpTo(9)], [SUITE], plain_pairs, lambda *step: calls.append(step)
     )
     weak = [level for level in report.levels if level.method == "up to 2"]
     assert [(level.dose, level.success) for level in weak] == [
@@ -160,7 +160,7 @@ def test_success_falls_where_a_method_fails():
         ("up to 2", 0.5, 20, 1.0),
         ("up to 9", 1.0, 20, 1.0),
     ]
-    assert [step[:2] for step in told] == [(done, 50) for done in range(1, 51)]
+    assert [step[:2] for step in calls] == [(done, 50) for done in range(1, 51)]
 
 
 def test_there_is_a_table_for_all_suites_and_one_for_each():

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from coarse_loftr_lab.evaluation.calibration import (
-    Calibration,
+from coarse_loftr_lab.evaluation.confidence_calibration import (
+    ConfidenceCalibration,
     ReliabilityBin,
     calibrate,
     calibration_curve,
@@ -76,18 +76,18 @@ def test_a_match_within_3_pixels_of_the_truth_is_right():
 
     image = np.zeros((50, 50), np.uint8)
     pairs = [HomographyPair(str(k), image, image, np.eye(3)) for k in range(4)]
-    told = []
-    report = evaluate_calibration([Offset()], pairs, lambda *step: told.append(step[:2]))
+    calls = []
+    report = evaluate_calibration([Offset()], pairs, lambda *step: calls.append(step[:2]))
     (result,) = report.calibrations
     assert (result.pairs, result.matches) == (4, 12)
     assert result.bins[0].precision == pytest.approx(2 / 3)
-    assert told == [(k, 4) for k in range(1, 5)]
+    assert calls == [(k, 4) for k in range(1, 5)]
 
 
 def made_bins(*values):
     bins = tuple(ReliabilityBin(n, c, p, 0.0, 1.0) for c, p, n in values)
     total = sum(b.matches for b in bins)
-    return Calibration("method", 1, total, 0.0, 0.5, bins, ())
+    return ConfidenceCalibration("method", 1, total, 0.0, 0.5, bins, ())
 
 
 def test_the_curve_rises_and_pools_bins_that_fall():

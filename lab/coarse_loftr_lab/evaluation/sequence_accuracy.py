@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from coarse_loftr_lab.evaluation.data.kitti import KittiSequence
+from coarse_loftr_lab.evaluation.data.kitti_sequence import KittiSequence
 from coarse_loftr_lab.evaluation.estimators import estimate_pose
-from coarse_loftr_lab.evaluation.homography import Progress, refuse_equal_names
+from coarse_loftr_lab.evaluation.measuring import Progress, refuse_equal_names
 from coarse_loftr_lab.evaluation.metrics import bootstrap_interval
 from coarse_loftr_ros.features.pair_matcher import PairMatcher
 
@@ -100,7 +100,6 @@ def evaluate_odometry(
     sequence: KittiSequence,
     gaps: Sequence[int] = (1, 2, 4, 8),
     progress: Progress | None = None,
-    threshold_px: float = 1.0,
 ) -> OdometryReport:
     """Measure methods between every image of a sequence and the image ``gap`` later.
 
@@ -110,8 +109,7 @@ def evaluate_odometry(
         matchers: methods with different names.
         sequence: images, intrinsics and true motion.
         gaps: distances between reference and current image.
-        progress: told after each pair and method.
-        threshold_px: inlier threshold of the estimator.
+        progress: called after each pair and method.
 
     Raises:
         ValueError: when two methods have the same name, or a gap does not fit the sequence.
@@ -132,7 +130,7 @@ def evaluate_odometry(
                     continue
                 matches = matcher.match(described[reference], described[current])
                 camera = sequence.intrinsics.matrix()
-                estimate = estimate_pose(matches, camera, camera, threshold_px)
+                estimate = estimate_pose(matches, camera, camera)
                 truth = sequence.relative_pose(reference, current)
                 rotation, direction = estimate.errors(truth.rotation, truth.translation)
                 results.append(

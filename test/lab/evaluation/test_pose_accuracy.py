@@ -1,4 +1,4 @@
-"""Relative pose on a box-like room of which every pixel's place is known."""
+"""Relative pose on a box-like scene of which every pixel's place is known."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from scenes import texture
 
 from coarse_loftr_lab.evaluation.data.pose_pairs import PosePairs
-from coarse_loftr_lab.evaluation.pose import evaluate_pose
+from coarse_loftr_lab.evaluation.pose_accuracy import evaluate_pose
 from coarse_loftr_lab.evaluation.report_tables import report_tables
 from coarse_loftr_ros.cameras.angles import rotation_error, translation_direction_error
 from coarse_loftr_ros.features.pair_matcher import PointMatches
@@ -52,7 +52,7 @@ def line(turns=(0, 0), names=("a.png", "b.png")):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("room")
+    path = tmp_path_factory.mktemp("box")
     poses = ((np.eye(3), np.zeros(3)), (ROTATION, TRANSLATION))
     for name, camera, size, pose in zip("ab", CAMERAS, SIZES, poses, strict=True):
         cv2.imwrite(str(path / f"{name}.png"), photograph(camera, size, *pose))

@@ -1,4 +1,4 @@
-"""How much of each kind of stress matching methods bear, side by side.
+"""How much of each kind of stress matching methods withstand, side by side.
 
 A pair succeeds when its homography (MAGSAC, 3 px) has a mean corner error below 3 px.
 """
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from coarse_loftr_lab.evaluation.data.stress_suites import Suite
-from coarse_loftr_lab.evaluation.homography import HomographyPairs, Progress, match_pairs
+from coarse_loftr_lab.evaluation.homography_accuracy import HomographyPairs, match_pairs
+from coarse_loftr_lab.evaluation.measuring import Progress
 from coarse_loftr_lab.evaluation.metrics import bootstrap_interval, wilson_interval
 from coarse_loftr_ros.features.pair_matcher import PairMatcher
 
@@ -115,7 +116,7 @@ def evaluate_stress(
         matchers: methods with different names.
         suites: kinds of stress.
         pairs_of: gives the pairs of a suite under a dose; equal numbers of the same photographs.
-        progress: told after each pair and method.
+        progress: called after each pair and method.
 
     Raises:
         ValueError: when two methods have the same name.
@@ -128,11 +129,11 @@ def evaluate_stress(
         pairs = pairs_of(suite, dose)
         steps = len(pairs) * len(matchers)
 
-        def tell(step: int, _: int, what: str, before: int = done, steps: int = steps) -> None:
+        def report(step: int, _: int, what: str, before: int = done, steps: int = steps) -> None:
             if progress is not None:
                 progress(before + step, steps * (len(doses) + 1), what)
 
-        for result in match_pairs(matchers, pairs, tell):
+        for result in match_pairs(matchers, pairs, report):
             key = result.method, suite.name if suite else "", dose
             errors.setdefault(key, []).append(result.corner_error_px)
         done += steps

@@ -21,7 +21,7 @@ from coarse_loftr_lab.evaluation.baselines.onnx_graph import OnnxGraph, Runtime
 from coarse_loftr_ros.features.pair_matcher import PointMatches
 from coarse_loftr_ros.files.digest import files_digest
 
-__all__ = ["PublishedStudent"]
+__all__ = ["StudentMatcher"]
 
 WIDTH, HEIGHT, CELL = 640, 480, 16
 # Coarse points are off by up to half a cell in each image, so a refined point may move by one.
@@ -41,7 +41,7 @@ class StudentImage:
     network_input: NDArray[np.float32]
 
 
-class PublishedStudent:
+class StudentMatcher:
     """The pair graph; mutual nearest cells above a confidence.
 
     Args:

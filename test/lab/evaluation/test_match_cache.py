@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coarse_loftr_lab.evaluation.cache import CachedMatcher, default_folder
+from coarse_loftr_lab.evaluation.match_cache import CachedMatcher, default_folder
 from coarse_loftr_lab.evaluation.own import OwnMatcher
 from coarse_loftr_ros.features.orb import Orb
 from coarse_loftr_ros.features.pair_matcher import PointMatches
@@ -14,7 +14,7 @@ from coarse_loftr_ros.matching.reference_policy import Consecutive
 IMAGES = [np.full((4, 6), level, np.uint8) for level in range(3)]
 
 
-class Counting:
+class CountedMatcher:
     """Answers with the levels of both images, and counts how often it is asked."""
 
     name = "counting"
@@ -44,7 +44,7 @@ def same(one, two):
 
 
 def test_the_second_run_reads_what_the_first_has_computed(tmp_path):
-    first, again = Counting(), Counting()
+    first, again = CountedMatcher(), CountedMatcher()
     cached, matches = ask(first, tmp_path)
     read_by, read = ask(again, tmp_path)
     assert same(matches, read) and read.reference_points.dtype == np.float32
@@ -53,54 +53,54 @@ def test_the_second_run_reads_what_the_first_has_computed(tmp_path):
 
 
 def test_no_match_at_all_is_an_answer_too(tmp_path):
-    class Blind(Counting):
+    class MatchesNothing(CountedMatcher):
         def match(self, reference, current):
             self.matched += 1
             return PointMatches.none()
 
-    ask(Blind(), tmp_path)
-    again = Blind()
+    ask(MatchesNothing(), tmp_path)
+    again = MatchesNothing()
     assert len(ask(again, tmp_path)[1]) == 0 and again.matched == 0
 
 
 @pytest.mark.parametrize("pair", [(1, 0), (0, 2), (2, 1)])
 def test_other_images_and_the_other_direction_are_other_pairs(tmp_path, pair):
-    ask(Counting(), tmp_path)
-    matcher = Counting()
+    ask(CountedMatcher(), tmp_path)
+    matcher = CountedMatcher()
     ask(matcher, tmp_path, *pair)
     assert matcher.matched == 1
 
 
 def test_images_of_equal_bytes_and_another_shape_are_other_images(tmp_path):
-    cached = CachedMatcher(Counting(), tmp_path)
+    cached = CachedMatcher(CountedMatcher(), tmp_path)
     tall = cached.describe(IMAGES[0].reshape(6, 4))
     assert tall.digest != cached.describe(IMAGES[0]).digest
 
 
 def test_other_settings_are_another_method(tmp_path):
-    ask(Counting(ratio=0.8), tmp_path)
-    other = Counting(ratio=0.9)
+    ask(CountedMatcher(ratio=0.8), tmp_path)
+    other = CountedMatcher(ratio=0.9)
     ask(other, tmp_path)
     assert other.matched == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 and then nothing", None])
 def test_a_damaged_entry_is_computed_anew_and_repaired(tmp_path, damage):
-    _, matches = ask(Counting(), tmp_path)
+    _, matches = ask(CountedMatcher(), tmp_path)
     (entry,) = tmp_path.rglob("*.npz")
     if damage is None:
         np.savez(entry, reference_points=np.zeros((3, 2)), current_points=np.zeros((2, 2)),
                  confidence=np.zeros(3))  # fmt: skip
     else:
         entry.write_bytes(damage)
-    repaired, after = Counting(), Counting()
+    repaired, after = CountedMatcher(), CountedMatcher()
     assert same(ask(repaired, tmp_path)[1], matches) and repaired.matched == 1
     assert same(ask(after, tmp_path)[1], matches) and after.matched == 0
     assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_an_image_that_meets_two_others_is_described_once(tmp_path):
-    matcher = Counting()
+    matcher = CountedMatcher()
     cached = CachedMatcher(matcher, tmp_path)
     reference = cached.describe(IMAGES[0])
     for image in IMAGES[1:]:

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_lab.training.depth_sequences.files import read_grey
-from coarse_loftr_lab.training.depth_sequences.layout import Camera
+from coarse_loftr_lab.training.depth_sequences.layout import PosedCamera
+from coarse_loftr_lab.training.depth_sequences.reading import read_grey
 
-__all__ = ["Frames"]
+__all__ = ["UnposedImages"]
 
 
-class Frames:
+class UnposedImages:
     """Images of a folder in the order of their names.
 
     Args:
@@ -44,9 +44,9 @@ class Frames:
     def depth(self, number: int) -> None:
         """Unknown."""
 
-    def camera(self, number: int) -> Camera:
+    def camera(self, number: int) -> PosedCamera:
         """Of no meaning without depth."""
-        return Camera(np.eye(3), np.eye(4))
+        return PosedCamera(np.eye(3), np.eye(4))
 
     def partners(self, number: int) -> Sequence[int]:
         """Images of the same folder at most ``gap`` away."""

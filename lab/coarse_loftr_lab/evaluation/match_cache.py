@@ -36,7 +36,7 @@ def default_folder() -> Path:
     return Path(base) / "coarse_loftr_ros" / "evaluation"
 
 
-class _Image:
+class _CachedImage:
     """An image, its digest, and its description for when it is needed."""
 
     def __init__(self, image: NDArray[np.uint8], describe: Callable[..., Any]) -> None:
@@ -58,7 +58,7 @@ class CachedMatcher:
     """A method whose matches are kept on disk; itself a ``PairMatcher``.
 
     Args:
-        matcher: the method; its ``settings`` tell its versions apart.
+        matcher: the method; its ``settings`` identify its version.
         folder: of the cache, shared by all methods; made when missing.
 
     Attributes:
@@ -82,11 +82,11 @@ class CachedMatcher:
         with whole_file(self._folder / "method.json") as new:
             new.write_text(facts + "\n")
 
-    def describe(self, image: NDArray[np.uint8]) -> _Image:
+    def describe(self, image: NDArray[np.uint8]) -> _CachedImage:
         """The image; it is described when it meets an image with which it was never matched."""
-        return _Image(image, self._matcher.describe)
+        return _CachedImage(image, self._matcher.describe)
 
-    def match(self, reference: _Image, current: _Image) -> PointMatches:
+    def match(self, reference: _CachedImage, current: _CachedImage) -> PointMatches:
         """Matches from disk, or else of the method."""
         file = self._folder / f"{reference.digest}-{current.digest}.npz"
         matches = _read(file)

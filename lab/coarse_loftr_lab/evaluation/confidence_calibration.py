@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_lab.evaluation.homography import HomographyPairs, Progress, refuse_equal_names
+from coarse_loftr_lab.evaluation.homography_accuracy import HomographyPairs
+from coarse_loftr_lab.evaluation.measuring import Progress, refuse_equal_names
 from coarse_loftr_lab.evaluation.metrics import transfer_error, wilson_interval
 from coarse_loftr_ros.features.pair_matcher import PairMatcher
 
 __all__ = [
-    "Calibration",
     "CalibrationReport",
+    "ConfidenceCalibration",
     "OperatingPoint",
     "ReliabilityBin",
     "calibrate",
@@ -69,7 +70,7 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ConfidenceCalibration:
     """One method.
 
     Attributes:
@@ -100,7 +101,7 @@ class CalibrationReport:
         calibrations: in the order the methods were given.
     """
 
-    calibrations: tuple[Calibration, ...]
+    calibrations: tuple[ConfidenceCalibration, ...]
 
 
 def evaluate_calibration(
@@ -111,7 +112,7 @@ def evaluate_calibration(
     Args:
         matchers: methods with different names whose confidence is in [0, 1], without a threshold.
         pairs: with truth; easy and hard ones, as the threshold is to serve both.
-        progress: told after each pair and method.
+        progress: called after each pair and method.
 
     Raises:
         ValueError: when two methods have the same name.
@@ -142,7 +143,7 @@ def evaluate_calibration(
 
 def calibrate(
     method: str, confidence: NDArray[np.float32], right: NDArray[np.bool_], pairs: int
-) -> Calibration:
+) -> ConfidenceCalibration:
     """The figures of one method.
 
     Args:
@@ -173,7 +174,7 @@ def calibrate(
                 )
             )
     distance = sum(b.matches * abs(b.confidence - b.precision) for b in bins)
-    return Calibration(
+    return ConfidenceCalibration(
         method=method,
         pairs=pairs,
         matches=len(confidence),
@@ -184,7 +185,7 @@ def calibrate(
     )
 
 
-def calibration_curve(calibration: Calibration) -> list[list[float]]:
+def calibration_curve(calibration: ConfidenceCalibration) -> list[list[float]]:
     """Points between which a confidence is interpolated to become a precision.
 
     Bins that break the rise are pooled with their neighbours (isotonic regression by pooling

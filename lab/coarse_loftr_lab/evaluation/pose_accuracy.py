@@ -15,12 +15,8 @@ import numpy as np
 
 from coarse_loftr_lab.evaluation.data.pose_pairs import PosePair
 from coarse_loftr_lab.evaluation.estimators import estimate_pose
-from coarse_loftr_lab.evaluation.homography import (
-    AucFigure,
-    Progress,
-    auc_figures,
-    refuse_equal_names,
-)
+from coarse_loftr_lab.evaluation.measuring import Progress, refuse_equal_names
+from coarse_loftr_lab.evaluation.metrics import AucFigure, auc_figures
 from coarse_loftr_ros.features.pair_matcher import PairMatcher
 
 __all__ = ["PoseReport", "PoseResult", "PoseSummary", "evaluate_pose"]
@@ -104,15 +100,13 @@ def evaluate_pose(
     matchers: Sequence[PairMatcher],
     pairs: PosePairsOf,
     progress: Progress | None = None,
-    threshold_px: float = 1.0,
 ) -> PoseReport:
     """Measure methods on pairs with a known relative pose.
 
     Args:
         matchers: methods with different names.
         pairs: pairs with truth.
-        progress: told after each pair and method.
-        threshold_px: inlier threshold of the estimator.
+        progress: called after each pair and method.
 
     Raises:
         ValueError: when two methods have the same name.
@@ -124,9 +118,7 @@ def evaluate_pose(
             matches = matcher.match(
                 matcher.describe(pair.reference), matcher.describe(pair.current)
             )
-            estimate = estimate_pose(
-                matches, pair.reference_camera, pair.current_camera, threshold_px
-            )
+            estimate = estimate_pose(matches, pair.reference_camera, pair.current_camera)
             errors = estimate.errors(pair.rotation, pair.translation)
             inliers = int(estimate.inlier.sum())
             results.append(PoseResult(matcher.name, pair.name, *errors, len(matches), inliers))
