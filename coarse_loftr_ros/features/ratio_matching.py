@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.features.pair_matcher import PointMatches
 from coarse_loftr_ros.files.digest import files_digest
 
-__all__ = ["DescribedKeypoints", "RatioMatcher"]
+__all__ = ["DescribedKeypoints", "RatioMatcher", "match_ratio"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +69,10 @@ class RatioMatcher:
 
     def match(self, reference: DescribedKeypoints, current: DescribedKeypoints) -> PointMatches:
         """Mutual nearest neighbours that pass the ratio test."""
-        return _match_ratio(reference, current, self._norm, self._ratio)
+        return match_ratio(reference, current, self._norm, self._ratio)
 
 
-def _match_ratio(
+def match_ratio(
     reference: DescribedKeypoints, current: DescribedKeypoints, norm: int, ratio: float
 ) -> PointMatches:
     """Match keypoints that are each other's nearest and clearly nearer than the second nearest.

@@ -6,15 +6,15 @@ import numpy as np
 
 from coarse_loftr_ros.matching.corners import CellCorners
 from coarse_loftr_ros.matching.homography import transfer
-from coarse_loftr_ros.matching.matcher import CellMatches
+from coarse_loftr_ros.matching.matcher import NetworkMatches
 from coarse_loftr_ros.matching.viewpoint import FirstHomography
 
 __all__ = ["with_second_points"]
 
 
 def with_second_points(
-    matches: CellMatches, corners: CellCorners, first: FirstHomography, limit: int
-) -> CellMatches:
+    matches: NetworkMatches, corners: CellCorners, first: FirstHomography, limit: int
+) -> NetworkMatches:
     """Add the second corners of matched cells, where they should be if they move like the first.
 
     The network matches one point per cell; the refinement aligns a corner a few pixels away as
@@ -46,7 +46,7 @@ def with_second_points(
         offset = second - matches.reference[chosen]
     current = (matches.current[chosen] + offset).astype(np.float32)
     usable = np.isfinite(current).all(axis=1)
-    return CellMatches(
+    return NetworkMatches(
         np.concatenate([matches.reference, second[usable]]),
         np.concatenate([matches.current, current[usable]]),
         np.concatenate([matches.confidence, matches.confidence[chosen][usable]]),

@@ -12,7 +12,7 @@ from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.densification import with_second_points
 from coarse_loftr_ros.matching.encoded_frame import EncodedFrame
 from coarse_loftr_ros.matching.homography import HomographySettings, estimate_homography, transfer
-from coarse_loftr_ros.matching.matcher import CellMatches, Matcher
+from coarse_loftr_ros.matching.matcher import Matcher, NetworkMatches
 from coarse_loftr_ros.matching.refinement import RefinementSettings, refine
 from coarse_loftr_ros.matching.result import Correspondences, Homography
 from coarse_loftr_ros.matching.search import SearchResult, SearchSettings, find_matches
@@ -67,7 +67,7 @@ class FramePoints:
         reference: float32 [N, 2], px of the reference image as received.
         current: float32 [N, 2], px of the current image as received.
         confidence: float32 [N] in [0, 1].
-        point: int64 [N], number of the reference's point, see ``CellMatches``.
+        point: int64 [N], number of the reference's point, see ``NetworkMatches``.
         found: what the search found before refinement.
         timings_ms: milliseconds of ``match`` and ``refine``.
     """
@@ -159,7 +159,7 @@ def match_points(
     else:
         details = reference.detail, current.detail
     to_details = reference.to(details[0]), current.to(details[1])
-    matches = CellMatches(
+    matches = NetworkMatches(
         transfer(to_details[0], matches.reference).astype(np.float32),
         transfer(to_details[1], matches.current).astype(np.float32),
         matches.confidence,

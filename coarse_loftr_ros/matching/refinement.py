@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.matching.appearance import equalise, warp_to_reference
 from coarse_loftr_ros.matching.homography import fit_homography, transfer
-from coarse_loftr_ros.matching.matcher import CellMatches
+from coarse_loftr_ros.matching.matcher import NetworkMatches
 
 __all__ = ["RefinementSettings", "refine"]
 
@@ -135,13 +135,13 @@ class _Tracker:
 
 
 def refine(
-    matches: CellMatches,
+    matches: NetworkMatches,
     reference: NDArray[np.uint8],
     current: NDArray[np.uint8],
     settings: RefinementSettings,
     warp: NDArray[np.float64] | None = None,
     scale: float = 1.0,
-) -> CellMatches:
+) -> NetworkMatches:
     """Align matches of two images to a fraction of a pixel.
 
     Args:
@@ -173,12 +173,12 @@ def refine(
     good = texture > 0
     if np.count_nonzero(good) < settings.few:
         position = np.where(good[:, None], aligned, matches.current)
-        return CellMatches(matches.reference, position, matches.confidence, matches.point)
+        return NetworkMatches(matches.reference, position, matches.confidence, matches.point)
     textured = texture >= settings.min_texture
     if np.count_nonzero(textured) < settings.enough:
         best = np.argsort(-texture, kind="stable")[: settings.enough]
         textured[best] = good[best]
-    refined = CellMatches(matches.reference, aligned, matches.confidence, matches.point)
+    refined = NetworkMatches(matches.reference, aligned, matches.confidence, matches.point)
     return refined.select(textured)
 
 
@@ -188,7 +188,7 @@ def _unwarped(points: NDArray[np.float32], warp: NDArray[np.float64]) -> NDArray
 
 
 def _align_warped(
-    matches: CellMatches,
+    matches: NetworkMatches,
     reference: NDArray[np.uint8],
     current: NDArray[np.uint8],
     tracker: _Tracker,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.encoded_frame import EncodedFrame
 from coarse_loftr_ros.matching.homography import transfer
-from coarse_loftr_ros.matching.matcher import CellMatches, Matcher
+from coarse_loftr_ros.matching.matcher import Matcher, NetworkMatches
 from coarse_loftr_ros.matching.viewpoint import (
     FirstHomography,
     candidate_views,
@@ -60,7 +60,7 @@ class SearchResult:
         tried: viewpoints tried besides the plain one.
     """
 
-    matches: CellMatches
+    matches: NetworkMatches
     first: FirstHomography
     tried: int = 0
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.homography import fit_homography
-from coarse_loftr_ros.matching.matcher import CellMatches
+from coarse_loftr_ros.matching.matcher import NetworkMatches
 
 __all__ = [
     "FirstHomography",
@@ -50,7 +50,7 @@ class FirstHomography:
         return self.matrix is not None and self.ratio >= ratio
 
 
-def fit_first_homography(matches: CellMatches) -> FirstHomography:
+def fit_first_homography(matches: NetworkMatches) -> FirstHomography:
     """A homography of unrefined matches; the estimator that takes half of MAGSAC's time."""
     nothing = FirstHomography(None, 0, 0.0)
     if len(matches) < 12:

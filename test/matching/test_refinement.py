@@ -5,7 +5,7 @@ import pytest
 from scenes import motion, texture, view
 
 from coarse_loftr_ros.matching.homography import transfer
-from coarse_loftr_ros.matching.matcher import CellMatches, Features
+from coarse_loftr_ros.matching.matcher import Features, NetworkMatches
 from coarse_loftr_ros.matching.refinement import RefinementSettings, refine
 from coarse_loftr_ros.matching.viewpoint import fit_first_homography
 
@@ -21,7 +21,7 @@ def disturbed(homography, error, seed=0):
     reference, truth = corners[inside], truth[inside]
     current = (truth + rng.uniform(-error, error, truth.shape)).astype(np.float32)
     ones = np.ones(len(truth), np.float32)
-    return CellMatches(reference, current, ones, np.arange(len(truth))), truth
+    return NetworkMatches(reference, current, ones, np.arange(len(truth))), truth
 
 
 def refine_as_the_pipeline(matches, reference, current):

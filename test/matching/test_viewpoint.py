@@ -7,7 +7,7 @@ from scenes import motion, texture, view
 
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.homography import transfer
-from coarse_loftr_ros.matching.matcher import CellMatches
+from coarse_loftr_ros.matching.matcher import NetworkMatches
 from coarse_loftr_ros.matching.viewpoint import (
     candidate_views,
     fit_first_homography,
@@ -21,7 +21,7 @@ SIZE = NetworkSize(512, 384)
 
 def matches(reference, current):
     count = len(reference)
-    return CellMatches(
+    return NetworkMatches(
         np.float32(reference), np.float32(current), np.ones(count, np.float32), np.arange(count)
     )
 
