@@ -9,17 +9,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from fuzz_target import Target
-from malformed_images import malformed_compressed, malformed_image
-from malformed_numbers import malformed_camera_info
 from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message
 from ros_harness import MatcherClient, NodeProcess, camera_info, scene, view
 from sensor_msgs.msg import CompressedImage, Image
 
 from coarse_loftr_ros.images.decoding import ImageError, decode_compressed, decode_image
+from reliability.fuzz_target import Target
+from reliability.malformed_images import malformed_compressed, malformed_image
+from reliability.malformed_numbers import malformed_camera_info
 
-__all__ = ["CameraInfos", "CompressedImages", "Images"]
+__all__ = ["CameraInfosTarget", "CompressedImagesTarget", "ImagesTarget"]
 
 _SIZE = {"width": 160, "height": 120}
 _PARAMETERS = (
@@ -28,7 +28,7 @@ _PARAMETERS = (
 )  # fmt: skip
 
 
-class _Matcher(Target):
+class _MatcherTarget(Target):
     ready = "matching "
     parameters: tuple[str, ...] = ()
 
@@ -45,7 +45,7 @@ class _Matcher(Target):
         return view(self.picture, *self.rng.integers(-10, 10, 2), **_SIZE)
 
     def _well_formed(self) -> Callable[[], bool]:
-        # The first of them may become the reference: of the second one the matches are told.
+        # The first of them may become the reference: the second one is then matched with it.
         sent = [self._send_good() for _ in range(2)]
         return lambda: any(
             answer.header.stamp == stamp for answer in self.client.homographies for stamp in sent
@@ -57,7 +57,7 @@ class _Matcher(Target):
         return message.header.stamp
 
 
-class Images(_Matcher):
+class ImagesTarget(_MatcherTarget):
     """A matcher of raw images."""
 
     kind = "Image"
@@ -75,7 +75,7 @@ class Images(_Matcher):
         return content
 
 
-class CompressedImages(_Matcher):
+class CompressedImagesTarget(_MatcherTarget):
     """A matcher of compressed images."""
 
     kind = "CompressedImage"
@@ -100,7 +100,7 @@ class CompressedImages(_Matcher):
         return message.header.stamp
 
 
-class CameraInfos(_Matcher):
+class CameraInfosTarget(_MatcherTarget):
     """A matcher that rectifies as camera_info says."""
 
     kind = "CameraInfo"

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from gpu_parity import MATCH, prepare
 
 from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair
 from coarse_loftr_ros.backends.base import Backend, BackendError, ModelFiles, Reports
@@ -19,6 +18,7 @@ from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.frame_matching import match_frames
 from coarse_loftr_ros.matching.matcher import Matcher
+from gpu_parts.parity import MATCH, prepare
 
 
 def tensorrt(model: ModelFiles, size: NetworkSize, precision: str, graphs: bool) -> Backend:
@@ -111,7 +111,7 @@ def reconfigure(model: ModelFiles, size: NetworkSize, count: int, seconds: float
 
 
 def stereo(model: ModelFiles, size: NetworkSize, rounds: int) -> dict[str, Any]:
-    """Both eyes in one run of an engine for two images, and in two runs of one for one, ms."""
+    """Both images in one run of an engine for two images, and in two runs of one for one, ms."""
     if find_gpu() is None:
         raise BackendError("there is no NVIDIA GPU, or no driver for it")
     import pycuda.driver as cuda
@@ -123,12 +123,12 @@ def stereo(model: ModelFiles, size: NetworkSize, rounds: int) -> dict[str, Any]:
     from coarse_loftr_ros.backends.tensorrt.execution import LoadedEngine
 
     device, library, result = first_device(), load_library(), {}
-    for eyes in (1, 2):
-        shape = (eyes, 1, size.height, size.width)
+    for images in (1, 2):
+        shape = (images, 1, size.height, size.width)
         built = build_engine(
-            library, encode_graph(model, size, "fp16", eyes), {"grey_image": shape}
+            library, encode_graph(model, size, "fp16", images), {"grey_image": shape}
         )
-        with device.current("time the eyes of a stereo camera"):
+        with device.current("time the images of a stereo camera"):
             engine = LoadedEngine(library, CheckedEngine(built.data, None))
             stream = cuda.Stream()
             memory = {name: device.allocate(engine.bytes_of(name)) for name in engine.shapes}
@@ -144,12 +144,12 @@ def stereo(model: ModelFiles, size: NetworkSize, rounds: int) -> dict[str, Any]:
             stream.synchronize()
             graph = CudaGraph(stream.handle, work)
 
-            def both(graph=graph, stream=stream, runs=2 // eyes) -> None:
+            def both(graph=graph, stream=stream, runs=2 // images) -> None:
                 for _ in range(runs):
                     graph.launch()
                 stream.synchronize()
 
-            result[f"{2 // eyes} runs of {eyes}"] = timed(both, rounds)
+            result[f"{2 // images} runs of {images}"] = timed(both, rounds)
             graph.close()
             engine.close()
             for place in memory.values():

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from malformed_images import COUNTS, spoiled, spoiled_header
 from numpy.random import Generator
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo
 
 from coarse_loftr_msgs.msg import Correspondences
+from reliability.malformed_images import COUNTS, spoiled, spoiled_header
 
 __all__ = ["malformed_camera_info", "malformed_correspondences"]
 

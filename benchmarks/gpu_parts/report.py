@@ -35,7 +35,7 @@ FAILURES = (
 
 HEADER = """\
 | GPU, driver, library | model, precision | CUDA graphs | overlap with the CPU, points 95 % \
-| encode / match / frame, ms | two eyes: 1 run / 2 runs, ms | memory after configurations |
+| encode / match / frame, ms | stereo pair: 1 run / 2 runs, ms | memory after configurations |
 | --- | --- | --- | --- | --- | --- | --- |"""
 
 
@@ -102,9 +102,9 @@ def _cells(name: str, model: dict[str, Any], row: dict[str, Any]) -> list[str]:
         reason = " ".join(row["error"].replace("|", "/").split())
         return [what, "", f"not run: {reason}", "", "", ""]
     same, spans = row["parity"], row["times_ms"]
-    eyes = memory = ""
+    pair = memory = ""
     if (row["precision"], row["cuda_graphs"]) == ("fp16", "wanted"):  # what these were measured in
-        eyes = _of(
+        pair = _of(
             model, "stereo_ms", lambda ms: " / ".join(_median(ms[key]) for key in sorted(ms))
         )
         memory = _of(
@@ -117,7 +117,7 @@ def _cells(name: str, model: dict[str, Any], row: dict[str, Any]) -> list[str]:
         row["recorded"],
         f"{same['overlap']:.3f}, {same['points_p95_px']:.3f} px",
         _steps(spans),
-        eyes,
+        pair,
         memory,
     ]
 

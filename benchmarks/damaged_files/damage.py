@@ -13,7 +13,7 @@ _WORDS = [
     b"\xff\xfe", b"\xc3\xa9", b"\x00", b"None", b"true", b"[" * 3000, b"{", b"- a: b", b"&a [*a]",
     b'"', b"#", b"1.5.2", b"1,5", b"..", b"/dev/zero", b"../../../etc/passwd",
 ]  # fmt: skip
-# What lengths look like that are not to be believed.
+# Lengths that cannot be right.
 _LENGTHS = [
     b"\xff" * 8,
     b"\x00" * 8,

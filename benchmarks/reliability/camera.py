@@ -1,4 +1,4 @@
-"""A camera for soak.py: what it sees, sends and may suffer, and the client that hears the nodes."""
+"""A camera for soak.py: what it sees, sends and may suffer, and the client of the nodes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from answers import Ledger, not_finite
+from common.views import circling_views
 from nav_msgs.msg import Odometry, Path
 from numpy.typing import NDArray
 from ros_harness import RELIABLE, Client, MatcherClient, NodeProcess, camera_info
-from ros_latency import views
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from vital_signs import VitalSigns
 
 from coarse_loftr_msgs.msg import HomographyStamped, RelativePose
 from coarse_loftr_ros.node.common.conversion import stamp_ns
+from reliability.answers import Ledger, not_finite
+from reliability.vital_signs import VitalSigns
 
-__all__ = ["Camera", "Sending"]
+__all__ = ["Sending", "SoakCamera"]
 
 FOCAL, BASELINE, DISPARITY = 300.0, 0.1, 10
 PATIENCE_S = 15.0
@@ -35,28 +35,28 @@ class Sending:
 
     Attributes:
         picture: what becomes of each image, uint8 [H, W].
-        eyes: whether the left and the right eye send at all.
+        enabled: whether the left and the right camera send at all.
         swapped: left is sent as right.
-        lag: images by which the right eye is sent late.
+        lag: images by which the right one is sent late.
         info: what becomes of each camera_info.
         frame_id: of the images.
     """
 
     picture: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = lambda image: image
-    eyes: tuple[bool, bool] = (True, True)
+    enabled: tuple[bool, bool] = (True, True)
     swapped: bool = False
     lag: int = 0
     info: Callable[[CameraInfo], CameraInfo] = lambda info: info
     frame_id: str = "camera"
 
 
-class Camera:
-    """Sends images of a wall that it circles before, and takes what the nodes answer.
+class SoakCamera:
+    """Sends images of a wall that it circles before, and receives what the nodes publish.
 
     Args:
         options: of soak.py.
         matcher: that gets the images.
-        odometry: that hears the matcher; ``None`` without.
+        odometry: that subscribes to the matcher; ``None`` without.
     """
 
     def __init__(
@@ -210,11 +210,11 @@ class Camera:
         self._number += 1
         self.sent.add(self._stamp)
         wide = self._scene[self._number % _FRAMES]
-        eyes = [wide[:, :-DISPARITY], wide[:, DISPARITY:]] if self.stereo else [wide]
+        views = [wide[:, :-DISPARITY], wide[:, DISPARITY:]] if self.stereo else [wide]
         if sending.swapped:
-            eyes.reverse()
-        for side, eye in enumerate(eyes):
-            image = np.ascontiguousarray(sending.picture(eye))
+            views.reverse()
+        for side, shown in enumerate(views):
+            image = np.ascontiguousarray(sending.picture(shown))
             message = self.client.message(image, sending.frame_id)
             message.header.stamp.sec, message.header.stamp.nanosec = divmod(self._stamp, 10**9)
             height, width = image.shape
@@ -223,7 +223,7 @@ class Camera:
                 (-0.02, 0.001, 0.0, 0.0, 0.0) if options.rectify else (0.0,) * 5,
             )  # fmt: skip
             info.header = message.header
-            if not sending.eyes[side]:
+            if not sending.enabled[side]:
                 continue
             if side == 1 and sending.lag:
                 self._late.append((sending.info(info), message))
@@ -244,4 +244,4 @@ class Camera:
     def _render(self) -> list[NDArray[np.uint8]]:
         options = self._options
         width = options.width + (DISPARITY if self.stereo else 0)
-        return views(argparse.Namespace(width=width, height=options.height, image=None), _FRAMES)
+        return circling_views(width, options.height, _FRAMES)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vital_signs import Trend
+from reliability.vital_signs import Trend
 
 __all__ = ["Row", "markdown", "print_report", "write_into"]
 
@@ -52,7 +52,7 @@ class Row:
             self.name, f"{self.sent}", f"{self.good[0]} of {self.good[1]}",
             f"{self.longest_wait_s:.1f}", reasons or "none",
             "{:.0f} to {:.0f}".format(*trend.memory_mib),
-            f"{trend.slope_mib_per_10_min:+.2f}" + ("" if trend.judged else " (too short)"),
+            f"{trend.slope_mib_per_10_min:+.2f}" + ("" if trend.long_enough else " (too short)"),
             f"{trend.peak_mib:.0f}", "{} to {}".format(*trend.threads),
             "{} to {}".format(*trend.descriptors), "yes" if self.alive else "NO",
         ]  # fmt: skip
@@ -81,7 +81,7 @@ def print_report(
         document: with the markers of ``write_into``; ``None`` writes nothing.
     """
     faults = [f"{row.name}: {fault}" for row in rows for fault in row.faults]
-    verdict = "\n".join(f"- FAULT: {fault}" for fault in faults) or "No fault was found."
+    outcome = "\n".join(f"- FAULT: {fault}" for fault in faults) or "No fault was found."
     words = list(map(str, sys.argv[1:] if arguments is None else arguments))
     if "--table" in words:
         place = words.index("--table")
@@ -89,7 +89,7 @@ def print_report(
     command = " ".join(["python", f"benchmarks/{name}.py", *words])
     text = (
         f"`{command}`: {seconds / 60:.1f} minutes on {os.cpu_count()} cores\n\n{markdown(rows)}\n\n"
-        f"{verdict}"
+        f"{outcome}"
     )
     print(text)
     if document is not None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from fuzz_target import Target
-from malformed_numbers import malformed_camera_info, malformed_correspondences
 from odometry_harness import (
     BASELINE,
     FOCAL,
@@ -22,11 +20,13 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from coarse_loftr_ros.cameras.pose import Pose
+from reliability.fuzz_target import Target
+from reliability.malformed_numbers import malformed_camera_info, malformed_correspondences
 
-__all__ = ["MonoCorrespondences", "PlanarCorrespondences", "StereoCorrespondences"]
+__all__ = ["MonoTarget", "PlanarTarget", "StereoTarget"]
 
 
-class _Correspondences(Target):
+class _CorrespondencesTarget(Target):
     ready = " odometry of "
     mode = ""
     parameters: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ class _Correspondences(Target):
         for publisher, message in zip(self.client.camera_info, self._cameras(), strict=True):
             publisher.publish(message)
         self.client.spin(0.005)  # it is another topic
-        # Nothing joins them to what went before: a first image, and one that follows it.
+        # Nothing joins them to what went before: a first image, and one after it.
         first, second = ((i, self._camera_at(i)) for i in (self.index + 1, self.index + 2))
         self.index += 2
         if self.client.stereo:
@@ -96,14 +96,14 @@ class _Correspondences(Target):
         return lambda: any(answer.header.stamp == stamp for answer in self.client.odometry)
 
 
-class StereoCorrespondences(_Correspondences):
+class StereoTarget(_CorrespondencesTarget):
     """Odometry of a stereo camera."""
 
     kind = "Correspondences (stereo)"
     mode = "stereo"
 
 
-class MonoCorrespondences(_Correspondences):
+class MonoTarget(_CorrespondencesTarget):
     """Odometry of one camera."""
 
     kind = "Correspondences (mono)"
@@ -111,7 +111,7 @@ class MonoCorrespondences(_Correspondences):
     parameters = ("mono.scale:=ground_plane", "mono.camera_height_m:=1.5")
 
 
-class PlanarCorrespondences(_Correspondences):
+class PlanarTarget(_CorrespondencesTarget):
     """Odometry above a plane."""
 
     kind = "Correspondences (planar)"

@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
-from answers import Ledger, not_finite
 from ros_harness import Client, NodeProcess
-from vital_signs import VitalSigns
+
+from reliability.answers import Ledger, not_finite
+from reliability.vital_signs import VitalSigns
 
 __all__ = ["BATCH", "Target"]
 
-# All of a batch and what follows it waits in the middleware, which keeps 100 messages for us.
+# All of a batch and what follows it waits in the middleware, which keeps 100 messages.
 BATCH = 50
 PATIENCE_S = 20.0
 
@@ -49,7 +50,7 @@ class Target(ABC):
 
     @abstractmethod
     def _well_formed(self) -> Callable[[], bool]:
-        """Send what a node in good health answers; tells whether it has."""
+        """Send what a node in good health answers; whether it was."""
 
     @property
     @abstractmethod

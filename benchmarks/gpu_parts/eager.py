@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from gpu_times import timed
 
 from coarse_loftr_ros.backends.base import ModelFiles
 from coarse_loftr_ros.images.preprocessing import NetworkSize
+from gpu_parts.times import timed
 
 __all__ = ["eager"]
 

@@ -16,14 +16,14 @@ LEAK_MIB_PER_10_MIN = 1.0
 # several image sizes come and go: a leak is more.
 NOISE_MIB = 2.0
 # Over a shorter time the slope of a few pages, scaled to ten minutes, would be taken for a leak.
-SHORTEST_JUDGED_S = 60.0
+SHORTEST_S = 60.0
 _MOST_POINTS = 500
 LARGEST_PEAK_MIB = 1024.0
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A process at one moment.
+    """A process at one time.
 
     Attributes:
         time: seconds of a steady clock.
@@ -83,16 +83,16 @@ class Trend:
     peak_mib: float
 
     @property
-    def judged(self) -> bool:
-        """Whether the time was long enough to tell a leak from noise."""
-        return self.seconds >= SHORTEST_JUDGED_S
+    def long_enough(self) -> bool:
+        """Whether the time was long enough to separate a leak from noise."""
+        return self.seconds >= SHORTEST_S
 
     @property
     def faults(self) -> list[str]:
         """What grew that must not, in words."""
         found = []
         grown = self.memory_mib[1] - self.memory_mib[0] > NOISE_MIB
-        if self.judged and grown and self.slope_mib_per_10_min > LEAK_MIB_PER_10_MIN:
+        if self.long_enough and grown and self.slope_mib_per_10_min > LEAK_MIB_PER_10_MIN:
             found.append(
                 f"memory grows by {self.slope_mib_per_10_min:.1f} MiB in 10 minutes; "
                 f"{LEAK_MIB_PER_10_MIN:g} are allowed"
@@ -101,7 +101,7 @@ class Trend:
             found.append(f"{self.peak_mib:.0f} MiB at one time; {LARGEST_PEAK_MIB:.0f} are allowed")
         for name in ("threads", "descriptors"):
             first, last = getattr(self, name)
-            if self.judged and last > first:
+            if self.long_enough and last > first:
                 found.append(f"{name} grew from {first} to {last}")
         return found
 
