@@ -47,7 +47,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from gpu_parts.eager import eager
 from gpu_parts.floor import floor
 from gpu_parts.parity import compare_with_truth, image_pairs, parity, threads_agree
-from gpu_parts.report import FAILURES, attempt, environment, line_of, table
+from gpu_parts.results import FAILURES, attempt, environment, line_of, table
 from gpu_parts.times import reconfigure, stereo, tensorrt, times
 
 from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair

@@ -71,7 +71,7 @@ def test_a_part_that_fails_leaves_its_reason(benchmarks):
     def refuse():
         raise BackendError("no memory")
 
-    attempt = benchmarks("gpu_parts.report").attempt
+    attempt = benchmarks("gpu_parts.results").attempt
     assert attempt(refuse) == {"not measured": "BackendError: no memory"}
     assert attempt(lambda: {"ms": 1.0}) == {"ms": 1.0}
 
@@ -93,7 +93,7 @@ def test_the_table_has_what_a_gpu_would_give(benchmarks):
         "reconfiguration": {"count": 50, "growth_mib": 0.25},
     }
     where = {"gpu": "Orin (8.7)", "driver": "540", "tensorrt": "TensorRT 10.3"}
-    lines = benchmarks("gpu_parts.report").table({"environment": where, "models": {"fast": model}})
+    lines = benchmarks("gpu_parts.results").table({"environment": where, "models": {"fast": model}})
     header, _, first, second = lines.splitlines()
     assert header.count("|") == first.count("|") == second.count("|") == 8
     assert first == (

@@ -46,7 +46,7 @@ def test_outliers_are_named_and_do_not_bend_the_homography():
     assert (inlier & ~wrong).sum() > 0.95 * (~wrong).sum()
 
 
-def test_random_matches_are_lost_not_believed():
+def test_random_matches_are_lost():
     rng = np.random.default_rng(1)
     a, b = (rng.uniform((0, 0), (640, 480), (200, 2)).astype(np.float32) for _ in range(2))
     homography, inlier = estimate(a, b)

@@ -44,7 +44,7 @@ def images(stamps):
     return [StampedImage(stamp) for stamp in stamps]
 
 
-# As few as the rhythm is measured from.
+# As few as the frame period is measured from.
 stamps = st.lists(st.integers(0, 1000), max_size=13).map(sorted)
 
 

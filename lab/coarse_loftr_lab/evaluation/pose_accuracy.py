@@ -85,32 +85,16 @@ class PoseSummary:
 
 @dataclass(frozen=True)
 class PoseReport:
-    """All methods on all pairs.
-
-    Attributes:
-        summaries: one per method, in the order the methods were given.
-        results: one per pair and method.
-    """
+    """All methods on all pairs; attributes as those of ``HomographyReport``."""
 
     summaries: tuple[PoseSummary, ...]
     results: tuple[PoseResult, ...]
 
 
 def evaluate_pose(
-    matchers: Sequence[PairMatcher],
-    pairs: PosePairsOf,
-    progress: Progress | None = None,
+    matchers: Sequence[PairMatcher], pairs: PosePairsOf, progress: Progress | None = None
 ) -> PoseReport:
-    """Measure methods on pairs with a known relative pose.
-
-    Args:
-        matchers: methods with different names.
-        pairs: pairs with truth.
-        progress: called after each pair and method.
-
-    Raises:
-        ValueError: when two methods have the same name.
-    """
+    """Measure methods on pairs with a known relative pose, otherwise as ``evaluate_homography``."""
     refuse_equal_names(matchers)
     results: list[PoseResult] = []
     for pair in pairs:

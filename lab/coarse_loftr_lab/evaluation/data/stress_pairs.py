@@ -19,7 +19,7 @@ from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair
 from coarse_loftr_lab.evaluation.data.photographs import PhotographPairs
 from coarse_loftr_lab.evaluation.data.random_homographies import MODERATE, draw_homography
 from coarse_loftr_lab.evaluation.data.split import held_out
-from coarse_loftr_lab.evaluation.data.stress_suites import SUITES, Scene, Suite
+from coarse_loftr_lab.evaluation.data.stress_suites import SUITES, StressScene, Suite
 from coarse_loftr_ros.recordings.image_files import read_grey
 
 __all__ = ["MixedStressPairs", "StressPairs"]
@@ -87,7 +87,7 @@ def _make_pair(
     pairs: PhotographPairs, suite: Suite | None, dose: float, index: int
 ) -> HomographyPair:
     path, other = pairs.photograph(index), pairs.photograph(index + 1)
-    scene = Scene(
+    scene = StressScene(
         _photograph(path),
         _photograph(other),
         draw_homography(VIEWPOINT, np.random.default_rng([pairs.seed, index])),
