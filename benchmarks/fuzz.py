@@ -1,6 +1,6 @@
 """Malformed messages to real nodes over DDS: nothing may kill them, fill them up or mislead them.
 
-Images, compressed images, camera_info and correspondences, made from fixed seeds, are sent in
+ImagesTarget, compressed images, camera_info and correspondences, made from fixed seeds, are sent in
 batches to nodes in processes of their own. After each batch a good image must be answered, so no
 message is lost in a full queue. The exit status is 1 when a node died, left a good image without
 an answer, grew (memory by more than 1 MiB in 10 minutes after the warm-up, threads, descriptors),
@@ -18,19 +18,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 # First, for it makes the harness of the tests importable.
-import harness  # noqa: F401  # isort: split
-from answers import tracebacks
-from fuzz_matchers import CameraInfos, CompressedImages, Images
-from fuzz_odometry import MonoCorrespondences, PlanarCorrespondences, StereoCorrespondences
-from fuzz_target import BATCH, Target
-from reliability_table import Row, print_report
+import reliability.harness  # noqa: F401  # isort: split
+from reliability.answers import tracebacks
+from reliability.fuzz_matchers import CameraInfosTarget, CompressedImagesTarget, ImagesTarget
+from reliability.fuzz_odometry import MonoTarget, PlanarTarget, StereoTarget
+from reliability.fuzz_target import BATCH, Target
+from reliability.table import Row, print_report
 
 WARM_UP = 0.4
 TARGETS = {
-    "image": (Images,),
-    "compressed": (CompressedImages,),
-    "camera_info": (CameraInfos,),
-    "correspondences": (StereoCorrespondences, MonoCorrespondences, PlanarCorrespondences),
+    "image": (ImagesTarget,),
+    "compressed": (CompressedImagesTarget,),
+    "camera_info": (CameraInfosTarget,),
+    "correspondences": (StereoTarget, MonoTarget, PlanarTarget),
 }
 """What is sent each kind of message."""
 

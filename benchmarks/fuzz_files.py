@@ -34,7 +34,7 @@ import numpy as np
 import coarse_loftr_ros  # before OpenCV, which is given its limits by it
 
 if TYPE_CHECKING:
-    from file_kinds import Kind
+    from damaged_files.kinds import Kind
 
 _BATCH = 200  # files that a process reads
 _LIMIT_S = 30.0  # for one file
@@ -43,7 +43,7 @@ _READ, _PART, _REFUSED = "read", "in part", "refused"
 
 
 @dataclass
-class Tally:
+class FileTally:
     """What came of the files of a kind."""
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -54,7 +54,7 @@ class Tally:
 
 def main() -> int:
     """Run all kinds and print the table."""
-    from file_kinds import KINDS
+    from damaged_files.kinds import KINDS
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("count", type=int, help="damaged files of each kind")
@@ -86,9 +86,9 @@ def main() -> int:
     return 1 if leaked else 0
 
 
-def fuzz(kind: Kind, count: int, seed: list[int], keep: Path | None = None) -> Tally:
+def fuzz(kind: Kind, count: int, seed: list[int], keep: Path | None = None) -> FileTally:
     """Damage and read files of a kind."""
-    tally = Tally()
+    tally = FileTally()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = kind.make(folder)

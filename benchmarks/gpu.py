@@ -7,7 +7,7 @@ It needs the package, its Python requirements, a TensorRT and PyCUDA, and no net
 2. Threads: one backend used by several threads in turn, and two at the same time.
 3. Release: the backend made and closed 50 times; memory of the GPU before and after.
 4. Times: encode, match and a whole frame, copies included, with and without CUDA graphs, and both
-   eyes of a stereo camera encoded in one call and in two.
+   images of a stereo camera encoded in one call and in two.
 
 Where TensorRT does not run, its message is in the report, and the same graphs are run by ONNX
 Runtime on the GPU (where ``onnxruntime-gpu`` is installed) or else on the CPU, which proves their
@@ -44,11 +44,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gpu_eager import eager
-from gpu_floor import floor
-from gpu_parity import compare_with_truth, image_pairs, parity, threads_agree
-from gpu_report import FAILURES, attempt, environment, line_of, table
-from gpu_times import reconfigure, stereo, tensorrt, times
+from gpu_parts.eager import eager
+from gpu_parts.floor import floor
+from gpu_parts.parity import compare_with_truth, image_pairs, parity, threads_agree
+from gpu_parts.results import FAILURES, attempt, environment, line_of, table
+from gpu_parts.times import reconfigure, stereo, tensorrt, times
 
 from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair
 from coarse_loftr_lab.evaluation.joined_graphs import JoinedGraphs

@@ -22,8 +22,8 @@ from coarse_loftr_lab.evaluation.consistency import Consistency, summarise
 from coarse_loftr_lab.evaluation.tables import text_table
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.commands.common.options import ROW_TOLERANCE_PX
-from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe
 from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe
 from coarse_loftr_ros.odometry.estimate import Odometry, OdometryEstimate
 from coarse_loftr_ros.odometry.mono import MonoOdometry
 from coarse_loftr_ros.odometry.observations import StereoMatches, StereoRig, TemporalMatches
@@ -49,7 +49,7 @@ class Recording:
     Attributes:
         scene: that was rendered.
         poses: true ones by their stamps; over a landscape in units of the first altitude.
-        matched: by the name of the policy: stamp, matches in time and across of each image.
+        matched: by the name of the policy: stamp, temporal and stereo matches of each image.
     """
 
     scene: Street | Flight
@@ -94,7 +94,7 @@ def measure(
     """The figures of each mode with each pairing that its recordings were matched by."""
     return {
         (mode, pairing): summarise(
-            [(followed(mode, recorded, pairing), recorded.poses) for recorded in of_mode]
+            [(estimates_of(mode, recorded, pairing), recorded.poses) for recorded in of_mode]
         )
         for mode, of_mode in recordings.items()
         for pairing in of_mode[0].matched
@@ -105,8 +105,8 @@ def matched_street(
     street: Street, threads: int = 0, pairings: Sequence[str] = tuple(POLICIES)
 ) -> Recording:
     """Render a street and match it."""
-    eyes = zip(street.frames(), street.frames(right=True), strict=True)
-    frame_sets = [FrameSet(left, right) for left, right in eyes]
+    pairs = zip(street.frames(), street.frames(right=True), strict=True)
+    frame_sets = [FrameSet(left, right) for left, right in pairs]
     poses = {stamp: street.pose(stamp) for stamp in street.stamps}
     return Recording(street, poses, matched(frame_sets, threads, pairings))
 
@@ -127,7 +127,7 @@ def matched_flight(
 def matched(
     frame_sets: Sequence[FrameSet], threads: int, pairings: Sequence[str]
 ) -> dict[str, Matched]:
-    """The moments matched by each policy."""
+    """The frame sets matched by each policy."""
     size = frame_sets[0].left.width, frame_sets[0].left.height
     settings = replace(MatchSettings(), row_tolerance_px=ROW_TOLERANCE_PX)
     found = {}
@@ -139,7 +139,7 @@ def matched(
     return found
 
 
-def followed(mode: str, recorded: Recording, pairing: str) -> list[OdometryEstimate]:
+def estimates_of(mode: str, recorded: Recording, pairing: str) -> list[OdometryEstimate]:
     """What an odometry answers to a recording."""
     odometry, prepare = odometry_of(mode, recorded)
     estimates = []
@@ -151,7 +151,7 @@ def followed(mode: str, recorded: Recording, pairing: str) -> list[OdometryEstim
 
 
 def odometry_of(mode: str, recorded: Recording) -> tuple[Odometry, Callable[[int], None]]:
-    """The odometry of a mode, and what tells it what other sensors measure."""
+    """The odometry of a mode, and what sets what other sensors measure."""
     scene = recorded.scene
     camera = scene.intrinsics
     if mode == "stereo":
@@ -167,10 +167,10 @@ def odometry_of(mode: str, recorded: Recording) -> tuple[Odometry, Callable[[int
         return odometry, lambda stamp: None
     speeds = dict(measured_speeds(recorded))
 
-    def tell(stamp: int) -> None:
+    def set_external(stamp: int) -> None:
         odometry.external_speed = speeds.get(stamp)
 
-    return odometry, tell
+    return odometry, set_external
 
 
 def measured_speeds(recorded: Recording) -> Iterator[tuple[int, float]]:

@@ -2,8 +2,8 @@
 
 Starts a real ``matcher_node`` and a real ``odometry_node``, publishes stereo pairs at a fixed rate
 from this process, and measures the time from publishing a pair to receiving its odometry, and from
-receiving its correspondences to receiving its odometry. Both eyes leave one process, which is more
-than Fast DDS's default shared memory holds at VGA: all use config/fastdds_large_images.xml.
+receiving its correspondences to receiving its odometry. Both images leave one process, which is
+more than Fast DDS's default shared memory holds at VGA: all use config/fastdds_large_images.xml.
 
     python benchmarks/odometry_latency.py --rate 15 --seconds 30
 """
@@ -21,7 +21,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from ros_latency import end, resident_mb, views
+from common.process import end, resident_mb
+from common.views import circling_views
 
 NAMESPACE = "/odometry_latency"
 FOCAL, BASELINE, DISPARITY = 500.0, 0.1, 12
@@ -38,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=0, help="of the matcher (0: runtime's)")
     parser.add_argument("--freshness", choices=("latest", "all"), default="latest")
     parser.add_argument("--image", type=Path, help="picture to fly over (made of noise if absent)")
-    parser.add_argument("--max-added-ms", type=float, default=5.0, help="for the verdict (5)")
+    parser.add_argument(
+        "--max-added-ms", type=float, default=5.0, help="above it the status is 1 (5)"
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     options = parser.parse_args(arguments)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
@@ -126,13 +129,13 @@ def measure(pids: Sequence[int], options: argparse.Namespace) -> dict[str, float
         and client.count_publishers("odometry/odometry")
     ):
         executor.spin_once(0.1)
-    # The right eye sees what the left one would a little later: a wall at one distance.
-    wide = argparse.Namespace(**{**vars(options), "width": options.width + DISPARITY})
+    # The right camera sees what the left one would a little later: a wall at one distance.
+    wide = options.width + DISPARITY
     pairs = []
-    for image in views(wide, round(4 * options.rate)):
+    for image in circling_views(wide, options.height, round(4 * options.rate), options.image):
         left, right = image[:, :-DISPARITY], image[:, DISPARITY:]
         pairs.append(
-            [image_message(np.ascontiguousarray(eye), Image().header) for eye in (left, right)]
+            [image_message(np.ascontiguousarray(each), Image().header) for each in (left, right)]
         )
     cameras = [camera(options, baseline) for baseline in (0.0, BASELINE)]
     gc.disable()
@@ -194,7 +197,7 @@ def measure(pids: Sequence[int], options: argparse.Namespace) -> dict[str, float
 
 
 def camera(options: argparse.Namespace, baseline: float) -> object:
-    """The camera_info of one eye."""
+    """The camera_info of one camera."""
     from sensor_msgs.msg import CameraInfo
 
     cx, cy = (options.width - 1) / 2, (options.height - 1) / 2

@@ -13,15 +13,15 @@ import argparse
 import gc
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
+from common.process import end, resident_mb
+from common.views import circling_views
 
 NAMESPACE = "/ros_latency"
 
@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="of the node; all shows whether it keeps up over a pause of the machine (latest)",
     )
     parser.add_argument("--image", type=Path, help="picture to fly over (made of noise if absent)")
-    parser.add_argument("--max-overhead-ms", type=float, default=5.0, help="for the verdict (5)")
+    parser.add_argument(
+        "--max-overhead-ms", type=float, default=5.0, help="above it the status is 1 (5)"
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     options = parser.parse_args(arguments)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
@@ -74,15 +76,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     good = figures["unanswered"] == 0 and figures["overhead p50 (ms)"] <= options.max_overhead_ms
     return 0 if good else 1
-
-
-def end(node: subprocess.Popen) -> None:
-    """End a node, politely at first."""
-    node.send_signal(signal.SIGINT)
-    try:
-        node.wait(10)
-    except subprocess.TimeoutExpired:
-        node.kill()
 
 
 def measure(pid: int, options: argparse.Namespace) -> dict[str, float | int | str]:
@@ -125,7 +118,10 @@ def measure(pid: int, options: argparse.Namespace) -> dict[str, float | int | st
         executor.spin_once(0.1)
     # Messages are made beforehand and the collector is off: the measure shall not measure itself.
     messages = [
-        image_message(image, Image().header) for image in views(options, round(2 * options.rate))
+        image_message(image, Image().header)
+        for image in circling_views(
+            options.width, options.height, round(2 * options.rate), options.image
+        )
     ]
     gc.disable()
     total = round(options.rate * options.seconds)
@@ -171,36 +167,6 @@ def measure(pid: int, options: argparse.Namespace) -> dict[str, float | int | st
     for stage in ("wait", "decode", "encode", "match", "refine", "homography", "publish"):
         figures[f"  {stage} p50 (ms)"] = float(diagnostics[f"{stage} p50 (ms)"])
     return figures
-
-
-def views(options: argparse.Namespace, number: int) -> list[np.ndarray]:
-    """Images of a camera that circles over a picture."""
-    width, height, margin = options.width, options.height, 48
-    size = (width + 2 * margin, height + 2 * margin)
-    if options.image:
-        picture = cv2.imread(str(options.image), cv2.IMREAD_GRAYSCALE)
-        if picture is None:
-            raise SystemExit(f"{options.image} is not a readable picture")
-        picture = cv2.resize(picture, size)
-    else:
-        noise = np.random.default_rng(1).random((size[1] // 4, size[0] // 4), np.float32)
-        picture = cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC)
-        picture = cv2.GaussianBlur(picture, (0, 0), 2)
-        picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
-    images = []
-    for i in range(number):
-        angle = 2 * np.pi * i / number
-        x, y = round(margin * (1 + np.cos(angle))), round(margin * (1 + np.sin(angle)))
-        images.append(np.ascontiguousarray(picture[y : y + height, x : x + width]))
-    return images
-
-
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process, 10^6 bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
 
 
 if __name__ == "__main__":

@@ -18,17 +18,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # First, for it makes the harness of the tests importable.
-import harness  # noqa: F401  # isort: split
-from answers import tracebacks
-from disturbances import DISTURBANCES, OF_STEREO
+import reliability.harness  # noqa: F401  # isort: split
 from odometry_harness import OdometryProcess
-from reliability_table import Row, print_report
+from reliability.answers import tracebacks
+from reliability.camera import SoakCamera
+from reliability.disturbances import DISTURBANCES, OF_STEREO
+from reliability.table import Row, print_report
+from reliability.vital_signs import Sample
 from ros_harness import NodeProcess
-from soak_camera import Camera
-from vital_signs import Sample
 
 NAMESPACE = "/soak"
-# Short ones, until malloc has found room for all that comes and goes.
+# Short ones, until malloc has grown to what the load needs.
 WARM_UP_ROUNDS = 6
 
 
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     odometry = (
         OdometryProcess(NAMESPACE, "path.max_poses:=100") if options.mode == "stereo" else None
     )
-    camera = Camera(options, matcher, odometry)
+    camera = SoakCamera(options, matcher, odometry)
     rows = []
     try:
         rows = soak(camera, options)
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return print_report("soak", arguments, rows, time.monotonic() - begin, options.table)
 
 
-def soak(camera: Camera, options: argparse.Namespace) -> list[Row]:
+def soak(camera: SoakCamera, options: argparse.Namespace) -> list[Row]:
     """Rounds of disturbances until the time is over; one row per node."""
     fault = ""
     slowest = [0.0]
@@ -112,7 +112,7 @@ def soak(camera: Camera, options: argparse.Namespace) -> list[Row]:
     return [row(camera, index, fault, warm, max(slowest)) for index in range(len(camera.processes))]
 
 
-def one_round(camera: Camera, options: argparse.Namespace, calm: float, hold: float) -> float:
+def one_round(camera: SoakCamera, options: argparse.Namespace, calm: float, hold: float) -> float:
     """All disturbances once; the longest time in s until a good answer came again."""
     slowest = 0.0
     for disturb in options.round:
@@ -125,7 +125,7 @@ def one_round(camera: Camera, options: argparse.Namespace, calm: float, hold: fl
     return slowest
 
 
-def row(camera: Camera, index: int, fault: str, since: float, slowest: float) -> Row:
+def row(camera: SoakCamera, index: int, fault: str, since: float, slowest: float) -> Row:
     """What became of a node."""
     process = camera.processes[index]
     trend = camera.vital_signs[index].trend(since)

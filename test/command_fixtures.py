@@ -61,7 +61,7 @@ STEREO_BASELINE_PX = 40.0
 
 @pytest.fixture(scope="session")
 def kitti_folder(flight: Flight, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The flight in KITTI's layout, filmed by two eyes, with times and poses in metres."""
+    """The flight in KITTI's layout, filmed by two cameras, with times and poses in metres."""
     folder = tmp_path_factory.mktemp("kitti") / "sequence"
     for name, right in (("image_0", 0.0), ("image_1", STEREO_BASELINE_PX)):
         (folder / name).mkdir(parents=True)

@@ -29,7 +29,7 @@ def street(ahead: float, to_the_right: float = 0.0) -> NDArray[np.uint8]:
 
     Args:
         ahead: where the camera is, metres from the start of the street.
-        to_the_right: metres of an eye beside the camera.
+        to_the_right: metres of a camera beside the first one.
     """
     u, v = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
     x, y = (u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy

@@ -221,12 +221,12 @@ def test_the_topics_of_the_readme_are_those_of_the_reference(readme, reference):
         assert f"| `~/{name}` |" in reference[node]
 
 
-def test_topics_that_the_odometry_node_hears_are_listed(reference, repository):
+def test_topics_that_the_odometry_node_subscribes_are_listed(reference, repository):
     code = (repository / "coarse_loftr_ros/node/odometry/activity.py").read_text()
-    heard = set(re.findall(r'"(matcher/[a-z/]+)"', code))
-    heard |= set(re.findall(r'\((?:Odometry|Range), "([a-z_]+)", self', code))
-    assert len(heard) == 4
-    for topic in heard:
+    subscribed = set(re.findall(r'"(matcher/[a-z/]+)"', code))
+    subscribed |= set(re.findall(r'\((?:Odometry|Range), "([a-z_]+)", self', code))
+    assert len(subscribed) == 4
+    for topic in subscribed:
         assert f"| `{topic}` |" in reference["odometry"]
 
 

@@ -51,13 +51,13 @@ class DeviceError(BackendError):
     """The device that a backend runs on failed: it is out of memory, lost, or its context is."""
 
 
-def _nobody(*what: object) -> None:
-    """Tells nobody."""
+def _ignore(*what: object) -> None:
+    """Does nothing."""
 
 
 @dataclass(frozen=True)
 class Reports:
-    """Who is told what happens while a backend is made and used.
+    """Callbacks for what happens while a backend is made and used.
 
     Attributes:
         info: called with a sentence about slow work that was done.
@@ -65,9 +65,9 @@ class Reports:
         progress: called during slow work with its name and the part of it that is done, 0 to 1.
     """
 
-    info: Callable[[str], None] = _nobody
-    warning: Callable[[str], None] = _nobody
-    progress: Callable[[str, float], None] = _nobody
+    info: Callable[[str], None] = _ignore
+    warning: Callable[[str], None] = _ignore
+    progress: Callable[[str, float], None] = _ignore
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class EngineFolder:
 
     Attributes:
         path: of the folder; ``None`` is in the user's cache folder.
-        most_bytes: of all engines; when one is built, those not used for longest make room. 0 sets
-            no limit.
+        most_bytes: of all engines; when one is built, the least recently used ones are removed.
+            0 sets no limit.
     """
 
     path: Path | None = None

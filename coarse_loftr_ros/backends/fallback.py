@@ -15,7 +15,7 @@ __all__ = ["FallbackBackend"]
 
 
 @dataclass(eq=False)
-class _Features:
+class _RemadeFeatures:
     """Features together with the image that they can be made from again.
 
     Attributes:
@@ -38,7 +38,7 @@ class FallbackBackend:
     Args:
         backend: the one to use.
         make_other: makes the other one; slow, called at most once.
-        warn: told in a sentence what happened.
+        warn: called with a sentence on what happened.
     """
 
     def __init__(
@@ -69,19 +69,19 @@ class FallbackBackend:
         """See ``Backend``."""
         return self._backend.size
 
-    def encode(self, image: NDArray[np.uint8]) -> _Features:
+    def encode(self, image: NDArray[np.uint8]) -> _RemadeFeatures:
         """See ``Backend.encode``."""
         try:
             encoded = self._backend.encode(image)
         except DeviceError as error:
             self._fall_back(error)
             encoded = self._backend.encode(image)
-        return _Features(image, self._backend, encoded)
+        return _RemadeFeatures(image, self._backend, encoded)
 
     def match(
         self,
-        reference: _Features,
-        current: _Features,
+        reference: _RemadeFeatures,
+        current: _RemadeFeatures,
         corners: NDArray[np.float32],
         threshold: float,
         limit: int,
@@ -99,7 +99,7 @@ class FallbackBackend:
         """See ``Backend.close``."""
         self._backend.close()
 
-    def _encoded(self, features: _Features) -> EncodedImage:
+    def _encoded(self, features: _RemadeFeatures) -> EncodedImage:
         """The features as made by the backend in use."""
         if features.backend is not self._backend:
             features.encoded = self._backend.encode(features.image)

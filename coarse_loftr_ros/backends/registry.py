@@ -114,7 +114,7 @@ def create_backend(
         precision: one of ``PRECISION_NAMES``; ``auto`` is the fastest of the runtime that keeps
             the accuracy of fp32.
         engines: folder of TensorRT's engines; by default that of ``EngineFolder``.
-        reports: told about slow work and about a replacement.
+        reports: receives slow work and a replacement.
 
     Raises:
         BackendError: when that is not possible.

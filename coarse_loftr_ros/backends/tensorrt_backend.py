@@ -50,7 +50,7 @@ class TensorRtBackend:
         size: network size to build for; builds take seconds to minutes and are kept.
         precision: ``fp32``, ``fp16`` or ``int8``.
         engines: folder of the engines; by default that of ``EngineFolder``.
-        reports: told about builds.
+        reports: receives builds.
         use_cuda_graphs: whether to record CUDA graphs where that is possible.
 
     Raises:
@@ -106,7 +106,7 @@ class TensorRtBackend:
             f"{library.title}, {self._device.name}, {precision}, {self.recorded}, {size}"
         )
 
-    def encode(self, image: NDArray[np.uint8]) -> _Features:
+    def encode(self, image: NDArray[np.uint8]) -> _DeviceFeatures:
         """See ``Backend.encode``."""
         with self._running("encode an image"):
             memory = self._free.pop() if self._free else self._on_gpu(self._feature_bytes)
@@ -116,12 +116,12 @@ class TensorRtBackend:
             cuda.memcpy_dtod_async(
                 int(memory), self._encoded, self._feature_bytes, stream=self._stream
             )
-        return _Features(memory, self._free)
+        return _DeviceFeatures(memory, self._free)
 
     def match(
         self,
-        reference: _Features,
-        current: _Features,
+        reference: _DeviceFeatures,
+        current: _DeviceFeatures,
         corners: NDArray[np.float32],
         threshold: float,
         limit: int,
@@ -258,7 +258,7 @@ class TensorRtBackend:
         self.failure = ""
 
 
-class _Features:
+class _DeviceFeatures:
     """Features of one image on the GPU; when nobody keeps them, their memory is used again.
 
     Work on the GPU is done in the order of its start, so what still reads them comes first.

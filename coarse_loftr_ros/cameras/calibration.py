@@ -51,7 +51,7 @@ class Calibration:
         rotation: R, 9 values, from the camera's axes to the rectified ones.
         projection: P, 12 values: the camera of the rectified image; ``projection[3]`` is minus its
             focal length times its place along x in metres, counted from the first camera of its
-            rig: the left eye, or, of a rig of more cameras, another one.
+            rig: the left one, or, of a rig of more cameras, another one.
     """
 
     width: int
@@ -91,7 +91,7 @@ class Calibration:
 
 
 def baseline_of(left: Calibration, right: Calibration) -> float:
-    """Metres from one eye to the other along x; both may be counted from a third camera."""
+    """Metres from the left camera to the right one along x; both may count from a third camera."""
     return right.baseline - left.baseline
 
 
@@ -127,7 +127,7 @@ def why_no_pair(
 
 
 def rows_differ(left: Intrinsics, right: Intrinsics) -> str:
-    """Why rows of two eyes do not correspond, in words; empty when they do.
+    """Why rows of two cameras do not correspond, in words; empty when they do.
 
     They may differ by what shifts no row and no disparity by more than 0.1 px within 45 degrees
     of the optical axis, where a difference of focal lengths counts in full: calibrations are
@@ -139,7 +139,7 @@ def rows_differ(left: Intrinsics, right: Intrinsics) -> str:
     name = max({"fx": fx, "fy": fy, "cy": cy}.items(), key=lambda named: named[1])[0]
     return (
         f"{name} is {getattr(left, name):.10g} of the left camera and {getattr(right, name):.10g} "
-        f"of the right one; of rectified eyes no row or disparity may differ by {_SAME_PX:g} px"
+        f"of the right one; of a rectified pair no row or disparity may differ by {_SAME_PX:g} px"
     )
 
 

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.commands.common.images import check_image_name, read_grey, write_image
     from coarse_loftr_ros.commands.common.match_report import match_quality, write_json
     from coarse_loftr_ros.images.frame import Frame
-    from coarse_loftr_ros.matching.pairing import Consecutive
+    from coarse_loftr_ros.matching.reference_policy import Consecutive
 
     if args.overlay:
         check_image_name(args.overlay)

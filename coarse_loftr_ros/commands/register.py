@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.commands.common.match_report import match_quality, write_json
     from coarse_loftr_ros.images.frame import Frame
     from coarse_loftr_ros.matching import registration
-    from coarse_loftr_ros.matching.pairing import Consecutive
+    from coarse_loftr_ros.matching.reference_policy import Consecutive
     from coarse_loftr_ros.matching.result import Status
 
     pictures = [

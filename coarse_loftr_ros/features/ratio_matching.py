@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.features.pair_matcher import PointMatches
+from coarse_loftr_ros.files.digest import files_digest
 
-__all__ = ["DescribedKeypoints", "match_ratio"]
+__all__ = ["DescribedKeypoints", "RatioMatcher", "match_ratio"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,40 @@ class DescribedKeypoints:
         if descriptors is None:
             return cls(np.zeros((0, 2), np.float32), np.zeros((0, 1), np.float32))
         return cls(cv2.KeyPoint_convert(keypoints).astype(np.float32), descriptors)
+
+
+class RatioMatcher:
+    """A method of OpenCV with this matching; a ``PairMatcher``.
+
+    Args:
+        method: its name.
+        detector: finds and describes keypoints.
+        features: at most this many keypoints per image.
+        norm: OpenCV's number of the distance between descriptors.
+        ratio: a match is kept when it is this much nearer than the second nearest; 1 keeps all.
+    """
+
+    def __init__(
+        self, method: str, detector: cv2.Feature2D, features: int, norm: int, ratio: float
+    ) -> None:
+        self.name = f"{method} {features}"
+        self.settings = {
+            "method": method,
+            "features": features,
+            "ratio": ratio,
+            "code": files_digest([inspect.getfile(type(self)), __file__]),
+        }
+        self._detector = detector
+        self._norm = norm
+        self._ratio = ratio
+
+    def describe(self, image: NDArray[np.uint8]) -> DescribedKeypoints:
+        """Keypoints and their descriptors."""
+        return DescribedKeypoints.of(*self._detector.detectAndCompute(image, None))
+
+    def match(self, reference: DescribedKeypoints, current: DescribedKeypoints) -> PointMatches:
+        """Mutual nearest neighbours that pass the ratio test."""
+        return match_ratio(reference, current, self._norm, self._ratio)
 
 
 def match_ratio(

@@ -1,6 +1,6 @@
 """Whether the bytes of a JPEG or PNG can be what they say, looked at before they are decoded.
 
-Decoders believe lengths: they take memory for the size in a header and for the length of a part,
+Decoders trust lengths: they take memory for the size in a header and for the length of a part,
 and fill with grey what is missing. One damaged byte then makes gigabytes of a file of kilobytes,
 and half an image that looks whole.
 """
@@ -33,7 +33,7 @@ def damage(data: bytes) -> str:
     """What is wrong with a file; empty when nothing is, or when it is neither JPEG nor PNG.
 
     Args:
-        data: of the whole file. What follows an image's own end is no damage.
+        data: of the whole file. Bytes after an image's own end are no damage.
     """
     if data.startswith(_JPEG):
         return _damage_of_jpeg(data)

@@ -1,4 +1,4 @@
-"""Where in each coarse cell of a reference image a point is easiest to find again."""
+"""The most textured points of each coarse cell of a reference image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two encoded frames in, refined correspondences and a homography out; keeps nothing."""
+"""Two encoded frames in, refined correspondences and a homography out, without state."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.densification import with_second_points
 from coarse_loftr_ros.matching.encoded_frame import EncodedFrame
 from coarse_loftr_ros.matching.homography import HomographySettings, estimate_homography, transfer
-from coarse_loftr_ros.matching.matcher import Matcher, PointMatches
+from coarse_loftr_ros.matching.matcher import Matcher, NetworkMatches
 from coarse_loftr_ros.matching.refinement import RefinementSettings, refine
 from coarse_loftr_ros.matching.result import Correspondences, Homography
-from coarse_loftr_ros.matching.search import Found, SearchSettings, find_matches
+from coarse_loftr_ros.matching.search import SearchResult, SearchSettings, find_matches
 from coarse_loftr_ros.matching.viewpoint import zoom_of
 
 __all__ = ["FrameMatch", "FramePoints", "MatchSettings", "match_frames", "match_points"]
@@ -36,7 +36,7 @@ class MatchSettings:
             the images as received; 0 means no constraint.
         search: other viewpoints for pairs that do not match as they are.
         refinement: sub-pixel alignment.
-        homography: estimator and verdict.
+        homography: estimator and thresholds of the status.
     """
 
     confidence_threshold: float = 0.5
@@ -67,7 +67,7 @@ class FramePoints:
         reference: float32 [N, 2], px of the reference image as received.
         current: float32 [N, 2], px of the current image as received.
         confidence: float32 [N] in [0, 1].
-        point: int64 [N], number of the reference's point, see ``PointMatches``.
+        point: int64 [N], number of the reference's point, see ``NetworkMatches``.
         found: what the search found before refinement.
         timings_ms: milliseconds of ``match`` and ``refine``.
     """
@@ -76,7 +76,7 @@ class FramePoints:
     current: NDArray[np.float32]
     confidence: NDArray[np.float32]
     point: NDArray[np.int64]
-    found: Found
+    found: SearchResult
     timings_ms: dict[str, float]
 
     def select(self, which: NDArray[np.bool_]) -> FramePoints:
@@ -113,7 +113,7 @@ class FrameMatch:
 
     correspondences: Correspondences
     homography: Homography
-    found: Found
+    found: SearchResult
     timings_ms: dict[str, float]
 
 
@@ -159,7 +159,7 @@ def match_points(
     else:
         details = reference.detail, current.detail
     to_details = reference.to(details[0]), current.to(details[1])
-    matches = PointMatches(
+    matches = NetworkMatches(
         transfer(to_details[0], matches.reference).astype(np.float32),
         transfer(to_details[1], matches.current).astype(np.float32),
         matches.confidence,

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.matching.result import Homography, Status
 
 __all__ = [
-    "HomographyEstimate",
+    "HomographyFit",
     "HomographySettings",
     "coverage",
     "estimate_homography",
     "fit_homography",
+    "image_outline",
     "transfer",
 ]
 
@@ -25,15 +26,15 @@ _PLAUSIBLE_AREA_RATIO = 100.0
 
 @dataclass(frozen=True)
 class HomographySettings:
-    """Thresholds of the estimator and of its verdict.
+    """Thresholds of the estimator and of the status.
 
     Attributes:
         threshold_px: largest transfer error of an inlier, px of the network image, so that it
             means the same for every camera.
         min_inliers: inliers in fewer cells mean LOST.
         good_inliers: inliers in fewer cells mean DEGRADED.
-        good_inlier_ratio: a smaller share means DEGRADED: much of the scene does not follow the
-            homography (parallax, moving objects) or many matches are wrong.
+        good_inlier_ratio: a smaller share means DEGRADED: much of the scene does not agree with
+            the homography (parallax, moving objects) or many matches are wrong.
         good_coverage: inliers on a smaller share of the image mean DEGRADED.
     """
 
@@ -51,8 +52,8 @@ class HomographySettings:
 
 
 @dataclass(frozen=True, eq=False)
-class HomographyEstimate:
-    """Outcome of the robust estimation alone.
+class HomographyFit:
+    """Result of the robust estimation alone.
 
     Attributes:
         matrix: float64 [3, 3] with ``matrix[2, 2] == 1``, or ``None`` when there is none.
@@ -72,13 +73,18 @@ def transfer(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArr
         return np.where(depth > 1e-9, homogeneous[:, :2] / depth, np.inf)
 
 
+def image_outline(width: int, height: int) -> NDArray[np.float64]:
+    """The centres of an image's corner pixels, clockwise from the top left, float64 [4, 2]."""
+    return np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], float)
+
+
 def fit_homography(
     reference: NDArray[np.float32],
     current: NDArray[np.float32],
     threshold_px: float,
     *,
     method: int = cv2.USAC_MAGSAC,
-) -> HomographyEstimate:
+) -> HomographyFit:
     """MAGSAC++ (Barath et al., CVPR 2020) as OpenCV has it; the same input gives the same result.
 
     Args:
@@ -88,7 +94,7 @@ def fit_homography(
         method: of OpenCV's USAC family; ``cv2.USAC_FAST`` takes half the time and is good enough
             for a start.
     """
-    nothing = HomographyEstimate(None, np.zeros(len(reference), bool))
+    nothing = HomographyFit(None, np.zeros(len(reference), bool))
     if len(reference) < 4:
         return nothing
     # OpenCV seeds this estimator with a constant, so replays agree to the bit.
@@ -98,7 +104,7 @@ def fit_homography(
     if matrix is None or not np.isfinite(matrix).all() or abs(matrix[2, 2]) < 1e-12:
         return nothing
     matrix = matrix / matrix[2, 2]
-    return HomographyEstimate(matrix, inlier[:, 0].astype(bool))
+    return HomographyFit(matrix, inlier[:, 0].astype(bool))
 
 
 def coverage(points: NDArray[np.floating], width: int, height: int) -> float:
@@ -119,7 +125,7 @@ def estimate_homography(
     threshold_px: float | None = None,
     cell: NDArray[np.int64] | None = None,
 ) -> tuple[Homography, NDArray[np.bool_]]:
-    """Estimate the homography of matches and judge it.
+    """Estimate the homography of matches and its status.
 
     Args:
         reference: float32 [N, 2], px of the reference image as received.
@@ -129,7 +135,7 @@ def estimate_homography(
         settings: thresholds.
         threshold_px: inlier threshold in the points' own pixels; ``None`` takes the settings'.
         cell: int64 [N], on which cell of the reference each match rests; matches of one cell count
-            once for the verdict. ``None``: each has its own.
+            once for the status. ``None``: each has its own.
 
     Returns:
         The homography and the inliers, bool [N]; none while LOST.
@@ -171,7 +177,7 @@ def _implausible(matrix: NDArray[np.float64], width: int, height: int) -> str:
 
     OpenCV's estimator refuses mirrored views itself; a view collapsed to a point it does not.
     """
-    outline = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], float)
+    outline = image_outline(width, height)
     depth = outline @ matrix[2, :2] + matrix[2, 2]
     if (depth <= 0).any():
         # The horizon crosses the view: possible for a ground plane, and no area to compare.

@@ -37,7 +37,7 @@ class LoadingLimit:
 
 
 class LoadedSizes:
-    """Keeps the last sizes loaded; the one that was not used for longest makes room.
+    """Keeps the last sizes loaded; the least recently used one is closed.
 
     Args:
         load: loads the network for a size; slow.

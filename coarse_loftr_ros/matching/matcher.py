@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.backends.base import Backend, EncodedImage, ModelFiles
 from coarse_loftr_ros.matching.corners import CellCorners, cell_corners
 
-__all__ = ["Features", "Matcher", "PointMatches"]
+__all__ = ["Features", "Matcher", "NetworkMatches"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Features:
 
 
 @dataclass(frozen=True, eq=False)
-class PointMatches:
+class NetworkMatches:
     """Matches of two network images.
 
     Attributes:
@@ -58,9 +58,9 @@ class PointMatches:
     def __len__(self) -> int:
         return len(self.confidence)
 
-    def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> PointMatches:
+    def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> NetworkMatches:
         """A part of the matches, by mask or index."""
-        return PointMatches(
+        return NetworkMatches(
             self.reference[which], self.current[which], self.confidence[which], self.point[which]
         )
 
@@ -94,7 +94,7 @@ class Matcher:
 
     def match(
         self, reference: Features, current: Features, threshold: float, limit: int
-    ) -> PointMatches:
+    ) -> NetworkMatches:
         """Mutual best matches of first corners, placed to about a pixel by the fine features.
 
         Args:
@@ -110,4 +110,4 @@ class Matcher:
             reference.encoded, current.encoded, corners, raw_threshold, limit
         )
         confidence = np.interp(found.confidence, self._raw, self._right).astype(np.float32)
-        return PointMatches(corners[found.cell], found.position, confidence, found.cell)
+        return NetworkMatches(corners[found.cell], found.position, confidence, found.cell)

@@ -121,8 +121,8 @@ def _banner(result: MatchResult, colour: tuple) -> NDArray[np.uint8]:
         text += f"  rms {homography.rms_px:.2f} px  coverage {100 * homography.coverage:.0f} %"
     if "total" in result.timings_ms:
         text += f"  {result.timings_ms['total']:.0f} ms"
-    room = width - at - 4
+    available = width - at - 4
     needed = cv2.getTextSize(text, font, scale, thickness)[0][0]
-    scale *= min(1.0, room / needed)
+    scale *= min(1.0, available / needed)
     cv2.putText(strip, text, (at, base), font, scale, (230, 230, 230), thickness, cv2.LINE_AA)
     return strip

@@ -60,7 +60,7 @@ def draw_pair(result: MatchResult, max_lines: int = 150) -> NDArray[np.uint8]:
 
 
 def _place_colour(x: float, y: float) -> tuple[int, int, int]:
-    """A bright colour for a place in the unit square: hue across, paler downwards."""
+    """A bright colour for a place in the unit square: hue by x, paler by y."""
     hue = np.uint8([[[int(150 * x), int(255 - 90 * y), 255]]])
     blue, green, red = cv2.cvtColor(hue, cv2.COLOR_HSV2BGR)[0, 0]
     return int(blue), int(green), int(red)

@@ -17,10 +17,10 @@ from coarse_loftr_ros.matching.encoded_frame import EncodedFrame
 from coarse_loftr_ros.matching.frame_matching import FrameMatch, MatchSettings, match_frames
 from coarse_loftr_ros.matching.loaded_sizes import LoadedSizes, LoadingLimit
 from coarse_loftr_ros.matching.matcher import Matcher
-from coarse_loftr_ros.matching.pairing import ReferencePolicy
+from coarse_loftr_ros.matching.reference_policy import ReferencePolicy
 from coarse_loftr_ros.matching.result import MatchResult, Status, StreamResult
 from coarse_loftr_ros.matching.search import needs_other_view
-from coarse_loftr_ros.matching.stereo_matching import match_eyes
+from coarse_loftr_ros.matching.stereo_matching import match_stereo_pair
 
 __all__ = ["MatchSettings", "Pipeline", "PipelineSettings"]
 
@@ -66,8 +66,8 @@ class Pipeline:
     """Matches frames with a reference that it keeps, or pairs of frames.
 
     The backend is compiled for the expected image size at construction; another image size costs
-    a compilation (about half a second on a CPU) at its first frame, which ``reports`` is told. The
-    last three sizes stay compiled.
+    a compilation (about half a second on a CPU) at its first frame, logged through ``reports``.
+    The last three sizes stay compiled.
     An object is used from one thread at a time.
 
     Args:
@@ -75,7 +75,7 @@ class Pipeline:
         match: thresholds; the attribute ``match_settings`` may be replaced between two frames.
         policy: which frame becomes the next reference; the attribute ``policy`` may be replaced.
         expected_size: (width, height) of the images to come.
-        reports: told about each compilation, and when another runtime takes over.
+        reports: receives each compilation, and when another runtime takes over.
         limit: of compilations for sizes other than the expected one; ``None`` sets none.
 
     Raises:
@@ -102,7 +102,7 @@ class Pipeline:
         # Where the last frame lay relative to the reference, while that is far away.
         self._prior: NDArray[np.float64] | None = None
         self._search_at = 0
-        # Of a function, not a method: the two would keep each other, and memory with them.
+        # Of a function, not a bound method: that would be a reference cycle, which holds memory.
         self._sizes = LoadedSizes(partial(_load, settings, reports or Reports()), limit)
         self._matcher = self._sizes.get(self._network_size(*expected_size))
 
@@ -185,9 +185,9 @@ class Pipeline:
         return self._match_with_reference(current, encode_ms)
 
     def process_stereo(self, left: Frame, right: Frame, rectified: bool) -> StreamResult:
-        """Match the left frame with the reference, and with the right frame of the same moment.
+        """Match the left frame with the reference, and with the right frame of the same time.
 
-        Each eye is encoded once. The left frames are a stream as in ``process``.
+        Each image is encoded once. The left frames are a stream as in ``process``.
 
         Args:
             left: of the pair.
@@ -207,20 +207,20 @@ class Pipeline:
         if self.discontinuity(left):
             self.reset()
         start = time.perf_counter()
-        eyes = self._prepare(left), self._prepare(right)
-        for eye in eyes:
-            eye.features(self._matcher)
+        pair = self._prepare(left), self._prepare(right)
+        for encoded in pair:
+            encoded.features(self._matcher)
         encode_ms = (time.perf_counter() - start) * 1e3
         temporal = None
         if self._reference is None:
-            self._latest, self._last_stamp = eyes[0], left.stamp
-            self._take_reference(eyes[0])
+            self._latest, self._last_stamp = pair[0], left.stamp
+            self._take_reference(pair[0])
         else:
-            temporal = self._match_with_reference(eyes[0], encode_ms)
+            temporal = self._match_with_reference(pair[0], encode_ms)
         track_base = self._track_base
-        if self._reference is not eyes[0]:
+        if self._reference is not pair[0]:
             track_base = self._next_track_base()
-        stereo = match_eyes(self._matcher, *eyes, self.match_settings, rectified, track_base)
+        stereo = match_stereo_pair(self._matcher, *pair, self.match_settings, rectified, track_base)
         return StreamResult(temporal, stereo)
 
     def process_pair(self, reference: Frame, current: Frame) -> MatchResult:

@@ -2,7 +2,7 @@
 
 Pyramidal Lucas-Kanade (Bouguet, 2000) started at the network's positions. Where a first
 homography explains most of the view, the current image is first warped towards the reference, so
-that both patches look alike under zoom, rotation and slant; a match that does not follow the
+that both patches look alike under zoom, rotation and slant; a match that does not agree with the
 homography keeps its own start and is aligned just as well.
 
 Bilinear interpolation draws a displacement of a fraction of a pixel towards the whole pixel, by 4
@@ -19,14 +19,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.matching.appearance import equalise, warp_to_reference
 from coarse_loftr_ros.matching.homography import fit_homography, transfer
-from coarse_loftr_ros.matching.matcher import PointMatches
+from coarse_loftr_ros.matching.matcher import NetworkMatches
 
 __all__ = ["RefinementSettings", "refine"]
 
-# Aligned points this near a homography, in px of the network image, follow it.
+# Aligned points this near a homography, in px of the network image, agree with it.
 _PLANE_PX = 1.0
-# Points that say well enough where it lies.
+# Points from which it is estimated.
 _ENOUGH_FOR_PLANE = 200
 # A warp this near, in px of the network image, pulls points by a few thousandths of a pixel.
 _NEAR_PX = 0.1
@@ -69,14 +70,78 @@ class RefinementSettings:
             raise ValueError(f"window is {self.window}; it must be a positive multiple of 8")
 
 
+@dataclass(frozen=True)
+class _Tracker:
+    """Pyramidal Lucas-Kanade from given starts.
+
+    Attributes:
+        settings: of the alignment.
+        scale: px of the images given per px of the network image.
+    """
+
+    settings: RefinementSettings
+    scale: float
+
+    def align(
+        self,
+        reference: NDArray[np.uint8],
+        target: NDArray[np.uint8],
+        points: NDArray[np.float32],
+        start: NDArray[np.float32],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Track points of the reference from their starts in the target, and back.
+
+        Returns:
+            Aligned points [N, 2] and the texture of their patches [N], 0 where the alignment
+            failed.
+        """
+        aligned, texture = self.track(reference, target, points, start)
+        # The way back starts at its end: no pyramid is needed to find it.
+        back, returned = self.track(target, reference, aligned, points, pyramid=False)
+        shift = np.linalg.norm(aligned - start, axis=1)
+        round_trip = np.linalg.norm(back - points, axis=1)
+        good = (texture > 0) & (returned > 0)
+        good &= shift <= self.settings.max_shift * self.scale
+        good &= round_trip <= self.settings.max_round_trip * self.scale
+        return aligned, np.where(good, texture, np.float32(0))
+
+    def track(
+        self,
+        image: NDArray[np.uint8],
+        target: NDArray[np.uint8],
+        points: NDArray[np.float32],
+        start: NDArray[np.float32],
+        pyramid: bool = True,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Track points from one image to another.
+
+        Returns:
+            Points [N, 2] and the texture of their patches [N], 0 where they were not found.
+        """
+        # OpenCV aborts on coordinates beyond its integer range: far starts are refused, not tried.
+        near = np.isfinite(start).all(axis=1) & (np.abs(start) < 1e5).all(axis=1)
+        side, levels = self.settings.window, self.settings.levels
+        tracked, found, texture = cv2.calcOpticalFlowPyrLK(
+            image,
+            target,
+            points.reshape(-1, 1, 2),
+            np.where(near[:, None], start, points).reshape(-1, 1, 2),
+            winSize=(side, side),
+            maxLevel=levels + max(0, round(math.log2(self.scale))) if pyramid else 0,
+            criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03),
+            flags=cv2.OPTFLOW_USE_INITIAL_FLOW | cv2.OPTFLOW_LK_GET_MIN_EIGENVALS,
+        )
+        return tracked[:, 0], np.where(near & (found[:, 0] > 0), texture[:, 0], np.float32(0))
+
+
 def refine(
-    matches: PointMatches,
+    matches: NetworkMatches,
     reference: NDArray[np.uint8],
     current: NDArray[np.uint8],
     settings: RefinementSettings,
     warp: NDArray[np.float64] | None = None,
     scale: float = 1.0,
-) -> PointMatches:
+) -> NetworkMatches:
     """Align matches of two images to a fraction of a pixel.
 
     Args:
@@ -94,45 +159,27 @@ def refine(
     """
     if not settings.enabled or len(matches) == 0:
         return matches
+    tracker = _Tracker(settings, scale)
     if warp is not None:
-        aligned, texture = _align_warped(matches, reference, current, settings, warp, scale)
+        aligned, texture = _align_warped(matches, reference, current, tracker, warp)
     else:
         if current.shape != reference.shape:
             # OpenCV aligns images of one size only; padding below and right moves no point.
             height, width = np.maximum(reference.shape, current.shape)
             reference, current = (_padded(each, height, width) for each in (reference, current))
-        target = _equalise(reference, current, None)
-        aligned, texture = _align(
-            reference, target, matches.reference, matches.current, settings, scale
-        )
+        target = equalise(reference, current)
+        aligned, texture = tracker.align(reference, target, matches.reference, matches.current)
     texture[~np.isfinite(aligned).all(axis=1)] = 0.0
     good = texture > 0
     if np.count_nonzero(good) < settings.few:
         position = np.where(good[:, None], aligned, matches.current)
-        return PointMatches(matches.reference, position, matches.confidence, matches.point)
+        return NetworkMatches(matches.reference, position, matches.confidence, matches.point)
     textured = texture >= settings.min_texture
     if np.count_nonzero(textured) < settings.enough:
         best = np.argsort(-texture, kind="stable")[: settings.enough]
         textured[best] = good[best]
-    refined = PointMatches(matches.reference, aligned, matches.confidence, matches.point)
+    refined = NetworkMatches(matches.reference, aligned, matches.confidence, matches.point)
     return refined.select(textured)
-
-
-def _warped(
-    current: NDArray[np.uint8], warp: NDArray[np.float64], reference: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """The current image as the reference would show it, as bright as that."""
-    height, width = reference.shape
-    warped = cv2.warpPerspective(
-        current,
-        warp,
-        (width, height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return _equalise(
-        reference, warped, _overlap(np.linalg.inv(warp), current.shape, reference.shape)
-    )
 
 
 def _unwarped(points: NDArray[np.float32], warp: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -141,26 +188,29 @@ def _unwarped(points: NDArray[np.float32], warp: NDArray[np.float64]) -> NDArray
 
 
 def _align_warped(
-    matches: PointMatches,
+    matches: NetworkMatches,
     reference: NDArray[np.uint8],
     current: NDArray[np.uint8],
-    settings: RefinementSettings,
+    tracker: _Tracker,
     warp: NDArray[np.float64],
-    scale: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Align through the homography given; once more where it was not near enough; as ``_align``."""
+    """Align through the homography given, and once more where it was not near enough.
+
+    Returns:
+        As ``_Tracker.align``.
+    """
     points, start = matches.reference, _unwarped(matches.current, warp)
-    target = _warped(current, warp, reference)
-    aligned, texture = _align(reference, target, points, start, settings, scale)
-    correction = _plane_of(points, aligned, texture, scale)
+    target = warp_to_reference(current, warp, reference)
+    aligned, texture = tracker.align(reference, target, points, start)
+    correction = _plane_of(points, aligned, texture, tracker.scale)
     if correction is None:
         return transfer(warp, aligned).astype(np.float32), texture
     warp = warp @ correction
-    target = _warped(current, warp, reference)
+    target = warp_to_reference(current, warp, reference)
     # The start is right to a twentieth of a pixel: no pyramid and no way back are needed.
     start = _unwarped(aligned, correction)
-    aligned, found = _follow(reference, target, points, start, settings, scale, pyramid=False)
-    lost = (found == 0) | (np.linalg.norm(aligned - start, axis=1) > _PLANE_PX * scale)
+    aligned, found = tracker.track(reference, target, points, start, pyramid=False)
+    lost = (found == 0) | (np.linalg.norm(aligned - start, axis=1) > _PLANE_PX * tracker.scale)
     texture[lost] = 0.0
     return transfer(warp, aligned).astype(np.float32), texture
 
@@ -171,7 +221,7 @@ def _plane_of(
     texture: NDArray[np.float32],
     scale: float,
 ) -> NDArray[np.float64] | None:
-    """The homography [3, 3] that aligned points follow, where it moves them by more than a bit."""
+    """The homography [3, 3] of aligned points, where it moves them by more than ``_NEAR_PX``."""
     good = np.flatnonzero((texture > 0) & np.isfinite(aligned).all(axis=1))
     good = good[:: math.ceil(len(good) / _ENOUGH_FOR_PLANE) or 1]
     found = fit_homography(points[good], aligned[good], _PLANE_PX * scale, method=cv2.USAC_FAST)
@@ -184,86 +234,3 @@ def _plane_of(
 def _padded(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     below, right = height - image.shape[0], width - image.shape[1]
     return cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE)
-
-
-def _overlap(
-    inverse: NDArray[np.float64], current: tuple[int, ...], reference: tuple[int, ...]
-) -> NDArray[np.uint8] | None:
-    """Where the warped current image shows the scene; ``None`` when that is hard to say.
-
-    Args:
-        inverse: homography from current to reference pixels.
-        current: (height, width) of the current image.
-        reference: (height, width) of the reference image, and of the uint8 mask returned.
-    """
-    height, width = current
-    outline = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], float)
-    moved = transfer(inverse, outline)
-    if not (np.abs(moved) < 1e4).all():
-        return None
-    mask = np.zeros(reference, np.uint8)
-    cv2.fillConvexPoly(mask, np.rint(moved).astype(np.int32), 255)
-    return mask
-
-
-def _equalise(
-    reference: NDArray[np.uint8], target: NDArray[np.uint8], overlap: NDArray[np.uint8] | None
-) -> NDArray[np.uint8]:
-    """Give the target the reference's mean and contrast: Lucas-Kanade assumes equal brightness."""
-    mean_r, deviation_r = (float(v[0, 0]) for v in cv2.meanStdDev(reference, mask=overlap))
-    mean_t, deviation_t = (float(v[0, 0]) for v in cv2.meanStdDev(target, mask=overlap))
-    gain = (deviation_r + 1.0) / (deviation_t + 1.0)
-    levels = (np.arange(256) - mean_t) * gain + mean_r
-    return cv2.LUT(target, np.clip(levels + 0.5, 0, 255).astype(np.uint8))
-
-
-def _align(
-    reference: NDArray[np.uint8],
-    target: NDArray[np.uint8],
-    points: NDArray[np.float32],
-    start: NDArray[np.float32],
-    settings: RefinementSettings,
-    scale: float,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Lucas-Kanade there and back.
-
-    Returns:
-        Aligned points [N, 2] and the texture of their patches [N], 0 where the alignment failed.
-    """
-    there, texture = _follow(reference, target, points, start, settings, scale)
-    # The way back starts at its end: no pyramid is needed to find it.
-    back, returned = _follow(target, reference, there, points, settings, scale, pyramid=False)
-    shift = np.linalg.norm(there - start, axis=1)
-    round_trip = np.linalg.norm(back - points, axis=1)
-    good = (texture > 0) & (returned > 0)
-    good &= (shift <= settings.max_shift * scale) & (round_trip <= settings.max_round_trip * scale)
-    return there, np.where(good, texture, np.float32(0))
-
-
-def _follow(
-    image: NDArray[np.uint8],
-    target: NDArray[np.uint8],
-    points: NDArray[np.float32],
-    start: NDArray[np.float32],
-    settings: RefinementSettings,
-    scale: float,
-    pyramid: bool = True,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Lucas-Kanade from one image to another.
-
-    Returns:
-        Points [N, 2] and the texture of their patches [N], 0 where they were not found.
-    """
-    # OpenCV aborts on coordinates beyond its integer range: far starts are refused, not tried.
-    near = np.isfinite(start).all(axis=1) & (np.abs(start) < 1e5).all(axis=1)
-    there, found, texture = cv2.calcOpticalFlowPyrLK(
-        image,
-        target,
-        points.reshape(-1, 1, 2),
-        np.where(near[:, None], start, points).reshape(-1, 1, 2),
-        winSize=(settings.window, settings.window),
-        maxLevel=settings.levels + max(0, round(math.log2(scale))) if pyramid else 0,
-        criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03),
-        flags=cv2.OPTFLOW_USE_INITIAL_FLOW | cv2.OPTFLOW_LK_GET_MIN_EIGENVALS,
-    )
-    return there[:, 0], np.where(near & (found[:, 0] > 0), texture[:, 0], np.float32(0))

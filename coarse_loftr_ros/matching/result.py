@@ -1,4 +1,4 @@
-"""What the matcher says about two frames: correspondences, a homography and their quality."""
+"""Results of matching two frames: correspondences, a homography and their quality."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ class Homography:
 
 @dataclass(frozen=True, eq=False)
 class MatchResult:
-    """The answer for one current frame.
+    """The result for one current frame.
 
     Attributes:
         reference: the frame the current one was matched with.
-        current: the frame that was just given.
+        current: the newest frame.
         correspondences: matched points of both.
         homography: reference to current, with status.
         timings_ms: milliseconds per stage (``encode``, ``match``, ``refine``, ``homography``,
@@ -100,7 +100,7 @@ class MatchResult:
 
 @dataclass(frozen=True, eq=False)
 class StereoMatch:
-    """The two eyes of one moment, matched with each other.
+    """A left and a right image of one time, matched with each other.
 
     Attributes:
         left: the reference of the correspondences.
@@ -135,7 +135,7 @@ class StereoMatch:
 
 @dataclass(frozen=True, eq=False)
 class StreamResult:
-    """The answer for one moment of a stream of one camera or two.
+    """The result for the frames of one time, of one camera or two.
 
     Attributes:
         temporal: the (left) frame matched with the reference; ``None`` when it became the

@@ -1,4 +1,4 @@
-"""Matches two encoded frames, from other viewpoints where the plain one does not do."""
+"""Matches two encoded frames; where they do not match as they are, from other viewpoints."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.encoded_frame import EncodedFrame
 from coarse_loftr_ros.matching.homography import transfer
-from coarse_loftr_ros.matching.matcher import Matcher, PointMatches
+from coarse_loftr_ros.matching.matcher import Matcher, NetworkMatches
 from coarse_loftr_ros.matching.viewpoint import (
     FirstHomography,
     candidate_views,
-    fit_first,
+    fit_first_homography,
     render_view,
     view_change,
 )
 
-__all__ = ["Found", "SearchSettings", "find_matches", "needs_other_view"]
+__all__ = ["SearchResult", "SearchSettings", "find_matches", "needs_other_view"]
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,16 @@ class SearchSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class SearchResult:
     """Unrefined matches of a pair.
 
     Attributes:
         matches: in network pixels of both images.
-        first: the homography that most of them follow.
+        first: the homography that most of them agree with.
         tried: viewpoints tried besides the plain one.
     """
 
-    matches: PointMatches
+    matches: NetworkMatches
     first: FirstHomography
     tried: int = 0
 
@@ -75,7 +75,7 @@ def find_matches(
     *,
     prior: NDArray[np.float64] | None = None,
     start: int = 0,
-) -> Found:
+) -> SearchResult:
     """Match two frames.
 
     The current image is matched as it is. Where that fails, it is turned and zoomed until a
@@ -92,11 +92,11 @@ def find_matches(
         settings: of the search.
         prior: expected homography from reference to current network pixels, where the images are
             known to be far apart; tried first, in place of the plain match.
-        start: number of the viewpoint at which the search begins; a stream of failing images
+        start: index of the viewpoint at which the search begins; a stream of failing images
             that tries some for each gets through all of them.
     """
 
-    def seen_from(view: NDArray[np.float64] | None) -> Found:
+    def seen_from(view: NDArray[np.float64] | None) -> SearchResult:
         return _match_view(matcher, reference, current, view, threshold, limit)
 
     size = current.map.network
@@ -146,11 +146,17 @@ def _match_view(
     view: NDArray[np.float64] | None,
     threshold: float,
     limit: int,
-) -> Found:
-    """Matches with the current image as it is, or as seen through a homography.
+) -> SearchResult:
+    """Matches with the current image as it is, or warped by a homography.
 
-    That one, ``view``, leads from the pixels that the network sees to those of the current network
-    image.
+    Args:
+        matcher: that encodes and matches.
+        reference: the reference frame.
+        current: the current frame.
+        view: homography from the pixels of the warped image to those of the current network image;
+            ``None`` warps nothing.
+        threshold: least confidence of a match.
+        limit: most matches.
     """
     if view is None:
         features = current.features(matcher)
@@ -162,4 +168,4 @@ def _match_view(
     if view is not None:
         moved = transfer(view, matches.current).astype(np.float32)
         matches = replace(matches, current=moved).select(np.isfinite(moved).all(axis=1))
-    return Found(matches, fit_first(matches))
+    return SearchResult(matches, fit_first_homography(matches))

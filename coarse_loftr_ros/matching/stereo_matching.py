@@ -1,4 +1,4 @@
-"""The two eyes of a stereo camera matched with each other."""
+"""The left and the right image of a stereo camera matched with each other."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from coarse_loftr_ros.matching.frame_matching import FramePoints, MatchSettings,
 from coarse_loftr_ros.matching.matcher import Matcher
 from coarse_loftr_ros.matching.result import StereoMatch
 
-__all__ = ["epipolar_inliers", "match_eyes", "why_not_rectified"]
+__all__ = ["epipolar_inliers", "match_stereo_pair", "why_not_rectified"]
 
 # Largest distance of an inlier from its epipolar line, px of the images as received.
 _EPIPOLAR_PX = 1.5
 _MIN_EPIPOLAR_MATCHES = 16
 
 
-def match_eyes(
+def match_stereo_pair(
     matcher: Matcher,
     left: EncodedFrame,
     right: EncodedFrame,
@@ -30,21 +30,21 @@ def match_eyes(
     rectified: bool,
     track_base: int = 0,
 ) -> StereoMatch:
-    """Match the left image with the right one of the same moment.
+    """Match the left image with the right one of the same time.
 
     Of a rectified pair a surface point lies on the same row of both images, and not further right
-    in the right one than a point at infinity, which the principal points tell where the frames
-    have intrinsics: matches that break this by more than ``settings.row_tolerance_px`` are
+    in the right one than a point at infinity, known from the principal points where the
+    frames have intrinsics: matches that break this by more than ``settings.row_tolerance_px`` are
     rejected and counted. Of another pair, inliers are those that agree with the epipolar geometry
     of most of them (fundamental matrix, MAGSAC++, Barath et al., CVPR 2020), and nothing is
     rejected.
 
-    Eyes side by side see the same scale and are not turned: no other viewpoint is tried.
+    Cameras side by side see the same scale and are not turned: no other viewpoint is tried.
 
     Args:
         matcher: that encodes and matches.
         left: the reference.
-        right: taken at the same moment.
+        right: taken at the same time.
         settings: thresholds; ``search`` and ``homography`` are not used.
         rectified: whether rows correspond.
         track_base: track id of the left image's first point.
@@ -109,14 +109,14 @@ def _on_row(
 
 
 def epipolar_inliers(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which matches of two eyes, whatever their calibration, agree with a fundamental matrix.
+    """Which matches of left with right, whatever the calibration, agree with a fundamental matrix.
 
     Args:
         left: float32 [N, 2], px.
         right: float32 [N, 2], px.
 
     Returns:
-        bool [N]; all false where there are too few matches for a verdict.
+        bool [N]; all false where there are too few matches for a fit.
     """
     none = np.zeros(len(left), np.bool_)
     if len(none) < _MIN_EPIPOLAR_MATCHES:

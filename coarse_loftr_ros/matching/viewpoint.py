@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.homography import fit_homography
-from coarse_loftr_ros.matching.matcher import PointMatches
+from coarse_loftr_ros.matching.matcher import NetworkMatches
 
 __all__ = [
     "FirstHomography",
     "candidate_views",
-    "fit_first",
+    "fit_first_homography",
     "render_view",
     "view_change",
     "zoom_of",
@@ -33,7 +33,7 @@ _THRESHOLD_PX = 4.0
 
 @dataclass(frozen=True, eq=False)
 class FirstHomography:
-    """What the unrefined matches say together.
+    """The homography of unrefined matches, and how many agree with it.
 
     Attributes:
         matrix: float64 [3, 3] from reference to current pixels, or ``None``.
@@ -46,11 +46,11 @@ class FirstHomography:
     ratio: float
 
     def explains(self, ratio: float = 0.3) -> bool:
-        """Whether at least this share of the matches follows the homography."""
+        """Whether at least this share of the matches agrees with the homography."""
         return self.matrix is not None and self.ratio >= ratio
 
 
-def fit_first(matches: PointMatches) -> FirstHomography:
+def fit_first_homography(matches: NetworkMatches) -> FirstHomography:
     """A homography of unrefined matches; the estimator that takes half of MAGSAC's time."""
     nothing = FirstHomography(None, 0, 0.0)
     if len(matches) < 12:
@@ -86,7 +86,7 @@ def candidate_views(size: NetworkSize) -> list[NDArray[np.float64]]:
 
 
 def view_change(homography: NDArray[np.float64], size: NetworkSize) -> float:
-    """How differently two views show their surroundings of a point; shifts do not count.
+    """How much the surroundings of a point differ between two views; shifts do not count.
 
     Args:
         homography: between the pixels of two views.

@@ -1,4 +1,4 @@
-"""The verdict on a motion from how many matches agree with it."""
+"""Status of a motion from how many matches agree with it."""
 
 from __future__ import annotations
 

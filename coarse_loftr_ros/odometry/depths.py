@@ -16,10 +16,10 @@ __all__ = ["LEAST_COMPARED", "Depths", "compare"]
 # Points of two matches this near each other are the same surface point, px.
 _SAME_POINT_PX = 1.0
 # A point that was not seen before is about as far as its nearest neighbour: up to this distance,
-# px, and with this share of the depth more doubt per px.
+# px, and with this share of the depth more error per px.
 _NEIGHBOUR_PX = 6.0
 _NEIGHBOUR_SHARE = 0.03
-# A depth known worse than this share of it says nothing of a length.
+# A depth known worse than this share of it does not determine a length.
 _MOST_SHARE = 0.3
 LEAST_COMPARED = 8
 _CONTRADICTION = 3.0  # standard deviations
@@ -40,7 +40,7 @@ class Depths:
         inverse: float64 [N], over the path's unit; noise may make it negative.
         sigma: standard deviation of ``inverse`` [N]; infinite where nothing is known.
         unit_variance: of the logarithm of the path's unit at this image.
-        inherited: float64 [6, 6], covariance (translation, rotation) of the motion that told them,
+        inherited: float64 [6, 6], covariance (translation, rotation) of the motion that gave them,
             over the square of its length. Its error is in all of them alike.
     """
 
@@ -52,13 +52,13 @@ class Depths:
 
     @property
     def sure(self) -> NDArray[np.bool_]:
-        """Which points are known well enough to tell a length, bool [N]."""
+        """Which points are known well enough to determine a length, bool [N]."""
         return self.sigma < _MOST_SHARE * self.inverse
 
     def at(self, pixels: NDArray[np.float64]) -> Depths:
-        """What is known of other pixels: of the same points, and with more doubt of neighbours.
+        """What is known of other pixels: of the same points, and with larger errors of neighbours.
 
-        A new reference has corners of its own, few of which were followed before; without their
+        A new reference has corners of its own, few of which were tracked before; without their
         neighbours' depths the first motion from there has too little to hold on to.
         """
         inverse, sigma = np.zeros(len(pixels)), np.full(len(pixels), np.inf)
@@ -139,7 +139,7 @@ class Depths:
 def compare(known: Depths, new: Depths) -> LogLength | None:
     """Length of a translation whose points' depths were known before.
 
-    Each point tells it (its depth times its inverse depth in units of the translation), and the
+    Each point gives it (its depth times its inverse depth in units of the translation), and the
     weighted median is taken.
 
     Args:
@@ -147,7 +147,7 @@ def compare(known: Depths, new: Depths) -> LogLength | None:
         new: of the same points, with the translation as unit.
 
     Returns:
-        The length, or ``None`` when too few points tell it, or not well enough.
+        The length, or ``None`` when too few points give it, or not well enough.
     """
     usable = known.sure
     if np.count_nonzero(usable) < LEAST_COMPARED:

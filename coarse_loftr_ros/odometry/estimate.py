@@ -114,12 +114,12 @@ class Odometry(Protocol):
         Args:
             temporal: the image with its reference. ``None`` for an image without one: the first
                 after a start, or after the matcher started over.
-            stereo: the two eyes at the same moment; needed by stereo odometry alone.
-            stamp: of the image, needed when neither ``temporal`` nor ``stereo`` tells it.
-            lost: the matcher says that the matches are worth nothing.
+            stereo: left and right image of the same time; needed by stereo odometry alone.
+            stamp: of the image, needed when neither ``temporal`` nor ``stereo`` has it.
+            lost: the matcher reports LOST: its matches are not used.
 
         Raises:
-            ValueError: when nothing tells the stamp, stamps contradict each other, or time went
+            ValueError: when the stamp is missing, stamps contradict each other, or time went
                 back (reset first).
         """
         ...

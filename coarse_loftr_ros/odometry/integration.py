@@ -87,8 +87,8 @@ class _State:
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """What the matches of an image told."""
+class _Measured:
+    """The motion that the matches of an image gave."""
 
     stamp: int
     reference_stamp: int
@@ -104,8 +104,8 @@ class IntegratedOdometry(ABC):
 
     Args:
         settings: what all odometries share.
-        metric: whether lengths can be metres at all. A geometry says by ``_takes_a_unit`` that it
-            does not know them yet, and by ``_learns_the_unit`` that now it does.
+        metric: whether lengths can be metres at all. A geometry calls ``_use_arbitrary_unit``
+            where it does not know them yet, and ``_set_unit`` once it does.
     """
 
     def __init__(self, settings: MotionSettings, metric: bool = True) -> None:
@@ -116,7 +116,7 @@ class IntegratedOdometry(ABC):
         # The last image whose motion was measured, and the last twist per second that was.
         self._anchor: _State | None = None
         self._velocity = np.zeros(6)
-        self._before: _Seen | None = None
+        self._before: _Measured | None = None
 
     @abstractmethod
     def _observe(self, stamp: int, stereo: StereoMatches | None, matched: bool) -> None:
@@ -165,7 +165,7 @@ class IntegratedOdometry(ABC):
         else:
             reference = self._states.get(reference_stamp)
             motion = self._measure(temporal, self._prediction(stamp, reference, previous))
-        step = self._step(_Seen(stamp, reference_stamp, motion))
+        step = self._step(_Measured(stamp, reference_stamp, motion))
         state = self._advance(stamp, self._states.get(reference_stamp), motion, step)
         self._correct(self._refined(stamp, reference_stamp, motion))
         status, reason = motion.status, motion.reason
@@ -196,11 +196,11 @@ class IntegratedOdometry(ABC):
             step=step,
         )
 
-    def _takes_a_unit(self) -> None:
+    def _use_arbitrary_unit(self) -> None:
         """From this motion on lengths are in a unit that is not known."""
         self._metric = False
 
-    def _learns_the_unit(self, metres: LogLength) -> None:
+    def _set_unit(self, metres: LogLength) -> None:
         """The unit of all motions so far is known now: the path becomes metres."""
         self._metric = True
         self._states.change(lambda state: state.measured_by(metres))
@@ -215,7 +215,7 @@ class IntegratedOdometry(ABC):
     def _stamp_of(
         self, temporal: TemporalMatches | None, stereo: StereoMatches | None, stamp: int | None
     ) -> int:
-        told = {
+        stamps = {
             name: value
             for name, value in (
                 ("temporal", None if temporal is None else temporal.stamp),
@@ -224,12 +224,12 @@ class IntegratedOdometry(ABC):
             )
             if value is not None
         }
-        if not told:
+        if not stamps:
             raise ValueError("an image without matches needs its stamp")
-        if len(set(told.values())) > 1:
-            text = ", ".join(f"{name} {value}" for name, value in told.items())
+        if len(set(stamps.values())) > 1:
+            text = ", ".join(f"{name} {value}" for name, value in stamps.items())
             raise ValueError(f"stamps differ: {text}; they must be those of one image")
-        found = next(iter(told.values()))
+        found = next(iter(stamps.values()))
         if temporal is not None and temporal.reference_stamp >= found:
             raise ValueError(
                 f"stamp is {found}; it must be later than that of its reference, "
@@ -266,7 +266,7 @@ class IntegratedOdometry(ABC):
             (stamp - previous.stamp) / 1e9,
         )
 
-    def _step(self, now: _Seen) -> Step | None:
+    def _step(self, now: _Measured) -> Step | None:
         """The motion since the image before, if the matches of both measured it."""
         before, self._before = self._before, now
         lost = now.motion.status == Status.LOST
@@ -305,7 +305,7 @@ class IntegratedOdometry(ABC):
         return state
 
     def _correct(self, poses: dict[int, Pose]) -> None:
-        """Go on from better poses; what was answered before stays as it is."""
+        """Go on from better poses; earlier estimates stay as they are."""
         for stamp, pose in poses.items():
             state = self._states.get(stamp)
             if state is not None:
@@ -324,7 +324,7 @@ class IntegratedOdometry(ABC):
         return _State(stamp, anchor.pose @ step, covariance)
 
     def _unseen(self, seconds: float) -> NDArray[np.float64]:
-        """Covariance [6, 6] of what may have happened in some time that nothing measured."""
+        """Covariance [6, 6] of the motion in a time without measurements."""
         settings = self._motion_settings
         speed = max(settings.lost_speed, float(np.linalg.norm(self._velocity[:3])))
         rate = max(settings.lost_rate, float(np.linalg.norm(self._velocity[3:])))

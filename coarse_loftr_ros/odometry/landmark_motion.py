@@ -20,7 +20,7 @@ from coarse_loftr_ros.odometry.least_squares import (
 
 __all__ = ["LandmarkCamera", "Landmarks", "MotionFit", "refine_motion"]
 
-# No match follows a point until it is this near, as a share of its depth at the reference.
+# No match tracks a point until it is this near, as a share of its depth at the reference.
 _LEAST_DEPTH_SHARE = 0.05
 _BEHIND_PX = 1e9  # error of a point behind the camera
 _UNKNOWN_SIGMA_PX = 1e6  # of a disparity that was not measured
@@ -37,7 +37,7 @@ class Landmarks:
         points: float64 [N, 3], in the reference camera, metres.
         sigma: float64 [N], standard deviation of the logarithm of their distance.
         pixels: float64 [N, 2], in the current left image.
-        current_disparity: float64 [N], between the current eyes, px; NaN where it is not known.
+        current_disparity: float64 [N], in the current pair, px; NaN where it is not known.
     """
 
     points: NDArray[np.float64]
@@ -67,7 +67,7 @@ class LandmarkCamera:
     Attributes:
         left: intrinsics.
         depth_factor: depth times disparity, metres times px; 0 of one camera.
-        pixel_sigma: of a point followed in time, px.
+        pixel_sigma: of a point tracked in time, px.
         disparity_sigma: of a disparity, px.
     """
 
@@ -93,9 +93,9 @@ class LandmarkCamera:
         """Residuals (x, y and, of a pair, disparity) of all landmarks, whitened.
 
         An error of its distance moves a point along its ray, and with it all three residuals
-        alike. Their covariance is thus ``D + s s^T``, ``D`` diagonal, and its
-        inverse square root is known in closed form: far points tell the rotation, near ones the
-        translation, and one of quite unknown distance its epipolar line, without a threshold.
+        alike. Their covariance is thus ``D + s s^T``, ``D`` diagonal, and its inverse square root
+        is known in closed form: far points determine the rotation, near ones the translation, and
+        one of quite unknown distance its epipolar line, without a threshold.
         """
         residual, jacobian, sensitivity = self._project(landmarks, into_current)
         sigma = np.full(residual.shape, self.pixel_sigma)
@@ -166,15 +166,16 @@ def refine_motion(
     """The motion of least reprojection error.
 
     Where distances were triangulated by a motion before, that motion's error is in all of them,
-    and a motion that is found by them repeats it, as far as it is they that tell it: ``H^-1 B``
-    times, with the information ``H`` of all matches and ``B`` of what lies along epipolar lines.
+    and a motion that is found by them repeats it, as far as it is they that determine it:
+    ``H^-1 B`` times, with the information ``H`` of all matches and ``B`` of what lies along
+    epipolar lines.
 
     Args:
         camera: projection and noise.
         landmarks: at least four.
         start: a guess of the reference camera in the current one.
         threshold_px: largest error of an inlier.
-        inherited: covariance [6, 6] of the motion that told the distances, over the square of its
+        inherited: covariance [6, 6] of the motion that gave the distances, over the square of its
             length; ``None`` where a calibrated pair did.
 
     Returns:
@@ -199,9 +200,9 @@ def refine_motion(
     if inherited is not None:
         weight, jacobian = weights(fit), fit.residuals.jacobian
         lines = camera.along_lines(landmarks, fit.state, jacobian)
-        told = (lines * weight[:, None]).T @ lines
+        by_lines = (lines * weight[:, None]).T @ lines
         every = np.einsum("n,nkp,nkq->pq", weight, jacobian, jacobian, optimize=True)
-        share = np.linalg.solve(every, told)
+        share = np.linalg.solve(every, by_lines)
         square = float(fit.state.translation @ fit.state.translation)
         covariance = covariance + square * share @ inherited @ share.T
     return MotionFit(fit.state, covariance)

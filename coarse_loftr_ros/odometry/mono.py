@@ -155,20 +155,20 @@ class MonoOdometry(IntegratedOdometry):
     ) -> Motion:
         """A motion with a translation: settle its length, and remember depths."""
         source, compared = self.settings.scale, sized.length
-        if compared is None and sized.told:
-            # As good as no translation: it says nothing of the unit or of depths.
+        if compared is None and sized.has_length:
+            # As good as no translation: it determines neither the unit nor depths.
             depths = view.seen_from_current(view.known, sized.into_current)
             self._depths[view.temporal.stamp] = depths
             return self._motion(view, sized.into_current, sized.covariance, self._scale, warnings)
         if compared is not None:
             variance = compared.variance + view.known.unit_variance
             compared = LogLength(compared.value, variance)
-        told = compared or self._guessed_length(prediction)[0]
-        measured = self._measured_length(view, sized, prediction, told)
+        known_length = compared or self._guessed_length(prediction)[0]
+        measured = self._measured_length(view, sized, prediction, known_length)
         if measured is None and source is not ScaleSource.UNIT:
             warnings = [*warnings, f"scale {source.value}: length not measured"]
         if measured is not None and not self._metric:
-            view = self._in_metres(view, told, measured)
+            view = self._in_metres(view, known_length, measured)
             if compared is not None:
                 compared, measured = measured, None
         length = fuse(compared, measured)
@@ -176,7 +176,7 @@ class MonoOdometry(IntegratedOdometry):
             length, warning = self._guessed_length(prediction)
             warnings = [*warnings, warning] if warning else warnings
             if not self._has_unit:
-                self._takes_a_unit()
+                self._use_arbitrary_unit()
         self._has_unit = True
         # What the unit has become now, it was before.
         factor = None if compared is None else float(np.exp(length.value - compared.value))
@@ -195,10 +195,10 @@ class MonoOdometry(IntegratedOdometry):
         """Where lengths come from now."""
         return _SCALE_OF[self.settings.scale] if self._metric else Scale.UNIT
 
-    def _in_metres(self, view: View, told: LogLength, measured: LogLength) -> View:
-        """All that is known becomes metres, once a length that it tells was measured too."""
-        unit = LogLength(measured.value - told.value, measured.variance + told.variance)
-        self._learns_the_unit(unit)
+    def _in_metres(self, view: View, in_unit: LogLength, in_metres: LogLength) -> View:
+        """All lengths become metres, given one of them in the unit and in metres."""
+        unit = LogLength(in_metres.value - in_unit.value, in_metres.variance + in_unit.variance)
+        self._set_unit(unit)
         self._depths.change(lambda depths: depths.scaled(unit.length, unit.variance))
         if view.known is None:
             return view
@@ -216,7 +216,7 @@ class MonoOdometry(IntegratedOdometry):
         )
 
     def _measured_length(
-        self, view: View, sized: SizedMotion, prediction: Prediction, told: LogLength
+        self, view: View, sized: SizedMotion, prediction: Prediction, in_unit: LogLength
     ) -> LogLength | None:
         """The length of the translation by a speed or by the ground, metres.
 
@@ -224,7 +224,7 @@ class MonoOdometry(IntegratedOdometry):
             view: the matches.
             sized: the motion.
             prediction: where the image before was; in the unit of the path.
-            told: the length in that unit.
+            in_unit: the length in that unit.
         """
         settings, pose = self.settings, sized.into_current
         length = None
@@ -242,8 +242,8 @@ class MonoOdometry(IntegratedOdometry):
             if self._metric:
                 length = _length_to(travelled, pose, prediction.previous)
             else:
-                moved = _moved_from(prediction.previous, pose, told.length)
-                length = told.length * travelled / moved if moved > 0.0 else None
+                moved = _moved_from(prediction.previous, pose, in_unit.length)
+                length = in_unit.length * travelled / moved if moved > 0.0 else None
         return LogLength.of(float(length), settings.scale_sigma) if length else None
 
     def _remember(

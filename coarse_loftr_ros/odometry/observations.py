@@ -1,4 +1,4 @@
-"""What odometry is given: matches in time, matches across the eyes, and the cameras."""
+"""Input of odometry: temporal matches, stereo matches, and the cameras."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class TemporalMatches:
 
 @dataclass(frozen=True, eq=False)
 class StereoMatches:
-    """Points of the left image and where they are in the right image of the same moment.
+    """Points of the left image and where they are in the right image of the same time.
 
     Attributes:
         stamp: capture time of the left image, integer nanoseconds.

@@ -38,7 +38,7 @@ __all__ = ["PlanarOdometry"]
 _FLOOR_SIGMA = 3e-4
 # What the normal may change from image to image (rad): no ground is a perfect plane, and errors of
 # neighbouring images are alike.
-_NORMAL_WALK = 1e-3
+_NORMAL_DRIFT = 1e-3
 _LEAST_FACING = 0.1  # cosine of the angle between the optical axis and the plane's normal
 _MATCH_SIGMA_PX = 0.3  # of a matched point; its ratio to the prior of the plane is what counts
 
@@ -69,9 +69,9 @@ class _Plane:
 class PlanarOdometry(IntegratedOdometry):
     """Takes the motion from the homography of the plane, its length from the altitude.
 
-    The plane's normal and distance are followed from image to image: each homography refines the
-    normal as far as it shows it, and tells how the distance changed; ranges correct the distance.
-    Small motions, which do not tell the normal, are measured with the normal known before.
+    The plane's normal and distance are tracked from image to image: each homography refines the
+    normal as far as it depends on it, and gives the change of distance; ranges correct the
+    distance. Small motions, which leave the normal open, are measured with the normal known before.
 
     Args:
         intrinsics: of the rectified camera.
@@ -109,7 +109,7 @@ class PlanarOdometry(IntegratedOdometry):
             plane = self._plane_at(stamp)
             measured = self._measured_distance(plane.normal)
             if measured is not None:
-                plane = self._ranged(plane, plane.distance, measured)
+                plane = self._in_metres(plane, plane.distance, measured)
                 plane = replace(plane, distance=measured, scale=Scale.EXTERNAL)
             self._keep(plane)
 
@@ -170,10 +170,10 @@ class PlanarOdometry(IntegratedOdometry):
         temporal: TemporalMatches,
         plane: _Plane,
         fit: PlaneMotion,
-        verdict: tuple[Status, str],
+        assessment: tuple[Status, str],
         counts: tuple[int, int],
     ) -> Motion:
-        """Give the motion its length, and follow the plane to the current camera."""
+        """Give the motion its length, and move the plane to the current camera."""
         ratio = fit.altitude_ratio
         normal = fit.rotation @ fit.normal
         basis = tangent_basis(fit.normal)
@@ -189,22 +189,22 @@ class PlanarOdometry(IntegratedOdometry):
         if plane.scale is not Scale.UNIT:
             fused = fuse(compared, measured)
         elif measured is not None:
-            plane = self._ranged(plane, compared, measured)
+            plane = self._in_metres(plane, compared, measured)
             fused = measured
         else:
             # The unit is what it is: it has no error.
             fused = LogLength(compared.value, 0.0)
-            self._takes_a_unit()
-        # What the distance is now tells what it was at the reference.
+            self._use_arbitrary_unit()
+        # The distance now gives that at the reference.
         distance = LogLength(float(fused.value - np.log(ratio)), fused.variance)
         self._keep(replace(plane, distance=distance, scale=scale))
         by_normal = np.zeros((2, 8))
         current_basis = tangent_basis(normal)
         by_normal[:, :3] = -current_basis.T @ skew(normal)
         by_normal[:, 6:] = current_basis.T @ fit.rotation @ basis
-        spread = by_normal @ fit.covariance @ by_normal.T + _NORMAL_WALK**2 * np.eye(2)
+        spread = by_normal @ fit.covariance @ by_normal.T + _NORMAL_DRIFT**2 * np.eye(2)
         self._keep(_Plane(temporal.stamp, normal, spread, fused, scale))
-        status, reason = verdict
+        status, reason = assessment
         if scale is Scale.UNIT:
             status = max(status, Status.DEGRADED)
             unknown = "altitude is not known: lengths are in units of it"
@@ -243,22 +243,22 @@ class PlanarOdometry(IntegratedOdometry):
         distance = LogLength(last.distance.value, last.distance.variance + moved**2)
         return replace(last, stamp=stamp, covariance=last.covariance + spread, distance=distance)
 
-    def _ranged(self, plane: _Plane, told: LogLength, measured: LogLength) -> _Plane:
-        """The plane once a distance is measured; a unit of before is known then."""
+    def _in_metres(self, plane: _Plane, in_unit: LogLength, in_metres: LogLength) -> _Plane:
+        """The plane in metres, given its distance in the unit and in metres."""
         if plane.scale is not Scale.UNIT or self._metric:
             return plane
-        unit = LogLength(measured.value - told.value, measured.variance + told.variance)
+        unit = LogLength(in_metres.value - in_unit.value, in_metres.variance + in_unit.variance)
 
-        def in_metres(known: _Plane) -> _Plane:
+        def rescaled(known: _Plane) -> _Plane:
             if known.scale is not Scale.UNIT:
                 return known
             distance = LogLength(known.distance.value + unit.value, unit.variance)
             return replace(known, distance=distance, scale=Scale.EXTERNAL)
 
-        self._learns_the_unit(unit)
-        self._planes.change(in_metres)
-        self._last = in_metres(self._last)
-        return in_metres(plane)
+        self._set_unit(unit)
+        self._planes.change(rescaled)
+        self._last = rescaled(self._last)
+        return rescaled(plane)
 
     def _keep(self, plane: _Plane) -> None:
         self._planes[plane.stamp] = plane
@@ -267,7 +267,7 @@ class PlanarOdometry(IntegratedOdometry):
 
     def _measured_distance(self, normal: NDArray[np.float64]) -> LogLength | None:
         """Distance along the plane's normal, from the range along the optical axis."""
-        # Along an axis beside the plane nothing tells how far that is.
+        # Along an axis almost parallel to the plane a range does not give the distance.
         if self._range is None or normal[2] < _LEAST_FACING:
             return None
         return LogLength.of(self._range * float(normal[2]), self.settings.range_sigma)

@@ -165,7 +165,7 @@ def refine_plane_motion(
         current: float64 [N, 2], px.
         camera: of both.
         start: a motion near.
-        prior: of the plane. Without motion the images do not tell it.
+        prior: of the plane. Without motion the images do not determine it.
         sigma_px: standard deviation of a match; only its ratio to the prior matters.
         threshold_px: largest error of an inlier.
 

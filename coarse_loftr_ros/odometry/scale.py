@@ -37,7 +37,7 @@ class LogLength:
 
 
 def fuse(compared: LogLength | None, measured: LogLength | None) -> LogLength | None:
-    """The length that two independent sources tell (Kalman 1960).
+    """The length by two independent sources (Kalman 1960).
 
     Lengths that are compared with earlier ones drift slowly; a speed, a range or the ground
     measures them anew each time, with more noise.

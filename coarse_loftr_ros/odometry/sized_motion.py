@@ -80,14 +80,14 @@ class SizedMotion:
     Attributes:
         into_current: the reference camera in the current one.
         covariance: float64 [6, 6] of it, along the axes of the current camera.
-        length: of the translation; ``None`` when it is arbitrary, or too small to tell.
-        told: whether the translation has a length that means something.
+        length: of the translation; ``None`` when it is arbitrary, or no longer than its error.
+        has_length: whether the length of the translation is known, be it about zero.
     """
 
     into_current: Pose
     covariance: NDArray[np.float64]
     length: LogLength | None
-    told: bool
+    has_length: bool
 
     @property
     def shape_covariance(self) -> NDArray[np.float64]:
@@ -112,10 +112,10 @@ class SizedMotion:
 
 
 def size_motion(view: View, guess: NDArray[np.float64], threshold_px: float) -> SizedMotion | None:
-    """The motion, as long as earlier depths say; ``None`` when nothing shows a translation.
+    """The motion, with the length by earlier depths; ``None`` when nothing shows a translation.
 
-    With enough known points all points are adjusted together: known ones tell the whole
-    motion, others (whose distance along the ray is left open) hold their epipolar line.
+    With enough known points all points are adjusted together: known ones determine the
+    whole motion, others (whose distance along the ray is left open) hold their epipolar line.
 
     Args:
         view: the matches, their model and what was known of them.
@@ -133,7 +133,7 @@ def size_motion(view: View, guess: NDArray[np.float64], threshold_px: float) -> 
     if view.landmarks >= _LEAST_LANDMARKS:
         fit = _fit_of_landmarks(view, start, length is not None, threshold_px)
         if fit is not None:
-            return SizedMotion(fit.into_current, fit.covariance, _told_length(fit), True)
+            return SizedMotion(fit.into_current, fit.covariance, _length_of(fit), True)
     if model.direction is None:
         return None
     sized = SizedMotion(Pose(model.rotation, model.direction), model.unit_covariance, None, False)
@@ -164,7 +164,7 @@ def _fit_of_landmarks(
     return fit if np.mean(agree) >= _LEAST_AGREEING else None
 
 
-def _told_length(fit: MotionFit) -> LogLength | None:
+def _length_of(fit: MotionFit) -> LogLength | None:
     """Length of a translation; ``None`` when it is hardly longer than its error."""
     translation = fit.into_current.translation
     square = float(translation @ translation)

@@ -29,7 +29,7 @@ from coarse_loftr_ros.odometry.window import Corners, StereoWindow, TrackedPoint
 
 __all__ = ["StereoOdometry"]
 
-# A corner of the current image this near a followed point is the same surface point, px.
+# A corner of the current image this near a tracked point is the same surface point, px.
 _SAME_POINT_PX = 1.0
 # A prediction that this share of the landmarks agrees with needs no random samples.
 _TRUSTED_SHARE = 0.7
@@ -63,9 +63,9 @@ class StereoOdometry(IntegratedOdometry):
     stereo matches have the point too. Robust start: AP3P (Ke and Roumeliotis 2017) in RANSAC as
     OpenCV has it, unless the prediction explains the points already.
 
-    A reference of which no stereo matches were heard (odometry began in the middle of a keyframe,
-    or a message was lost) is found from the current image: points are triangulated there, where
-    they are corners of the current stereo matches too, and the motion is DEGRADED.
+    A reference of which no stereo matches were received (odometry began in the middle of a
+    keyframe, or a message was lost) is found from the current image: points are triangulated
+    there, where they are corners of the current stereo matches too, and the motion is DEGRADED.
 
     With ``settings.window`` the latest images are adjusted together (``StereoWindow``) whenever
     the reference is a new one. The pose that is answered is that of the motion; the correction
@@ -96,7 +96,7 @@ class StereoOdometry(IntegratedOdometry):
         self._tracked: TrackedPoints | None = None
 
     def landmarks(self, stamp: int) -> NDArray[np.float64] | None:
-        """What the two eyes see of one image.
+        """The points that both cameras see at one image.
 
         Args:
             stamp: of an image that is remembered, as the current one is, nanoseconds.

@@ -47,7 +47,7 @@ _Motion = tuple[NDArray[np.float64], NDArray[np.float64]]  # rotation and direct
 
 # Most that a match counts for the direction, in multiples of what half of all matches do.
 _MOST_LEVER = 3.0
-# Parallax, in standard deviations of a match, that leaves no doubt that there was a translation,
+# Parallax, in standard deviations of a match, from which on a translation is certain,
 # and the share of matches that agree with it.
 CERTAIN_PARALLAX = 20.0
 _CERTAIN_SHARE = 0.7
@@ -273,11 +273,11 @@ def triangulate(
     after = rays_of(current, camera)
     normal = cross(after, turned)
     towards = cross(after, translation)
-    across = np.maximum(np.einsum("nk,nk->n", towards, towards), 1e-20)
+    square = np.maximum(np.einsum("nk,nk->n", towards, towards), 1e-20)
     # after x (turned + w translation) = 0, solved for w in the least squares sense.
-    inverse = -np.einsum("nk,nk->n", normal, towards) / across
+    inverse = -np.einsum("nk,nk->n", normal, towards) / square
     lengths = np.einsum("nk,nk->n", turned, turned) * np.einsum("nk,nk->n", after, after)
-    return inverse, np.sqrt(lengths / across)
+    return inverse, np.sqrt(lengths / square)
 
 
 def some_of(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -312,7 +312,7 @@ def _epipolar_residuals(
     jacobian[:, 0, :3] -= np.einsum("nk,nk->n", turned, after)[:, None] * direction
     jacobian[:, 0, 3:] = cross(turned, after) @ tangent_basis(direction)
     jacobian *= inverse[:, None, None]
-    # A wrong match that lies on its line by chance, or one beside the epipole, seems to tell the
+    # A wrong match that lies on its line by chance, or one beside the epipole, seems to fix the
     # direction better than all others: the lever of each match is bounded (Mallows 1975).
     lever = np.hypot(jacobian[:, 0, 3], jacobian[:, 0, 4])
     usual = np.partition(lever, len(lever) // 2)[len(lever) // 2]
@@ -321,7 +321,7 @@ def _epipolar_residuals(
 
 
 def _facing(motion: _Motion, before: NDArray[np.float64], after: NDArray[np.float64]) -> _Motion:
-    """Epipolar lines do not tell ahead from back; the points, which are before the camera, do."""
+    """Choose the sign of the direction, open in epipolar lines: points lie before the camera."""
     rotation, direction = motion
     opposite = _in_front(before, after, rotation, -direction)
     return (rotation, -direction) if opposite > _in_front(before, after, *motion) else motion

@@ -55,7 +55,7 @@ class VelocityTracker:
     images that were LOST) the last measured velocity stays. Its standard deviation is the larger of
     the last speed and ``lost_speed`` (the last rate and ``lost_rate``), and grows by as much each
     second. A guess that is repeated with each image is still one guess: the k-th has k (k + 1)
-    times that variance, so that all of them together tell a filter that believes them independent
+    times that variance, so that all of them together inform a filter that takes them as independent
     as much as one would (the sum of 1 / (k (k + 1)) is 1). Before anything was measured the
     velocity is zero with ``UNKNOWN_VARIANCE``, because the robot may be moving. The linear one has
     that variance wherever lengths are not metres.

@@ -30,7 +30,7 @@ __all__ = ["ViewModel", "choose_model", "gric"]
 
 _SIGMA_FLOOR_PX = 0.1
 # Most that a match counts when two motions are compared, squared standard deviations, and how many
-# standard deviations of the sum leave no doubt.
+# standard deviations of the sum are certain.
 _MOST_COST = 4.0
 _OFF_PLANE_SIGMAS = 4.0
 _CERTAIN_DEVIATIONS = 4.0

@@ -21,7 +21,7 @@ _SAME_SURFACE_PX = 2.0
 _SAME_DISPARITY_PX = 1.0
 # A corner is found again where a match leads to it exactly, px.
 _FOUND_AGAIN_PX = 0.1
-_LEAST_IMAGES = 3  # of two images the motion alone tells all
+_LEAST_IMAGES = 3  # of two images the motion alone determines all
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ class _Names:
 
 
 @dataclass(eq=False)
-class _Image:
+class _WindowImage:
     reference: int
     pose: Pose
     sightings: _Sightings
@@ -123,7 +123,7 @@ class StereoWindow:
     def __init__(self, camera: LandmarkCamera, length: int, least_seen: int) -> None:
         importlib.import_module("scipy.optimize")  # takes its time now, not between two images
         self._camera, self._length, self._least_seen = camera, length, least_seen
-        self._images: dict[int, _Image] = {}
+        self._images: dict[int, _WindowImage] = {}
         self._points = 0
 
     def clear(self) -> None:
@@ -153,19 +153,21 @@ class StereoWindow:
             Whether the reference is new, so that it is time to adjust.
         """
         if reference_stamp not in self._images:
-            self._images = {reference_stamp: _Image(reference_stamp, reference_pose, *_nothing())}
+            self._images = {
+                reference_stamp: _WindowImage(reference_stamp, reference_pose, *_nothing())
+            }
         renewed = next(reversed(self._images.values())).reference != reference_stamp
         point, offset = self._named(self._images[reference_stamp], tracked)
         pixels = tracked.pixels + offset
         chained = offset.any(axis=1)
         sightings = _Sightings(point, pixels, tracked.disparity, tracked.expected, chained)
         names = _nothing()[1] if corners is None else _passed_on(point, pixels, tracked, corners)
-        self._images[stamp] = _Image(reference_stamp, pose, sightings, names)
+        self._images[stamp] = _WindowImage(reference_stamp, pose, sightings, names)
         self._drop()
         return renewed
 
     def _named(
-        self, reference: _Image, tracked: TrackedPoints
+        self, reference: _WindowImage, tracked: TrackedPoints
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Points of the reference's corners, made where they are new, and their offsets."""
         corners, names = tracked.corners, reference.names
@@ -192,7 +194,7 @@ class StereoWindow:
         latest = list(self._images)[-self._length :]
         kept = {stamp for each in latest for stamp in (each, self._images[each].reference)}
         oldest = min(kept)
-        images: dict[int, _Image] = {}
+        images: dict[int, _WindowImage] = {}
         for stamp, image in self._images.items():
             if stamp in kept and (stamp == oldest or image.reference in images):
                 images[stamp] = image
@@ -237,7 +239,7 @@ def _sorted_names(
     return _Names(track_id[order], point[order], offset[order])
 
 
-def _observations(stamps: list[int], images: list[_Image]) -> Observations:
+def _observations(stamps: list[int], images: list[_WindowImage]) -> Observations:
     """What the images share: points that two of them saw, and one with a disparity."""
     seen = images[0].sightings
     for image in images[1:]:

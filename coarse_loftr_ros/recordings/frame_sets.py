@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from coarse_loftr_ros.images.frame import Frame
-from coarse_loftr_ros.matching.pairing import StereoPairing, stamp_gap_ns
+from coarse_loftr_ros.matching.stereo_pairing import StereoPairing, stamp_gap_ns
 from coarse_loftr_ros.recordings.errors import UnpairedError
 from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage

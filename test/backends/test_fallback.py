@@ -11,8 +11,8 @@ from coarse_loftr_ros.backends.openvino_backend import OpenVinoBackend
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.matcher import Matcher
-from coarse_loftr_ros.matching.pairing import Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.reference_policy import Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.result import Status
 
 SIZE = NetworkSize(320, 224)
@@ -20,7 +20,7 @@ IMAGES = [view(texture(), motion(3 * k, 2, k), SIZE.width, SIZE.height) for k in
 
 
 class LosesItsDevice(OpenVinoBackend):
-    """A real runtime whose device is lost when told so; features of the device are lost with it."""
+    """A real runtime whose device is lost on demand; features of the device are lost with it."""
 
     lost_at = None
     closed = False

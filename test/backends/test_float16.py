@@ -51,7 +51,7 @@ def test_convolutions_are_half_and_statistics_are_not(graphs):
     assert inputs_of(encode, "Conv")[HALF] > 30
 
 
-def test_the_weights_take_half_the_room(graphs):
+def test_the_weights_take_half_the_memory(graphs):
     (encode, _), (half_encode, _) = graphs
     assert len(half_encode) < 0.55 * len(encode)
 

@@ -1,6 +1,6 @@
 """The GPU's context and memory through the real PyCUDA, on a driver that has host memory only.
 
-The driver keeps count of contexts and memory and can be told to fail; it computes nothing. What is
+The driver keeps count of contexts and memory and can be made to fail; it computes nothing. What is
 tested is that our code balances its calls and survives failures as PyCUDA reports them.
 """
 

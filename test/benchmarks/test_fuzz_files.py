@@ -30,7 +30,7 @@ import os, sys, time
 sys.path.insert(0, {benchmarks!r})
 import fuzz_files
 fuzz_files.LIMIT_MB = 50
-from file_kinds import Kind
+from damaged_files.kinds import Kind
 from pathlib import Path
 
 def make(folder):

@@ -71,7 +71,7 @@ def test_a_part_that_fails_leaves_its_reason(benchmarks):
     def refuse():
         raise BackendError("no memory")
 
-    attempt = benchmarks("gpu_report").attempt
+    attempt = benchmarks("gpu_parts.results").attempt
     assert attempt(refuse) == {"not measured": "BackendError: no memory"}
     assert attempt(lambda: {"ms": 1.0}) == {"ms": 1.0}
 
@@ -93,7 +93,7 @@ def test_the_table_has_what_a_gpu_would_give(benchmarks):
         "reconfiguration": {"count": 50, "growth_mib": 0.25},
     }
     where = {"gpu": "Orin (8.7)", "driver": "540", "tensorrt": "TensorRT 10.3"}
-    lines = benchmarks("gpu_report").table({"environment": where, "models": {"fast": model}})
+    lines = benchmarks("gpu_parts.results").table({"environment": where, "models": {"fast": model}})
     header, _, first, second = lines.splitlines()
     assert header.count("|") == first.count("|") == second.count("|") == 8
     assert first == (
@@ -104,15 +104,15 @@ def test_the_table_has_what_a_gpu_would_give(benchmarks):
 
 
 def test_a_step_that_takes_too_long_is_measured_less_often(benchmarks):
-    found = benchmarks("gpu_times").timed(lambda: time.sleep(0.02), rounds=300, seconds=0.1)
+    found = benchmarks("gpu_parts.times").timed(lambda: time.sleep(0.02), rounds=300, seconds=0.1)
     assert 1 <= found["rounds"] < 10 and found["p50"] >= 20
 
 
 @pytest.mark.parametrize("name", SHIPPED_MODELS)
-def test_both_eyes_become_one_engine(benchmarks, tensorrt_rtx, name):
+def test_both_images_become_one_engine(benchmarks, tensorrt_rtx, name):
     model = ModelFiles.load(name)
     size = network_size(640, 480, model.network_pixels, model.size_multiple)
-    graph = benchmarks("gpu_times").encode_graph(model, size, "fp16", 2)
+    graph = benchmarks("gpu_parts.times").encode_graph(model, size, "fp16", 2)
     shape = (2, 1, size.height, size.width)
     built = build_engine(tensorrt_rtx, graph, {"grey_image": shape})
     assert built.shapes["grey_image"] == shape

@@ -53,9 +53,9 @@ def test_nodes_recover_from_every_disturbance(repository):
 
 def test_a_node_that_dies_is_a_fault(monkeypatch, tmp_path):
     import fuzz
-    from fuzz_odometry import PlanarCorrespondences
+    from reliability.fuzz_odometry import PlanarTarget
 
-    class Mortal(PlanarCorrespondences):
+    class Mortal(PlanarTarget):
         def send(self, count):
             super().send(count)
             self.process.process.kill()

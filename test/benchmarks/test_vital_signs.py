@@ -1,4 +1,4 @@
-"""What soak.py and fuzz.py judge by: growth, finite numbers, counts; and their table."""
+"""What soak.py and fuzz.py measure: growth, finite numbers, counts; and their table."""
 
 import math
 import os
@@ -8,8 +8,8 @@ import sys
 
 import numpy as np
 import pytest
-from reliability_table import Row, print_report, write_into
-from vital_signs import Sample, Trend, VitalSigns, theil_sen, trend
+from reliability.table import Row, print_report, write_into
+from reliability.vital_signs import Sample, Trend, VitalSigns, theil_sen, trend
 
 MINUTES_20 = np.arange(0.0, 1200.0, 0.5)
 
@@ -48,9 +48,9 @@ def test_memory_that_differs_between_seasons_is_compared_within_them():
     assert theil_sen(times, memory + stepwise, seasons) == pytest.approx(0.5 / 75)
 
 
-def test_a_short_time_is_not_judged():
+def test_a_short_time_is_not_long_enough():
     leaking = samples(200 + MINUTES_20)[:100]
-    assert not trend(leaking).judged
+    assert not trend(leaking).long_enough
     assert not trend(leaking).faults
 
 
@@ -121,9 +121,9 @@ def test_a_document_without_the_lines_is_refused():
 
 def test_numbers_that_are_not_finite_are_found_at_any_depth():
     pytest.importorskip("rclpy", reason="ROS 2 is not installed")
-    from answers import not_finite
     from geometry_msgs.msg import PoseStamped
     from nav_msgs.msg import Odometry, Path
+    from reliability.answers import not_finite
 
     from coarse_loftr_msgs.msg import Correspondences, HomographyStamped
 
@@ -145,8 +145,8 @@ def test_numbers_that_are_not_finite_are_found_at_any_depth():
 
 def test_counts_go_on_over_an_activation():
     pytest.importorskip("rclpy", reason="ROS 2 is not installed")
-    from answers import Ledger
     from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+    from reliability.answers import Ledger
 
     ledger = Ledger("/ns/matcher")
     for name, value in (("/ns/matcher", 3), ("/ns/matcher", 5), ("/ns/matcher_2", 99),
@@ -162,7 +162,7 @@ def test_counts_go_on_over_an_activation():
 
 def test_place_and_error_of_a_traceback_are_told_once():
     pytest.importorskip("rclpy", reason="ROS 2 is not installed")
-    from answers import tracebacks
+    from reliability.answers import tracebacks
 
     broken = [sys.executable, "-c", "def f():\n raise ValueError('broken')\nf()"]
     printed = subprocess.run(broken, stderr=subprocess.PIPE, text=True).stderr

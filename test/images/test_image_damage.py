@@ -68,7 +68,7 @@ def test_a_file_is_whole_at_its_last_byte_alone(suffix):
         assert damage(data[:length]) == "is cut off before its end"
 
 
-def test_the_length_of_a_part_that_is_longer_than_the_file_is_not_believed():
+def test_the_length_of_a_part_that_is_longer_than_the_file_is_refused():
     data = bytearray(encoded(".png", NOISE))
     place = data.find(b"IDAT") - 4
     data[place] = 0x20  # 512 MiB more

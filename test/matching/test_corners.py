@@ -8,7 +8,7 @@ from scenes import motion, texture, view
 from coarse_loftr_ros.matching.corners import cell_corners
 from coarse_loftr_ros.matching.densification import with_second_points
 from coarse_loftr_ros.matching.homography import transfer
-from coarse_loftr_ros.matching.matcher import PointMatches
+from coarse_loftr_ros.matching.matcher import NetworkMatches
 from coarse_loftr_ros.matching.viewpoint import FirstHomography
 
 PICTURE = view(texture(), np.eye(3), 160, 128)
@@ -19,7 +19,7 @@ CELLS = 10 * 8
 def matches_of(truth, cells, confidence=None):
     reference = CORNERS.first[cells]
     sure = np.ones(len(cells), np.float32) if confidence is None else confidence
-    return PointMatches(reference, transfer(truth, reference).astype(np.float32), sure, cells)
+    return NetworkMatches(reference, transfer(truth, reference).astype(np.float32), sure, cells)
 
 
 def test_a_corner_is_found_where_it_was_drawn():

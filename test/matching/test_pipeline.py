@@ -7,8 +7,8 @@ from scenes import corner_error, motion, texture, view
 from coarse_loftr_ros.backends.base import Reports
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.homography import transfer
-from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.result import Status
 
 PLANE = texture()
@@ -26,19 +26,6 @@ def frame(step, **changes):
 def between(first, second):
     a, b = (motion(6.0 * s, 2.0 * s, 0.5 * s) for s in (first, second))
     return b @ np.linalg.inv(a)
-
-
-@pytest.fixture(scope="module")
-def shared():
-    return Pipeline(PipelineSettings(threads=1), MatchSettings(), Consecutive())
-
-
-@pytest.fixture
-def pipeline(shared):
-    shared.reset()
-    shared.policy = Consecutive()
-    shared.match_settings = MatchSettings()
-    return shared
 
 
 def test_the_first_frame_becomes_the_reference(pipeline):

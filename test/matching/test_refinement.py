@@ -5,9 +5,9 @@ import pytest
 from scenes import motion, texture, view
 
 from coarse_loftr_ros.matching.homography import transfer
-from coarse_loftr_ros.matching.matcher import Features, PointMatches
+from coarse_loftr_ros.matching.matcher import Features, NetworkMatches
 from coarse_loftr_ros.matching.refinement import RefinementSettings, refine
-from coarse_loftr_ros.matching.viewpoint import fit_first
+from coarse_loftr_ros.matching.viewpoint import fit_first_homography
 
 PLANE = texture()
 
@@ -21,11 +21,11 @@ def disturbed(homography, error, seed=0):
     reference, truth = corners[inside], truth[inside]
     current = (truth + rng.uniform(-error, error, truth.shape)).astype(np.float32)
     ones = np.ones(len(truth), np.float32)
-    return PointMatches(reference, current, ones, np.arange(len(truth))), truth
+    return NetworkMatches(reference, current, ones, np.arange(len(truth))), truth
 
 
 def refine_as_the_pipeline(matches, reference, current):
-    first = fit_first(matches)
+    first = fit_first_homography(matches)
     warp = first.matrix if first.explains() else None
     return refine(matches, reference, current, RefinementSettings(), warp)
 

@@ -7,8 +7,8 @@ from scenes import motion, texture, view
 from coarse_loftr_lab.evaluation.metrics import mean_corner_error
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching import frame_matching
-from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.matching.search import SearchSettings
 
@@ -66,7 +66,7 @@ def test_zoomed_pairs_are_aligned_on_all_pixels(pipeline, monkeypatch, zoom):
 
 
 def test_few_matches_that_agree_are_looked_at_once_more(pipeline):
-    """At the edge of what the network matches: a second look tells right from chance."""
+    """At the edge of what the network matches: a second pass separates right from chance."""
     found = {}
     for promising in (11, 22):
         search = SearchSettings(views=0, promising_inliers=promising, second_pass=10)

@@ -7,10 +7,10 @@ from scenes import motion, texture, view
 
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.homography import transfer
-from coarse_loftr_ros.matching.matcher import PointMatches
+from coarse_loftr_ros.matching.matcher import NetworkMatches
 from coarse_loftr_ros.matching.viewpoint import (
     candidate_views,
-    fit_first,
+    fit_first_homography,
     render_view,
     view_change,
     zoom_of,
@@ -21,7 +21,7 @@ SIZE = NetworkSize(512, 384)
 
 def matches(reference, current):
     count = len(reference)
-    return PointMatches(
+    return NetworkMatches(
         np.float32(reference), np.float32(current), np.ones(count, np.float32), np.arange(count)
     )
 
@@ -91,12 +91,12 @@ def test_the_first_homography_needs_agreement():
     truth = motion(15, 5, 10, 1.1)
     moved = transfer(truth, points)
     moved[:80] = rng.uniform(0, 380, (80, 2))
-    first = fit_first(matches(points, moved))
+    first = fit_first_homography(matches(points, moved))
     assert first.inliers >= 115 and first.explains()
     assert np.abs(transfer(first.matrix, points) - transfer(truth, points)).max() < 0.5
-    unrelated = fit_first(matches(points, rng.uniform(0, 380, (200, 2))))
+    unrelated = fit_first_homography(matches(points, rng.uniform(0, 380, (200, 2))))
     assert unrelated.inliers < 22 and not unrelated.explains()
-    assert fit_first(matches(points[:5], points[:5])).matrix is None
+    assert fit_first_homography(matches(points[:5], points[:5])).matrix is None
 
 
 def test_views_of_a_plane_can_be_rendered_from_each_other():

@@ -28,8 +28,8 @@ from velocity_filter import ConstantVelocityFilter
 
 from coarse_loftr_msgs.msg import Correspondences, RelativePose
 from coarse_loftr_ros.images.frame import Frame
-from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe, ReferencePolicy
 from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, ReferencePolicy
 from coarse_loftr_ros.node.common.conversion import correspondences_message
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Statistics

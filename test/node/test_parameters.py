@@ -10,8 +10,8 @@ from parameter_files import constant, declared, flat, launch_tree, lines_above_v
 
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS
 from coarse_loftr_ros.matching.homography import HomographySettings
-from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.pipeline import MatchSettings
+from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.node.common.parameter import ParameterError
 from coarse_loftr_ros.node.matcher.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.matcher.parameters import (

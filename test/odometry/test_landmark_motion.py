@@ -37,8 +37,8 @@ def test_a_motion_by_distances_of_the_motion_before_is_no_surer_than_that_one():
         landmarks = Landmarks(
             depths, np.full(len(depths), 0.02), pixels, np.full(len(depths), np.nan)
         )
-        for told, errors in found.items():
-            inherited = root @ root.T / (step @ step) if told else None
+        for known, errors in found.items():
+            inherited = root @ root.T / (step @ step) if known else None
             fit = refine_motion(camera, landmarks, true, 1.5, inherited)
             errors.append(nees(fit, true))
     assert np.mean(found[True]) < 9.0

@@ -131,11 +131,11 @@ def test_nothing_is_ever_not_a_number(world):
 
 def test_memory_does_not_grow_with_the_path(world):
     odometry = StereoOdometry(RIG)
-    matches, eyes = world.temporal(0, 1), world.stereo(1)
+    matches, stereo = world.temporal(0, 1), world.stereo(1)
     odometry.update(None, world.stereo(0))
 
     for k in range(1, 60):
-        odometry.update(replace(matches, stamp=stamp(k)), replace(eyes, stamp=stamp(k)))
+        odometry.update(replace(matches, stamp=stamp(k)), replace(stereo, stamp=stamp(k)))
     # A keyframe that stays: it and the latest images.
     assert len(odometry._states) <= 17
 

@@ -142,7 +142,7 @@ def test_an_external_speed_gives_metres():
     assert np.linalg.norm(error) < 0.03 * true.sum()
 
 
-def test_without_the_speed_that_was_promised_the_length_is_doubtful():
+def test_without_the_speed_that_was_expected_the_length_is_reported_as_not_measured():
     estimates = run(scene(count=3), MonoSettings(scale=ScaleSource.EXTERNAL))
     assert estimates[1].status == Status.DEGRADED
     assert "length not measured" in estimates[1].reason
@@ -244,7 +244,7 @@ def test_before_the_ground_is_found_lengths_are_no_metres():
 
 
 def test_rotation_and_direction_are_as_sure_as_they_say():
-    # Of the translation only the part across is measured: five numbers, mean 5.
+    # Of the translation only the part perpendicular to it is measured: five numbers, mean 5.
     squares = []
     for seed in range(12):
         world = scene(count=2, points=900, noise_px=0.4, outliers=0.1, seed=seed)

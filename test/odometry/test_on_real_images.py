@@ -9,8 +9,8 @@ from odometry_scenes import angle_deg, rotation_error_deg
 
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.images.frame import Frame, Intrinsics
-from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe
 from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe
 from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.estimate import Scale
 from coarse_loftr_ros.odometry.mono import MonoOdometry
@@ -54,8 +54,8 @@ def car(shared_dir):
     """The rig, what the matcher says of the first images, and the true poses."""
     folder = shared_dir / "data/dev/vo/kitti06_stereo_51"
     projections = np.loadtxt(folder / "calib_P0_P1.txt").reshape(2, 3, 4)
-    eyes = [Intrinsics(p[0, 0], p[1, 1], p[0, 2], p[1, 2]) for p in projections]
-    rig = StereoRig(*eyes, -projections[1, 0, 3] / projections[1, 0, 0])
+    cameras = [Intrinsics(p[0, 0], p[1, 1], p[0, 2], p[1, 2]) for p in projections]
+    rig = StereoRig(*cameras, -projections[1, 0, 3] / projections[1, 0, 0])
     poses = [Pose.from_matrix(row.reshape(3, 4)) for row in np.loadtxt(folder / "poses.txt")]
     pipeline = Pipeline(PipelineSettings(), MatchSettings(), Consecutive(), (1226, 370))
     results = []

@@ -1,4 +1,4 @@
-"""The parts that all odometries stand on: least squares, linked points, lengths, the verdict."""
+"""The parts that all odometries stand on: least squares, linked points, lengths, the status."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_the_covariance_of_a_line_is_that_of_its_errors():
 
 
 def test_a_direction_that_nothing_measures_gives_no_fit():
-    x = np.full(50, 0.5)  # slope and offset cannot be told apart
+    x = np.full(50, 0.5)  # slope and offset cannot be separated
     y = np.linspace(0, 1, 50)
     assert fit_robustly(np.zeros(2), line(x, y), plus) is None
 

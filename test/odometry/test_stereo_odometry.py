@@ -187,7 +187,7 @@ def test_eyes_that_look_swapped_are_named_as_that():
     assert "disparities are negative: left and right look swapped" in estimate.reason
 
 
-def test_a_reference_that_nothing_across_was_matched_with_is_named_as_that():
+def test_a_reference_without_stereo_matches_is_named_as_that():
     world = scene(count=2)
     none = StereoMatches(
         stamp(0),

@@ -71,7 +71,7 @@ def build_engine(
         onnx: the graph.
         dimensions: shape of every input by name; -1 keeps what the graph says.
         settings: of the builder.
-        progress: told how far the build is.
+        progress: called with the share of the build that is done.
 
     Raises:
         BackendError: when the library refuses the graph or cannot build it, in its own words.

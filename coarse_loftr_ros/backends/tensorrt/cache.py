@@ -1,4 +1,4 @@
-"""Engines on disk: nothing that is found there is believed before it is checked.
+"""Engines on disk: nothing that is found there is used before it is checked.
 
 An engine is code that runs with the user's rights. So the folder belongs to the user alone, every
 engine has a manifest with its hash, both are written under other names and then renamed, and
@@ -40,9 +40,9 @@ class CheckedEngine:
         manifest: of the engine.
         built: whether it was built just now.
         kept: whether it is in the cache.
-        note: for the log: why it was built, which others made room, and why it could not be kept
+        note: for the log: why it was built, which others were removed, and why it could not be kept
             where that is so.
-        lease: while somebody holds it, the file is not removed to make room for another.
+        lease: while it is held, the file is not removed for another.
     """
 
     data: bytes
@@ -125,7 +125,7 @@ class EngineCache:
         Args:
             identity: of the engine.
             build: slow; called at most once.
-            on_wait: told in a sentence that another process is building.
+            on_wait: called with a sentence when another process is building.
 
         Raises:
             BackendError: when the folder is not the user's alone, or from ``build``.
@@ -246,13 +246,13 @@ class EngineCache:
             self._write(path.with_suffix(_MANIFEST), manifest.to_json().encode())
             with contextlib.suppress(OSError):  # on a file system without locks
                 lease = Lease(path)
-            reason += self._make_room()
+            reason += self._evict()
         except OSError as error:
             kept, reason = False, f"{reason}; it could not be kept: {error}"
         return CheckedEngine(engine.data, manifest, True, kept, reason, lease)
 
-    def _make_room(self) -> str:
-        """Remove the engines that were not used for longest, but none in use; for the log."""
+    def _evict(self) -> str:
+        """Remove the least recently used engines, but none in use; for the log."""
         engines = [(path.lstat(), path) for path in self._files(_ENGINE)]
         total, removed = sum(found.st_size for found, _ in engines), []
         for found, path in sorted(engines, key=lambda engine: engine[0].st_mtime_ns):

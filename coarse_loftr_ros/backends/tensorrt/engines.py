@@ -51,8 +51,8 @@ def obtain_engine(
         precision: one of ``PRECISIONS``: as exported, float16 where the weights are, or with int8
             convolutions, which the model must have.
         settings: of the builder.
-        progress: told how far a build is.
-        on_wait: told in a sentence that another process is building.
+        progress: called with the share of a build that is done.
+        on_wait: called with a sentence when another process is building.
 
     Raises:
         BackendError: when there can be no such engine here, with the reason.
@@ -109,7 +109,7 @@ def obtain_engines(
         model: as exported.
         size: of the network image.
         precision: one of ``PRECISIONS``.
-        reports: told that and how far an engine is built, and how long it took.
+        reports: receives the progress of a build, and how long it took.
 
     Raises:
         BackendError: see ``obtain_engine``.

@@ -32,7 +32,7 @@ class LoadedEngine:
 
     def __init__(self, library: Library, engine: CheckedEngine) -> None:
         self._library = library
-        self._lease = engine.lease  # nobody makes room of its file
+        self._lease = engine.lease  # keeps its file from being removed
         try:
             self._runtime = library.module.Runtime(library.log)  # has to outlive its engines
         except TypeError as error:  # a driver that is too old, says the log

@@ -1,4 +1,4 @@
-"""Who uses an engine's file, so that nobody removes it to make room for another."""
+"""A lock on an engine's file while it is in use, so that no process removes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Lease:
-    """Says to all processes that a file is in use, until it is let go or its holder dies.
+    """Says to all processes that a file is in use, until it is released or its holder dies.
 
     Args:
         path: of the file.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
 
 if TYPE_CHECKING:
-    from coarse_loftr_ros.matching.pairing import ReferencePolicy
     from coarse_loftr_ros.matching.pipeline import Pipeline
+    from coarse_loftr_ros.matching.reference_policy import ReferencePolicy
 
 __all__ = [
     "ROW_TOLERANCE_PX",
@@ -118,7 +118,7 @@ def add_length_options(parser: Any) -> None:
 
 def make_policy(args: argparse.Namespace) -> ReferencePolicy:
     """The policy that ``--pairing`` names."""
-    from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe
+    from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe
 
     return Keyframe() if args.pairing == "keyframe" else Consecutive()
 

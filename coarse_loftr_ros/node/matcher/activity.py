@@ -8,9 +8,9 @@ from concurrent.futures import Future
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from coarse_loftr_ros.matching.pairing import StereoPairing
 from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.matching.result import Homography
+from coarse_loftr_ros.matching.stereo_pairing import StereoPairing
 from coarse_loftr_ros.node.common.commands import CommandError, Commands
 from coarse_loftr_ros.node.common.defects import Defects
 from coarse_loftr_ros.node.common.diagnostics import (

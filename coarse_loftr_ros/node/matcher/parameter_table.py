@@ -10,8 +10,8 @@ from coarse_loftr_ros.backends.precision import PRECISION_NAMES
 from coarse_loftr_ros.backends.registry import BACKEND_NAMES
 from coarse_loftr_ros.images.decoding import DEPTH16_SCALINGS
 from coarse_loftr_ros.matching.homography import HomographySettings
-from coarse_loftr_ros.matching.pairing import KeyframeRule
 from coarse_loftr_ros.matching.pipeline import MatchSettings
+from coarse_loftr_ros.matching.reference_policy import KeyframeRule
 from coarse_loftr_ros.node.common.parameter import MANAGED_NODE, Change, Parameter, table
 
 __all__ = ["PARAMETERS"]

@@ -7,8 +7,13 @@ from pathlib import Path
 
 from coarse_loftr_ros.backends.base import EngineFolder, ModelFiles
 from coarse_loftr_ros.matching.homography import HomographySettings
-from coarse_loftr_ros.matching.pairing import Consecutive, Keyframe, KeyframeRule, ReferencePolicy
 from coarse_loftr_ros.matching.pipeline import MatchSettings, PipelineSettings
+from coarse_loftr_ros.matching.reference_policy import (
+    Consecutive,
+    Keyframe,
+    KeyframeRule,
+    ReferencePolicy,
+)
 from coarse_loftr_ros.matching.refinement import RefinementSettings
 from coarse_loftr_ros.matching.search import SearchSettings
 from coarse_loftr_ros.node.common.parameter import ParameterError, Value, check_values, group

@@ -108,7 +108,7 @@ def _own(args: argparse.Namespace) -> list[Subject]:
     from coarse_loftr_lab.evaluation.timing import own_subject
     from coarse_loftr_ros.backends.base import BackendError
     from coarse_loftr_ros.backends.registry import choose_backend, installed_backends
-    from coarse_loftr_ros.matching.pairing import Consecutive
+    from coarse_loftr_ros.matching.reference_policy import Consecutive
 
     chosen = args.backend
     backends = [chosen]
@@ -129,7 +129,7 @@ def _own(args: argparse.Namespace) -> list[Subject]:
 
 
 def _baselines(weights: BaselineWeights, threads: int) -> list[Subject]:
-    from coarse_loftr_lab.evaluation.baselines.published_student import PublishedStudent
+    from coarse_loftr_lab.evaluation.baselines.student_matcher import StudentMatcher
     from coarse_loftr_lab.evaluation.methods import baselines
     from coarse_loftr_lab.evaluation.timing import pair_subject
     from coarse_loftr_ros.backends.registry import installed_backends
@@ -137,14 +137,14 @@ def _baselines(weights: BaselineWeights, threads: int) -> list[Subject]:
     others = [
         pair_subject(method.name, method)
         for method in baselines(weights, threads)
-        if not isinstance(method, PublishedStudent)
+        if not isinstance(method, StudentMatcher)
     ]
     if weights.student is None:
         return others
     students = [
         pair_subject(
             f"published pair graph, {runtime}",
-            PublishedStudent(weights.student, runtime=runtime, threads=threads),
+            StudentMatcher(weights.student, runtime=runtime, threads=threads),
         )
         for runtime in reversed(installed_backends())
     ]

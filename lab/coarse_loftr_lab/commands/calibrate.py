@@ -40,14 +40,17 @@ def run(args: argparse.Namespace) -> int:
     """Measure, and write the curve into model.json."""
     from dataclasses import replace
 
-    from coarse_loftr_lab.evaluation.calibration import calibration_curve, evaluate_calibration
+    from coarse_loftr_lab.evaluation.confidence_calibration import (
+        calibration_curve,
+        evaluate_calibration,
+    )
     from coarse_loftr_lab.evaluation.data.split import held_out
-    from coarse_loftr_lab.evaluation.data.stress import MixedStressPairs
+    from coarse_loftr_lab.evaluation.data.stress_pairs import MixedStressPairs
     from coarse_loftr_lab.evaluation.own import OwnMatcher
     from coarse_loftr_ros.backends.base import BackendError, ModelFiles
     from coarse_loftr_ros.images.decoding import ImageError
-    from coarse_loftr_ros.matching.pairing import Consecutive
     from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+    from coarse_loftr_ros.matching.reference_policy import Consecutive
 
     with as_user_error(OSError, ValueError, BackendError):
         model = replace(ModelFiles.load(args.model), calibration=((0.0, 0.0), (1.0, 1.0)))

@@ -35,8 +35,8 @@ def drives_below(folder: Path) -> list[Drive]:
     """Drives of a sequence, or of each sequence in a folder, by name.
 
     A sequence has ``image_0`` and either KITTI's files (``calib.txt``, ``poses.txt`` and with
-    ``image_1`` two eyes) or Open3D's (``trajectory*.log``). Each is followed in stereo where it
-    has two eyes, and with one.
+    ``image_1`` a stereo pair) or Open3D's (``trajectory*.log``). Odometry is run in stereo
+    where it has two cameras, and in mono.
 
     Raises:
         UserError: when there is none.
@@ -70,9 +70,9 @@ def fly_over(frames: int = 200, width: int = 640, height: int = 480) -> Drive:
 
 
 def _drives_of(path: Path) -> list[Drive]:
-    eyes = find_stereo_folders(path)
+    streams = find_stereo_folders(path)
     logs = sorted(path.glob("trajectory*.log"))
-    with open_source(path, eyes[:1], _RATE_HZ) as source:
+    with open_source(path, streams[:1], _RATE_HZ) as source:
         if source.raw:
             raise UserError(f"{path}: the images are raw; figures are of rectified ones")
         calibrations, count = source.calibrations(), source.count
@@ -82,16 +82,16 @@ def _drives_of(path: Path) -> list[Drive]:
     cameras = cameras_of_calibrations(calibrations) if calibrations else _OPEN3D_CAMERA
     truth = partial(read_trajectory, file)
 
-    def drive(mode: str, streams: Sequence[str | None], odometry: partial) -> Drive:
-        frame_sets = partial(_frame_sets, path, list(streams))
+    def drive(mode: str, used: Sequence[str | None], odometry: partial) -> Drive:
+        frame_sets = partial(_frame_sets, path, list(used))
         return Drive(path.name, mode, count, frame_sets, odometry, truth)
 
-    mono = drive("mono", eyes[:1], partial(MonoOdometry, cameras.left))
-    if not calibrations or len(eyes) < 2:
+    mono = drive("mono", streams[:1], partial(MonoOdometry, cameras.left))
+    if not calibrations or len(streams) < 2:
         return [mono]
-    with open_source(path, eyes, _RATE_HZ) as source:
+    with open_source(path, streams, _RATE_HZ) as source:
         rig = cameras_of_calibrations(source.calibrations()).rig()
-    return [drive("stereo", eyes, partial(StereoOdometry, rig)), mono]
+    return [drive("stereo", streams, partial(StereoOdometry, rig)), mono]
 
 
 def _frame_sets(path: Path, streams: list[str | None]) -> Iterator[FrameSet]:

@@ -65,8 +65,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print the tables, write the JSON, draw the figures."""
-    from coarse_loftr_lab.evaluation.cache import CachedMatcher, default_folder
-    from coarse_loftr_lab.evaluation.homography import refuse_equal_names
+    from coarse_loftr_lab.evaluation.match_cache import CachedMatcher, default_folder
+    from coarse_loftr_lab.evaluation.measuring import refuse_equal_names
     from coarse_loftr_lab.evaluation.report_tables import report_tables
     from coarse_loftr_ros.files.json_text import to_json
     from coarse_loftr_ros.images.decoding import ImageError

@@ -19,7 +19,7 @@ __all__ = ["compared_methods", "loosest_methods", "path_methods", "unfiltered_me
 def _own_methods(args: argparse.Namespace) -> list[OwnMatcher]:
     """The pipeline with each model that is asked for."""
     from coarse_loftr_lab.evaluation.own import OwnMatcher
-    from coarse_loftr_ros.matching.pairing import Consecutive
+    from coarse_loftr_ros.matching.reference_policy import Consecutive
 
     pipelines = [make_pipeline(each, Consecutive(), (640, 480)) for each in each_model(args)]
     names = distinct_names(args, [pipeline.settings.model.name for pipeline in pipelines])

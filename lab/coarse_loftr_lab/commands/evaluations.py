@@ -65,7 +65,7 @@ def _homography_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _homography(args: argparse.Namespace) -> Measure:
     from coarse_loftr_lab.evaluation.data.hpatches import HPatches
-    from coarse_loftr_lab.evaluation.homography import evaluate_homography
+    from coarse_loftr_lab.evaluation.homography_accuracy import evaluate_homography
 
     pairs = HPatches(args.directory, args.shorter_side or None)
     return lambda methods, progress: evaluate_homography(methods, pairs, progress)
@@ -78,7 +78,7 @@ def _random_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _random(args: argparse.Namespace) -> Measure:
     from coarse_loftr_lab.evaluation.data.random_homographies import RandomHomographies
-    from coarse_loftr_lab.evaluation.homography import evaluate_homography
+    from coarse_loftr_lab.evaluation.homography_accuracy import evaluate_homography
 
     pairs = RandomHomographies(args.directory, args.pairs, seed=args.seed, **_keep(args))
     return lambda methods, progress: evaluate_homography(methods, pairs, progress)
@@ -105,7 +105,7 @@ def _pose_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _pose(args: argparse.Namespace) -> Measure:
     from coarse_loftr_lab.evaluation.data.pose_pairs import PosePairs
-    from coarse_loftr_lab.evaluation.pose import evaluate_pose
+    from coarse_loftr_lab.evaluation.pose_accuracy import evaluate_pose
 
     pairs = PosePairs(args.file, args.directory, args.longer_side or None)
     return lambda methods, progress: evaluate_pose(methods, pairs, progress)
@@ -124,8 +124,8 @@ def _odometry_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _odometry(args: argparse.Namespace) -> Measure:
-    from coarse_loftr_lab.evaluation.data.kitti import KittiSequence
-    from coarse_loftr_lab.evaluation.odometry import check_gaps, evaluate_odometry
+    from coarse_loftr_lab.evaluation.data.kitti_sequence import KittiSequence
+    from coarse_loftr_lab.evaluation.sequence_accuracy import check_gaps, evaluate_odometry
 
     sequence = KittiSequence(args.directory)
     check_gaps(sequence, args.gaps)
@@ -139,8 +139,7 @@ def _path_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=200,
         metavar="N",
-        help="frames of a drawn flight, followed in planar mode; 0 leaves it out (default: "
-        "%(default)s)",
+        help="frames of a drawn flight, run in planar mode; 0 leaves it out (default: %(default)s)",
     )
 
 
@@ -167,9 +166,9 @@ def _stress_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _stress(args: argparse.Namespace) -> Measure:
-    from coarse_loftr_lab.evaluation.data.stress import StressPairs
+    from coarse_loftr_lab.evaluation.data.stress_pairs import StressPairs
     from coarse_loftr_lab.evaluation.data.stress_suites import SUITES
-    from coarse_loftr_lab.evaluation.stress import evaluate_stress
+    from coarse_loftr_lab.evaluation.stress_resistance import evaluate_stress
 
     for name in args.suite or ():
         if name not in SUITES:
@@ -191,8 +190,8 @@ def _calibration_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _calibration(args: argparse.Namespace) -> Measure:
-    from coarse_loftr_lab.evaluation.calibration import evaluate_calibration
-    from coarse_loftr_lab.evaluation.data.stress import MixedStressPairs
+    from coarse_loftr_lab.evaluation.confidence_calibration import evaluate_calibration
+    from coarse_loftr_lab.evaluation.data.stress_pairs import MixedStressPairs
 
     pairs = MixedStressPairs(args.directory, args.pairs, args.seed, **_keep(args))
     return lambda methods, progress: evaluate_calibration(methods, pairs, progress)
@@ -209,7 +208,7 @@ def _tune_arguments(parser: argparse.ArgumentParser) -> None:
 def _tune(args: argparse.Namespace) -> Measure:
     from coarse_loftr_lab.evaluation.data.random_homographies import RandomHomographies
     from coarse_loftr_lab.evaluation.data.split import held_out
-    from coarse_loftr_lab.evaluation.data.stress import MixedStressPairs
+    from coarse_loftr_lab.evaluation.data.stress_pairs import MixedStressPairs
     from coarse_loftr_lab.evaluation.tuning import evaluate_thresholds
 
     def training(path: Path) -> bool:

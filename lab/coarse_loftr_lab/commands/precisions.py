@@ -14,7 +14,7 @@ from coarse_loftr_ros.commands.common.options import make_pipeline
 
 if TYPE_CHECKING:
     from coarse_loftr_lab.evaluation.own import OwnMatcher
-    from coarse_loftr_lab.evaluation.precision import EncoderTimes, PrecisionReport
+    from coarse_loftr_lab.evaluation.precision_comparison import EncoderTimes, PrecisionReport
     from coarse_loftr_ros.backends.base import ModelFiles
     from coarse_loftr_ros.features.pair_matcher import PairMatcher
     from coarse_loftr_ros.matching.pipeline import Pipeline
@@ -92,7 +92,7 @@ def _variants(args: argparse.Namespace) -> list[_Variant]:
 
 
 def _pipeline(args: argparse.Namespace) -> Pipeline:
-    from coarse_loftr_ros.matching.pairing import Consecutive
+    from coarse_loftr_ros.matching.reference_policy import Consecutive
 
     return make_pipeline(args, Consecutive(), _IMAGE_SIZE)
 
@@ -115,8 +115,11 @@ def prepare_precision(
     """
     from coarse_loftr_lab.evaluation.data.hpatches import HPatches
     from coarse_loftr_lab.evaluation.data.random_homographies import RandomHomographies
-    from coarse_loftr_lab.evaluation.data.stress import MixedStressPairs
-    from coarse_loftr_lab.evaluation.precision import PrecisionReport, evaluate_precisions
+    from coarse_loftr_lab.evaluation.data.stress_pairs import MixedStressPairs
+    from coarse_loftr_lab.evaluation.precision_comparison import (
+        PrecisionReport,
+        evaluate_precisions,
+    )
     from coarse_loftr_ros.backends.precision import graph_in
 
     references = {variant.name: variant.reference for variant in _variants(args)}
@@ -147,7 +150,7 @@ def prepare_precision(
 
 def _times(args: argparse.Namespace) -> tuple[EncoderTimes, ...]:
     """float32 and int8 with every runtime of the CPU, on an image of the usual size."""
-    from coarse_loftr_lab.evaluation.precision import time_encoders
+    from coarse_loftr_lab.evaluation.precision_comparison import time_encoders
     from coarse_loftr_ros.backends.registry import installed_backends
     from coarse_loftr_ros.recordings.rendered.scene import draw_landscape
 

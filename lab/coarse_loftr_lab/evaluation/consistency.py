@@ -47,7 +47,7 @@ class Consistency:
 def normalised_error(estimate: OdometryEstimate, moved: Pose) -> float:
     """NEES of the motion since the reference.
 
-    A motion in a unit is judged by what can be seen of it, its rotation and its direction: 5
+    A motion in a unit is assessed by what can be seen of it, its rotation and its direction: 5
     degrees of freedom, counted as 6.
 
     Args:
@@ -59,11 +59,11 @@ def normalised_error(estimate: OdometryEstimate, moved: Pose) -> float:
         return _squared(error, covariance)
     length = float(np.linalg.norm(estimate.relative.translation))
     towards = estimate.relative.translation / length
-    across = tangent_basis(towards)
+    basis = tangent_basis(towards)
     seen = np.zeros((5, 6))
-    seen[:2, :3], seen[2:, 3:] = across.T / length, np.eye(3)
+    seen[:2, :3], seen[2:, 3:] = basis.T / length, np.eye(3)
     true = moved.translation / np.linalg.norm(moved.translation)
-    error = np.concatenate([across.T @ (towards - true), error[3:]])
+    error = np.concatenate([basis.T @ (towards - true), error[3:]])
     return _squared(error, seen @ covariance @ seen.T) * _FREEDOMS / len(error)
 
 

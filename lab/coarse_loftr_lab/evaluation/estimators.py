@@ -121,7 +121,7 @@ def estimate_pose(
     )
     if essential is None or essential.shape != (3, 3):
         return failure
-    # Far points count too when the four candidate poses are told apart: hence no distance limit.
+    # Far points count too when one of the four candidate poses is chosen: hence no distance limit.
     _, rotation, translation, *_ = cv2.recoverPose(
         essential, reference, current, common, distanceThresh=1e9, mask=mask.copy()
     )

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from coarse_loftr_lab.evaluation.baselines.akaze import Akaze, akaze_is_available
-from coarse_loftr_lab.evaluation.baselines.published_student import PublishedStudent
+from coarse_loftr_lab.evaluation.baselines.student_matcher import StudentMatcher
 from coarse_loftr_lab.evaluation.baselines.xfeat import XFeat
 from coarse_loftr_ros.features.orb import Orb
 from coarse_loftr_ros.features.pair_matcher import PairMatcher
@@ -51,7 +51,7 @@ def baselines(weights: BaselineWeights, threads: int = 0) -> list[PairMatcher]:
     if akaze_is_available():
         makers.append(Akaze)
     if weights.student is not None:
-        student = partial(PublishedStudent, weights.student, threads=threads)
+        student = partial(StudentMatcher, weights.student, threads=threads)
         makers += [student, partial(student, refine=True)]
     if weights.xfeat is not None:
         makers.append(partial(XFeat, weights.xfeat, threads=threads))
@@ -65,7 +65,7 @@ def loosest_baselines(weights: BaselineWeights, threads: int = 0) -> list[PairMa
         methods.append(Akaze(ratio=1.0))
     if weights.student is not None:
         methods += [
-            PublishedStudent(weights.student, refine, threads=threads, minimum_confidence=0.0)
+            StudentMatcher(weights.student, refine, threads=threads, minimum_confidence=0.0)
             for refine in (False, True)
         ]
     if weights.xfeat is not None:

@@ -1,20 +1,40 @@
-"""How wrong an estimate is, and what many errors say together."""
+"""Errors of estimates, and summaries of many errors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "AucFigure",
     "area_under_curve",
+    "auc_figures",
     "bootstrap_interval",
     "matching_accuracy",
     "mean_corner_error",
     "transfer_error",
     "wilson_interval",
 ]
+
+
+@dataclass(frozen=True)
+class AucFigure:
+    """Area under the recall curve of an error.
+
+    Attributes:
+        threshold: up to which error, in its unit.
+        value: in [0, 1].
+        low: lower end of the 95 % bootstrap interval.
+        high: upper end.
+    """
+
+    threshold: float
+    value: float
+    low: float
+    high: float
 
 
 def mean_corner_error(
@@ -159,3 +179,15 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     reach = z * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
     scale = 1 + z**2 / trials
     return max(0.0, float((centre - reach) / scale)), min(1.0, float((centre + reach) / scale))
+
+
+def auc_figures(errors: Sequence[float], thresholds: Sequence[float]) -> tuple[AucFigure, ...]:
+    """Areas under the recall curve of errors, with their bootstrap intervals."""
+    figures = []
+    for threshold in thresholds:
+
+        def area(sample: Sequence[float], threshold: float = threshold) -> float:
+            return area_under_curve(sample, threshold)
+
+        figures.append(AucFigure(threshold, area(errors), *bootstrap_interval(errors, area)))
+    return tuple(figures)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coarse_loftr_lab.evaluation.homography import Progress, refuse_equal_names
+from coarse_loftr_lab.evaluation.measuring import Progress, refuse_equal_names
 from coarse_loftr_lab.evaluation.own import OwnMatcher
 from coarse_loftr_ros.features.pair_matcher import PairMatcher
-from coarse_loftr_ros.matching.pairing import Consecutive
+from coarse_loftr_ros.matching.reference_policy import Consecutive
 from coarse_loftr_ros.odometry.estimate import Odometry
 from coarse_loftr_ros.recordings.frame_sets import FrameSet
 from coarse_loftr_ros.recordings.trajectories.matcher_streams import (
@@ -27,13 +27,13 @@ __all__ = ["Drive", "DriveReport", "DriveResult", "compare_paths"]
 
 @dataclass(frozen=True, eq=False)
 class Drive:
-    """A recording and how it is followed.
+    """A recording and the odometry to run on it.
 
     Attributes:
         name: of the recording.
         mode: ``stereo``, ``mono`` or ``planar``.
-        length: moments.
-        moments: gives them, anew at each call.
+        length: frame sets.
+        frame_sets: gives them, anew at each call.
         make_odometry: makes a new odometry of the mode.
         truth: gives the true path, from the stamps of the images.
     """
@@ -80,7 +80,7 @@ class DriveReport:
 def compare_paths(
     methods: Sequence[PairMatcher], drives: Sequence[Drive], progress: Progress | None = None
 ) -> DriveReport:
-    """Follow each drive with the matches of each method.
+    """Run odometry on each drive with the matches of each method.
 
     Each image is matched with the one before it. The methods take every image in turns, so that
     what a machine is busy with besides slows all of them alike.
@@ -88,7 +88,7 @@ def compare_paths(
     Args:
         methods: with different names; of ours the pipeline itself is run.
         drives: the recordings.
-        progress: told after each image and method.
+        progress: called after each image and method.
 
     Raises:
         ValueError: when two methods have the same name.

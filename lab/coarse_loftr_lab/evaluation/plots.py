@@ -1,6 +1,6 @@
 """Figures of reports, from what JSON holds of them; matplotlib is imported only to draw.
 
-Colours are those of Okabe and Ito (2008), told apart with every kind of colour vision, and a method
+Colours are those of Okabe and Ito (2008), distinct with every kind of colour vision, and a method
 has the same colour in every figure.
 """
 

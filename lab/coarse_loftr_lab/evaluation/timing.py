@@ -132,7 +132,7 @@ def time_methods(
             frame follows its neighbour.
         rounds: turns of each method that are counted, after one that is not.
         references: ratios refer to this many of the first subjects, each by itself.
-        progress: told rounds done and in all.
+        progress: called with rounds done and in all.
 
     Raises:
         ValueError: when there are fewer than two frames or no rounds.

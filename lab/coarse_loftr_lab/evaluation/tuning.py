@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from coarse_loftr_lab.evaluation.estimators import estimate_homography
-from coarse_loftr_lab.evaluation.homography import HomographyPairs, Progress
+from coarse_loftr_lab.evaluation.homography_accuracy import HomographyPairs
+from coarse_loftr_lab.evaluation.measuring import Progress
 from coarse_loftr_lab.evaluation.metrics import area_under_curve, mean_corner_error
 from coarse_loftr_ros.features.pair_matcher import PairMatcher
 
@@ -71,7 +72,7 @@ def evaluate_thresholds(
     Args:
         matchers: at their loosest; each has one setting of ``GRIDS``.
         pairs: with truth.
-        progress: told after each pair and method.
+        progress: called after each pair and method.
     """
     errors: dict[tuple[str, str, float], list[float]] = {}
     done = 0

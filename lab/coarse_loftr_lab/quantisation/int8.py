@@ -45,7 +45,7 @@ def to_int8(
         exported: the float32 graph.
         images: float32 [1, 1, H, W] in [0, 1] of any sizes that the graph takes, from which the
             range of each activation is taken.
-        progress: told how many images are done and how many there are.
+        progress: called with the number of images done and of all.
 
     Raises:
         ImportError: when ``onnx`` or ``onnxruntime`` is missing or too old.

@@ -75,7 +75,7 @@ def _inner_width() -> int:
 
 
 def _thinned(x: Sequence[float], y: Sequence[float]) -> tuple[list[float], list[float]]:
-    """Means of neighbours where there are more points than can be told apart."""
+    """Means of neighbours where there are more points than can be distinguished."""
     step = math.ceil(len(x) / _MOST_POINTS)
     groups = [slice(start, start + step) for start in range(0, len(x), step)]
     return (

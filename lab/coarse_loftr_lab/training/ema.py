@@ -18,7 +18,7 @@ class MovingAverage:
 
     Args:
         net: the network that is trained.
-        decay: share that is kept at each update; 0 follows the network exactly.
+        decay: share that is kept at each update; 0 copies the network exactly.
     """
 
     def __init__(self, net: nn.Module, decay: float) -> None:

@@ -165,8 +165,8 @@ def disturb(image: Tensor, disturbance: Disturbance, generator: torch.Generator)
         d.light[:, None], (height, width), mode="bicubic", align_corners=True
     )
     for i in _those(d.shadow[:, 3]):
-        across, along, offset, depth = d.shadow[i]
-        edge = torch.sigmoid((x * across + y * along - offset) * 40.0)
+        normal_x, normal_y, offset, depth = d.shadow[i]
+        edge = torch.sigmoid((x * normal_x + y * normal_y - offset) * 40.0)
         image[i] = image[i] * (1.0 - depth * edge)
     for i in _those(d.highlight[:, 3]):
         cx, cy, radius, strength = d.highlight[i]

@@ -21,7 +21,7 @@ from coarse_loftr_lab.training.views import render_pairs
 
 __all__ = ["TrainingStream", "ValidationPairs"]
 
-_SOURCE = 7919  # tells the draw of a pair's source from the draws of the pair itself
+_SOURCE = 7919  # separates the draw of a pair's source from the draws of the pair itself
 
 
 @dataclass(frozen=True, eq=False)

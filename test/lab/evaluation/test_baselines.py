@@ -7,7 +7,7 @@ import pytest
 from coarse_loftr_lab.evaluation.baselines.akaze import Akaze, akaze_is_available
 from coarse_loftr_lab.evaluation.baselines.mutual_nearest import mutual_nearest
 from coarse_loftr_lab.evaluation.baselines.onnx_graph import OnnxGraph
-from coarse_loftr_lab.evaluation.baselines.published_student import PublishedStudent
+from coarse_loftr_lab.evaluation.baselines.student_matcher import StudentMatcher
 from coarse_loftr_lab.evaluation.baselines.xfeat import XFeat
 from coarse_loftr_lab.evaluation.data.random_homographies import Distortion, RandomHomographies
 from coarse_loftr_lab.evaluation.estimators import estimate_homography
@@ -16,8 +16,8 @@ from coarse_loftr_lab.evaluation.own import OwnMatcher
 from coarse_loftr_ros.features.orb import Orb
 from coarse_loftr_ros.features.ratio_matching import DescribedKeypoints, match_ratio
 from coarse_loftr_ros.features.sift import Sift
-from coarse_loftr_ros.matching.pairing import Consecutive
 from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.reference_policy import Consecutive
 
 MILD = Distortion(
     corner_px=20.0,
@@ -41,8 +41,8 @@ METHODS = {
     "XFeat under OpenVINO": lambda shared: XFeat(
         shared / "weights/xfeat/xfeat.onnx", runtime="openvino"
     ),
-    "student": lambda shared: PublishedStudent(student_weights(shared)),
-    "student + LK": lambda shared: PublishedStudent(student_weights(shared), refine=True),
+    "student": lambda shared: StudentMatcher(student_weights(shared)),
+    "student + LK": lambda shared: StudentMatcher(student_weights(shared), refine=True),
     "own": lambda shared: OwnMatcher(
         Pipeline(PipelineSettings(), MatchSettings(), Consecutive()), "own"
     ),

@@ -6,7 +6,7 @@ import pytest
 
 from coarse_loftr_lab.evaluation.data.homography_pair import resize
 from coarse_loftr_lab.evaluation.data.hpatches import HPatches
-from coarse_loftr_lab.evaluation.data.kitti import KittiSequence
+from coarse_loftr_lab.evaluation.data.kitti_sequence import KittiSequence
 from coarse_loftr_ros.cameras.angles import rotation_error
 from coarse_loftr_ros.recordings.image_files import read_grey
 

@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 
 from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair
-from coarse_loftr_lab.evaluation.data.kitti import KittiSequence
-from coarse_loftr_lab.evaluation.homography import (
+from coarse_loftr_lab.evaluation.data.kitti_sequence import KittiSequence
+from coarse_loftr_lab.evaluation.homography_accuracy import (
     HomographyResult,
     evaluate_homography,
     summarise_homography,
 )
-from coarse_loftr_lab.evaluation.odometry import evaluate_odometry, summarise_odometry
-from coarse_loftr_lab.evaluation.precision import EncoderTimes, PrecisionReport, evaluate_precisions
+from coarse_loftr_lab.evaluation.precision_comparison import (
+    EncoderTimes,
+    PrecisionReport,
+    evaluate_precisions,
+)
 from coarse_loftr_lab.evaluation.report_tables import report_tables
+from coarse_loftr_lab.evaluation.sequence_accuracy import evaluate_odometry, summarise_odometry
 from coarse_loftr_lab.evaluation.tables import Column, make_table, text_table
 from coarse_loftr_lab.evaluation.timing import Spread
 from coarse_loftr_ros.features.pair_matcher import PointMatches
@@ -144,12 +148,12 @@ def test_the_change_of_a_precision_is_that_of_the_mean_error():
     assert times.rows[0][1:] == ("2.0", "1.0 - 3.0", "2.00", "1.00 - 3.00")
 
 
-def test_progress_is_told_after_every_step():
+def test_progress_is_calls_after_every_step():
     homographies, pairs = plane_pairs()
-    told = []
-    evaluate_homography([Oracle(homographies), Blind()], pairs, lambda *step: told.append(step))
-    assert [step[:2] for step in told] == [(done, 6) for done in range(1, 7)]
-    assert told[1][2] == "blind: pair 1"
+    calls = []
+    evaluate_homography([Oracle(homographies), Blind()], pairs, lambda *step: calls.append(step))
+    assert [step[:2] for step in calls] == [(done, 6) for done in range(1, 7)]
+    assert calls[1][2] == "blind: pair 1"
 
 
 def test_methods_of_one_name_are_refused():

@@ -5,7 +5,7 @@ import pytest
 from scenes import motion, texture, view
 
 from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair
-from coarse_loftr_lab.evaluation.homography import evaluate_homography
+from coarse_loftr_lab.evaluation.homography_accuracy import evaluate_homography
 from coarse_loftr_lab.evaluation.methods import BaselineWeights, loosest_baselines
 from coarse_loftr_lab.evaluation.tuning import GRIDS, evaluate_thresholds
 from coarse_loftr_ros.features.pair_matcher import PointMatches

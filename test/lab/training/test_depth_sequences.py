@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from scenes import texture
 
-from coarse_loftr_lab.training.depth_sequences.files import read_pfm
 from coarse_loftr_lab.training.depth_sequences.pairs import PosedPair, PosedPairs
+from coarse_loftr_lab.training.depth_sequences.reading import read_pfm
 from coarse_loftr_lab.training.depth_sequences.registry import open_layout
 from coarse_loftr_lab.training.distributed import Processes
 from coarse_loftr_lab.training.settings import SequenceSettings
@@ -27,7 +27,7 @@ ORIGIN, ALONG, DOWN = np.array([[-2.4, -1.9, 2.6], [0.006, 0, 0.0012], [0, 0.006
 
 
 @dataclass
-class View:
+class RenderedView:
     """An exact picture: image, depth along the axis, world to camera."""
 
     image: np.ndarray
@@ -44,7 +44,7 @@ def pose_at(time: float) -> np.ndarray:
     return pose
 
 
-def photograph(pose: np.ndarray) -> View:
+def photograph(pose: np.ndarray) -> RenderedView:
     to_camera = pose[:3, :3] @ np.stack([ALONG, DOWN, ORIGIN], axis=1)
     to_camera[:, 2] += pose[:3, 3]
     to_image = INTRINSICS @ to_camera
@@ -54,7 +54,7 @@ def photograph(pose: np.ndarray) -> View:
     plane = pixels @ np.linalg.inv(to_image).T
     # The third component of (u, v, 1) is 1 / depth, up to what maps it to 1.
     depth = (1 / plane[..., 2]).astype(np.float32)
-    return View(image, depth, pose)
+    return RenderedView(image, depth, pose)
 
 
 PLANE = cv2.GaussianBlur(texture(900, 700, seed=4), (0, 0), 2.0)
@@ -173,7 +173,7 @@ def sequence(request, tmp_path_factory) -> SequenceSettings:
     return LAYOUTS[request.param](tmp_path_factory.mktemp(request.param))
 
 
-def number_of(layout, view: View) -> int:
+def number_of(layout, view: RenderedView) -> int:
     """Which image of the layout shows a view."""
     poses = [layout.camera(number).pose for number in range(len(layout))]
     return int(np.argmin([np.abs(pose - view.pose).max() for pose in poses]))

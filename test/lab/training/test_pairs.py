@@ -1,4 +1,4 @@
-"""Rendered pairs are repeatable, carry their exact truth, and cover what they promise."""
+"""Rendered pairs are repeatable, carry their exact truth, and cover the documented range."""
 
 import pytest
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.features.pair_matcher import PointMatches
-from coarse_loftr_ros.features.ratio_matching import DescribedKeypoints, match_ratio
-from coarse_loftr_ros.files.digest import files_digest
+from coarse_loftr_ros.features.ratio_matching import DescribedKeypoints, RatioMatcher
 
 __all__ = ["Akaze", "akaze_is_available"]
 
@@ -22,7 +18,7 @@ def akaze_is_available() -> bool:
     return hasattr(cv2, "AKAZE_create") or hasattr(cv2, "xfeatures2d")
 
 
-class Akaze:
+class Akaze(RatioMatcher):
     """AKAZE keypoints (the strongest 2048), Hamming distance, mutual nearest neighbours.
 
     The ratio is what ``evaluate tune`` found best.
@@ -32,16 +28,8 @@ class Akaze:
     """
 
     def __init__(self, ratio: float = 0.65) -> None:
-        self.name = f"AKAZE {FEATURES}"
-        self.settings = {
-            "method": "AKAZE",
-            "features": FEATURES,
-            "ratio": ratio,
-            "code": files_digest([__file__, inspect.getfile(match_ratio)]),
-        }
-        self._ratio = ratio
         module = cv2 if hasattr(cv2, "AKAZE_create") else cv2.xfeatures2d
-        self._detector = module.AKAZE_create()
+        super().__init__("AKAZE", module.AKAZE_create(), FEATURES, cv2.NORM_HAMMING, ratio)
 
     def describe(self, image: NDArray[np.uint8]) -> DescribedKeypoints:
         """Keypoints and their 486-bit descriptors."""
@@ -49,7 +37,3 @@ class Akaze:
         # Its own limit on the number is younger than the OpenCV of some ROS distributions.
         strongest = sorted(keypoints, key=lambda keypoint: -keypoint.response)[:FEATURES]
         return DescribedKeypoints.of(*self._detector.compute(image, strongest))
-
-    def match(self, reference: DescribedKeypoints, current: DescribedKeypoints) -> PointMatches:
-        """Mutual nearest neighbours that pass the ratio test."""
-        return match_ratio(reference, current, cv2.NORM_HAMMING, self._ratio)

@@ -5,8 +5,7 @@ Deterministic: the same folder, count and seed give the same pairs.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair
+from coarse_loftr_lab.evaluation.data.photographs import PhotographPairs
 from coarse_loftr_lab.evaluation.data.split import held_out
-from coarse_loftr_ros.recordings.image_files import IMAGE_SUFFIXES, is_image_name, read_grey
+from coarse_loftr_ros.recordings.image_files import read_grey
 
 __all__ = [
     "MODERATE",
     "Distortion",
     "RandomHomographies",
     "draw_homography",
-    "find_photographs",
     "two_views",
 ]
 
@@ -67,21 +66,19 @@ MODERATE = Distortion(
 )
 
 
-class RandomHomographies:
-    """Pairs of 640x480 images from the photographs below a folder.
-
-    When there are fewer photographs than pairs, they are used again with other homographies.
+class RandomHomographies(PhotographPairs):
+    """Pairs of 640x480 images from photographs.
 
     Args:
-        directory: folder that is searched for images, with all folders below it.
-        count: number of pairs.
+        directory: see ``PhotographPairs``.
+        count: likewise.
         distortion: how strongly they are distorted.
         seed: another seed gives other homographies of the same photographs.
-        keep: which images are used; those kept out of training unless told otherwise.
+        keep: see ``PhotographPairs``.
 
     Raises:
-        NotADirectoryError: when there is no such folder.
-        ValueError: when no image in it is kept, or ``count`` is less than 1.
+        NotADirectoryError: see ``PhotographPairs``.
+        ValueError: likewise.
     """
 
     def __init__(
@@ -92,57 +89,17 @@ class RandomHomographies:
         seed: int = 0,
         keep: Callable[[Path], bool] = held_out,
     ) -> None:
-        if count < 1:
-            raise ValueError(f"count is {count}; it must be at least 1")
-        self._files = find_photographs(directory, keep)
-        self._count = count
+        super().__init__(directory, count, seed, keep)
         self._distortion = distortion
-        self._seed = seed
 
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> HomographyPair:
-        """The pair with this index; the same however often and in whatever order it is asked."""
-        if not 0 <= index < self._count:
-            raise IndexError(f"pair {index} of {self._count}")
-        path = self._files[index % len(self._files)]
+    def _make(self, index: int) -> HomographyPair:
+        path = self.photograph(index)
         return make_pair(
             f"{index:03d} {path.parent.name}/{path.name}",
             read_grey(path),
             self._distortion,
-            np.random.default_rng([self._seed, index]),
+            np.random.default_rng([self.seed, index]),
         )
-
-    def __iter__(self) -> Iterator[HomographyPair]:
-        return (self[index] for index in range(self._count))
-
-
-def find_photographs(directory: Path, keep: Callable[[Path], bool] = held_out) -> list[Path]:
-    """Image files of a folder and of all folders below it, in the order of their names' hashes.
-
-    By hash, so that the first few draw on all folders alike.
-
-    Raises:
-        NotADirectoryError: when there is no such folder.
-        ValueError: when no image in it is kept.
-    """
-    if not directory.is_dir():
-        raise NotADirectoryError(f"there is no folder {directory}")
-    images = [path for path in directory.resolve().rglob("*") if is_image_name(path.name)]
-    if not images:
-        raise ValueError(f"{directory} has no image ({', '.join(IMAGE_SUFFIXES)})")
-    files = [path for path in images if keep(path)]
-    if not files:
-        raise ValueError(
-            f"no image of {directory} is used here, which has {len(images)}: by the hash of their "
-            "names 8 % of any are kept for evaluation, and the others for all else"
-        )
-    return sorted(files, key=_name_digest)
-
-
-def _name_digest(path: Path) -> bytes:
-    return hashlib.sha256(f"{path.parent.name}/{path.name}".encode()).digest()
 
 
 def make_pair(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_lab.evaluation.data.random_homographies import find_photographs
+from coarse_loftr_lab.evaluation.data.photographs import find_photographs
 from coarse_loftr_lab.evaluation.data.split import held_out
 from coarse_loftr_ros.backends.base import ModelFiles
 from coarse_loftr_ros.images.preprocessing import ImageMap, NetworkSize

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_lab.evaluation.data.random_homographies import HEIGHT, WIDTH, two_views
 
-__all__ = ["SUITES", "Scene", "Suite", "line_kernel"]
+__all__ = ["SUITES", "StressScene", "Suite", "line_kernel"]
 
 SENSOR_NOISE = 2.0  # of every image, standard deviation in grey levels
 GAMMA = 2.2
@@ -24,7 +24,7 @@ Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class StressScene:
     """What a pair is made of.
 
     Attributes:
@@ -73,7 +73,7 @@ class Suite:
     quantity: str
     calm: str
     doses: tuple[float, ...]
-    make: Callable[[Scene, float], Made]
+    make: Callable[[StressScene, float], Made]
 
 
 def _about_centre(degrees: float = 0.0, scale: float = 1.0) -> NDArray[np.float64]:
@@ -83,14 +83,14 @@ def _about_centre(degrees: float = 0.0, scale: float = 1.0) -> NDArray[np.float6
     return centre @ turn @ np.linalg.inv(centre)
 
 
-def _rotation(scene: Scene, degrees: float) -> Made:
+def _rotation(scene: StressScene, degrees: float) -> Made:
     """The camera is turned about its optical axis."""
     truth = _about_centre(degrees=degrees) @ scene.viewpoint
     reference, current = two_views(scene.photograph, truth)
     return scene.sensed(np.float32(reference)), scene.sensed(np.float32(current)), truth
 
 
-def _scale(scene: Scene, scale: float) -> Made:
+def _scale(scene: StressScene, scale: float) -> Made:
     """The current image shows everything this much larger.
 
     The nearer view is the photograph as it is, the farther one is reduced: neither is blown up.
@@ -108,14 +108,14 @@ def _scale(scene: Scene, scale: float) -> Made:
     return far, near, back / back[2, 2]
 
 
-def _exposure(scene: Scene, stops: float) -> Made:
+def _exposure(scene: StressScene, stops: float) -> Made:
     """Light is doubled so often and what exceeds white is lost; or halved."""
     reference, current = scene.views()
     light = np.minimum((current / 255) ** GAMMA * 2**stops, 1)
     return scene.pair(reference, 255 * light ** (1 / GAMMA))
 
 
-def _motion_blur(scene: Scene, length: float) -> Made:
+def _motion_blur(scene: StressScene, length: float) -> Made:
     """Smeared along a straight line of this length in any direction."""
     reference, current = scene.views()
     angle = scene.random.uniform(0, np.pi)
@@ -134,11 +134,11 @@ def line_kernel(length: float, angle: float) -> Image:
     return kernel / kernel.sum()
 
 
-def _noise(scene: Scene, deviation: float) -> Made:
+def _noise(scene: StressScene, deviation: float) -> Made:
     return scene.pair(*scene.views(), noise=deviation)
 
 
-def _low_light(scene: Scene, photons: float) -> Made:
+def _low_light(scene: StressScene, photons: float) -> Made:
     """A white pixel counts so many photons; two electrons of read noise; a quarter as bright."""
     images = []
     for image in scene.views():
@@ -149,7 +149,7 @@ def _low_light(scene: Scene, photons: float) -> Made:
     return images[0], images[1], scene.viewpoint
 
 
-def _low_texture(scene: Scene, levels: float) -> Made:
+def _low_texture(scene: StressScene, levels: float) -> Made:
     """Blurred, and all contrast within so many grey levels; one level of noise."""
     images = []
     for image in scene.views():
@@ -159,7 +159,7 @@ def _low_texture(scene: Scene, levels: float) -> Made:
     return scene.pair(*images, noise=1.0)
 
 
-def _foreground(scene: Scene, share: float) -> Made:
+def _foreground(scene: StressScene, share: float) -> Made:
     """A rectangle of another photograph covers this share of the reference and moves by itself."""
     random = scene.random
     area, aspect = share * WIDTH * HEIGHT, random.uniform(1.0, 16 / 9)

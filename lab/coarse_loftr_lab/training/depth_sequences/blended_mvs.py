@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_lab.training.depth_sequences.files import (
+from coarse_loftr_lab.training.depth_sequences.layout import PosedCamera
+from coarse_loftr_lab.training.depth_sequences.reading import (
     read_grey,
     read_pfm,
     without_half_pixel,
 )
-from coarse_loftr_lab.training.depth_sequences.layout import Camera
 
 __all__ = ["BlendedMVS"]
 
@@ -52,7 +52,7 @@ class BlendedMVS:
         scene, name = self._images[number]
         return read_pfm(scene / "rendered_depth_maps" / f"{name}.pfm")
 
-    def camera(self, number: int) -> Camera:
+    def camera(self, number: int) -> PosedCamera:
         """Of ``cams/*_cam.txt``: ``extrinsic`` and 16 numbers, ``intrinsic`` and 9."""
         scene, name = self._images[number]
         path = scene / "cams" / f"{name}_cam.txt"
@@ -61,7 +61,7 @@ class BlendedMVS:
             raise ValueError(f"{path} is not a camera file of MVSNet's layout")
         pose = np.array(words[1:17], np.float64).reshape(4, 4)
         intrinsics = np.array(words[18:27], np.float64).reshape(3, 3)
-        return Camera(without_half_pixel(intrinsics), pose)
+        return PosedCamera(without_half_pixel(intrinsics), pose)
 
     def partners(self, number: int) -> Sequence[int]:
         """The views of ``pair.txt``."""

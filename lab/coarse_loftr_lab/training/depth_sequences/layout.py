@@ -9,11 +9,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Camera", "Layout"]
+__all__ = ["DatasetLayout", "PosedCamera"]
 
 
 @dataclass(frozen=True, eq=False)
-class Camera:
+class PosedCamera:
     """Where an image was taken from.
 
     Attributes:
@@ -25,7 +25,7 @@ class Camera:
     pose: NDArray[np.float64]
 
 
-class Layout(Protocol):
+class DatasetLayout(Protocol):
     """A data set on disk: images by number."""
 
     def __len__(self) -> int:
@@ -37,7 +37,7 @@ class Layout(Protocol):
     def depth(self, number: int) -> NDArray[np.float32] | None:
         """Distance along the optical axis float32 [H, W], 0 where unknown; ``None``: no truth."""
 
-    def camera(self, number: int) -> Camera:
+    def camera(self, number: int) -> PosedCamera:
         """Of the image as it is on disk."""
 
     def partners(self, number: int) -> Sequence[int]:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_lab.training.depth_sequences.files import read_grey, without_half_pixel
-from coarse_loftr_lab.training.depth_sequences.layout import Camera
+from coarse_loftr_lab.training.depth_sequences.layout import PosedCamera
+from coarse_loftr_lab.training.depth_sequences.reading import read_grey, without_half_pixel
 
 __all__ = ["MegaDepth"]
 
@@ -44,7 +44,7 @@ class MegaDepth:
         self._open = h5py.File
         self._folder = folder
         self._files: list[tuple[str, str]] = []
-        self._cameras: list[Camera] = []
+        self._cameras: list[PosedCamera] = []
         self._partners: list[list[int]] = []
         scenes = sorted(index.glob("**/*.npz"))
         if not scenes:
@@ -66,7 +66,7 @@ class MegaDepth:
         with self._open(self._folder / self._files[number][1], "r") as file:
             return np.array(file["depth"], np.float32)
 
-    def camera(self, number: int) -> Camera:
+    def camera(self, number: int) -> PosedCamera:
         """Of the index."""
         return self._cameras[number]
 
@@ -90,7 +90,9 @@ class MegaDepth:
             files = content["image_paths"][number], content["depth_paths"][number]
             self._files.append((str(files[0]), str(files[1])))
             intrinsics = without_half_pixel(content["intrinsics"][number])
-            self._cameras.append(Camera(intrinsics, np.array(content["poses"][number], np.float64)))
+            self._cameras.append(
+                PosedCamera(intrinsics, np.array(content["poses"][number], np.float64))
+            )
             self._partners.append([place[other] for other in partners[number]])
 
 

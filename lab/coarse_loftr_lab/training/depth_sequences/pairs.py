@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from coarse_loftr_lab.training.depth_sequences.layout import Layout
+from coarse_loftr_lab.training.depth_sequences.layout import DatasetLayout
 from coarse_loftr_lab.training.truth import PairBatch, maps_from_depth
 
 __all__ = ["PosedPair", "PosedPairs"]
@@ -87,7 +87,7 @@ class PosedPairs(Dataset[PosedPair]):
     """
 
     def __init__(
-        self, layout: Layout, size: tuple[int, int], overlap: tuple[float, float], seed: int
+        self, layout: DatasetLayout, size: tuple[int, int], overlap: tuple[float, float], seed: int
     ) -> None:
         self.layout = layout
         self.size = size

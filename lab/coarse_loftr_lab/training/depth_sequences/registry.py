@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from coarse_loftr_lab.training.depth_sequences.layout import Layout
+from coarse_loftr_lab.training.depth_sequences.layout import DatasetLayout
 from coarse_loftr_lab.training.settings import SequenceSettings
 
 __all__ = ["open_layout"]
 
 
-def open_layout(settings: SequenceSettings) -> Layout:
+def open_layout(settings: SequenceSettings) -> DatasetLayout:
     """The data that the settings name.
 
     Raises:
@@ -28,6 +28,6 @@ def open_layout(settings: SequenceSettings) -> Layout:
         from coarse_loftr_lab.training.depth_sequences.tum_rgbd import TumRgbd
 
         return TumRgbd(settings.folder, settings.intrinsics, settings.gap)
-    from coarse_loftr_lab.training.depth_sequences.frames import Frames
+    from coarse_loftr_lab.training.depth_sequences.unposed_images import UnposedImages
 
-    return Frames(settings.folder, settings.gap)
+    return UnposedImages(settings.folder, settings.gap)

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_lab.training.depth_sequences.files import read_grey
-from coarse_loftr_lab.training.depth_sequences.layout import Camera
+from coarse_loftr_lab.training.depth_sequences.layout import PosedCamera
+from coarse_loftr_lab.training.depth_sequences.reading import read_grey
 
 __all__ = ["TumRgbd"]
 
@@ -72,9 +72,9 @@ class TumRgbd:
             raise ValueError(f"{path} is not a 16-bit depth image")
         return raw.astype(np.float32) / np.float32(_DEPTH_PER_METRE)
 
-    def camera(self, number: int) -> Camera:
+    def camera(self, number: int) -> PosedCamera:
         """The given intrinsics and the interpolated pose."""
-        return Camera(self._intrinsics, self._frames[number][2])
+        return PosedCamera(self._intrinsics, self._frames[number][2])
 
     def partners(self, number: int) -> Sequence[int]:
         """Images at most ``gap`` away."""

@@ -1,0 +1,1 @@
+"""Parts of soak.py and fuzz.py."""
