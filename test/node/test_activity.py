@@ -36,7 +36,7 @@ from coarse_loftr_ros.backends.base import DeviceError
 from coarse_loftr_ros.backends.openvino_backend import OpenVinoBackend
 from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.node.common.conversion import image_message, stamp_ns, time_message
-from coarse_loftr_ros.node.matcher.activity import Activity
+from coarse_loftr_ros.node.matcher.activity import MatcherActivity
 from coarse_loftr_ros.node.matcher.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.matcher.parameters import (
     match_settings,
@@ -89,7 +89,7 @@ class Desk:
             self.executor.add_node(node)
         self.pipeline = pipeline
         pipeline.reset()
-        self.activity = Activity(self.node, pipeline, VALUES | values, lambda: "")
+        self.activity = MatcherActivity(self.node, pipeline, VALUES | values, lambda: "")
         self.results: list[Correspondences] = []
         self.homographies: list[HomographyStamped] = []
         self.pictures: list[Image] = []

@@ -13,7 +13,7 @@ import numpy as np
 
 from coarse_loftr_ros.matching.result import Status
 
-__all__ = ["Heard", "Judged", "Snapshot", "Statistics"]
+__all__ = ["Heard", "Judged", "Result", "Snapshot", "Statistics"]
 
 _RATE_WINDOW_S = 5.0
 _LATENCY_SAMPLES = 300

@@ -15,16 +15,11 @@ from std_srvs.srv import Trigger
 
 from coarse_loftr_msgs.msg import Correspondences
 from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.node.common.activity import Activity
 from coarse_loftr_ros.node.common.conversion import stamp_ns
-from coarse_loftr_ros.node.common.defects import Defects
-from coarse_loftr_ros.node.common.diagnostics import (
-    Expectations,
-    Throttle,
-    input_status,
-    worth_logging,
-)
+from coarse_loftr_ros.node.common.diagnostics import Expectations
 from coarse_loftr_ros.node.common.parameter import Value
-from coarse_loftr_ros.node.common.statistics import Snapshot, Statistics
+from coarse_loftr_ros.node.common.statistics import Snapshot
 from coarse_loftr_ros.node.common.subscribing import subscribe, subscribe_to_latest
 from coarse_loftr_ros.node.odometry.cameras import Cameras
 from coarse_loftr_ros.node.odometry.conversion import camera_speed
@@ -37,7 +32,7 @@ from coarse_loftr_ros.node.odometry.tracking import Tracking
 from coarse_loftr_ros.node.odometry.transforms import Broadcaster, MountingLookup, tf_available
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 
-__all__ = ["Activity"]
+__all__ = ["OdometryActivity"]
 
 # How often matches that wait are looked at.
 _WAITING_PERIOD_S = 0.01
@@ -45,7 +40,7 @@ _WAITING_PERIOD_S = 0.01
 _MOST_SPEED, _MOST_RANGE = 1000.0, 10_000.0
 
 
-class Activity:
+class OdometryActivity(Activity[OdometryEstimate]):
     """Topics and services of the odometry node between activate and deactivate.
 
     All of it runs on the executor: an estimate takes a few milliseconds.
@@ -56,11 +51,6 @@ class Activity:
     """
 
     def __init__(self, node: Node, values: Mapping[str, Value]) -> None:
-        self.failure: BaseException | None = None
-        self._node = node
-        self._values = dict(values)
-        self._log = node.get_logger()
-        self._throttle = Throttle()
         # Temporal are the matches with an earlier image; stereo those of left with right.
         self._topics = {"": "matcher/correspondences"}
         if values["mode"] == "stereo":
@@ -68,9 +58,7 @@ class Activity:
                 "temporal": "matcher/correspondences",
                 "stereo": "matcher/stereo/correspondences",
             }
-        self._statistics = Statistics[OdometryEstimate](tuple(self._topics))
-        self.defects = Defects(self._statistics, self._report)
-        self._reported: Snapshot[OdometryEstimate] | None = None
+        super().__init__(node, values, tuple(self._topics))
         self._parameter_mounting = mounting(values)
         self._lookup = None
         if values["mounting.source"] == "tf":
@@ -116,30 +104,29 @@ class Activity:
         self._outputs.close()
         if self._lookup is not None:
             self._lookup.close()
-        # Its parts hold its methods: without this, they would stay until Python's collector comes.
-        vars(self).clear()
+        super().close()
 
     def change(self, values: Mapping[str, Value]) -> None:
         """Use other parameter values, already checked, from the next image on."""
-        self._values = dict(values)
+        super().change(values)
         self._tracking.values = self._values
         self._outputs.path.min_distance = values["path.min_distance"]
         self._outputs.path.max_poses = values["path.max_poses"]
         self._outputs.path_rate = values["path.max_rate"]
 
-    def diagnose(self) -> list[DiagnosticStatus]:
-        """The state for /diagnostics."""
-        name = self._node.get_fully_qualified_name()
-        snapshot, before = self._statistics.snapshot(), self._reported
-        self._reported = snapshot
-        expected = Expectations("message", self._values["input_timeout"], self._why_silent)
-        statuses = [
-            input_status(name, snapshot, before, expected),
-            odometry_status(name, self._values["mode"], snapshot, before, expected),
-        ]
-        for subject, sentence in worth_logging(statuses):
-            self._warn(subject, sentence)
-        return statuses
+    def expectations(self) -> Expectations:
+        """Of the correspondences."""
+        return Expectations("message", self._values["input_timeout"], self._why_silent)
+
+    def result_status(
+        self,
+        name: str,
+        snapshot: Snapshot[OdometryEstimate],
+        since: Snapshot[OdometryEstimate] | None,
+        expected: Expectations,
+    ) -> DiagnosticStatus:
+        """The odometry."""
+        return odometry_status(name, self._values["mode"], snapshot, since, expected)
 
     def _subscribe(self, info_topics: list[str]) -> None:
         values, node = self._values, self._node
@@ -264,19 +251,3 @@ class Activity:
         response.success = True
         response.message = "the path begins anew at the reference of the next image"
         return response
-
-    def _reject(self, cause: str, sentence: str) -> None:
-        self._statistics.rejected(cause)
-        self._warn(cause, sentence)
-
-    def _report(self, kind: str, text: str) -> None:
-        if self._throttle.now("defect " + kind):
-            self._log.error(text)
-
-    def _warn(self, kind: str, sentence: str) -> None:
-        if self._throttle.now(kind):
-            self._log.warning(sentence)
-
-    def _inform(self, kind: str, sentence: str) -> None:
-        if self._throttle.now("info " + kind):
-            self._log.info(sentence)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from coarse_loftr_ros.node.common.managed_node import ManagedNode, NotReadyError
 from coarse_loftr_ros.node.common.parameter import Value
-from coarse_loftr_ros.node.odometry.activity import Activity
+from coarse_loftr_ros.node.odometry.activity import OdometryActivity
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.parameters import check
 from coarse_loftr_ros.node.odometry.transforms import tf_available
@@ -32,6 +32,6 @@ class OdometryNode(ManagedNode[None]):
                 "mounting by parameters"
             )
 
-    def open(self, prepared: None, values: Mapping[str, Value]) -> Activity:
+    def open(self, prepared: None, values: Mapping[str, Value]) -> OdometryActivity:
         """Open topics and services."""
-        return Activity(self, values)
+        return OdometryActivity(self, values)
