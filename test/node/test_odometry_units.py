@@ -13,7 +13,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built")
 
 import rclpy
-from geometry_msgs.msg import PoseStamped, TransformStamped
+from geometry_msgs.msg import TransformStamped
 from odometry_scenes import CAMERA, HEIGHT, STEP_NS, WIDTH, Scene, cloud, drive, stamp
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
@@ -65,7 +65,7 @@ class Robot:
     def __init__(self, node: Node, **values: Value) -> None:
         self.values = {name: row.default for name, row in PARAMETERS.items()} | values
         self.transforms, self.statistics = Transforms(), Statistics[OdometryEstimate]()
-        self.path = DecimatedPath[PoseStamped](0.0, 100)
+        self.path = DecimatedPath(0.0, 100)
         outputs = Outputs(node, Frames("odom", "base"), self.transforms, self.path, 1.0)
         mounted = mounting(self.values)
         self.tracking = Tracking(
@@ -129,7 +129,7 @@ def test_tf_begins_with_metres_and_the_path_has_one_unit(node):
     assert sorted(sent) == [stamp(0), *map(stamp, range(4, COUNT))]
     ahead = sent[stamp(COUNT - 1)].transform.translation.x
     assert ahead == pytest.approx(0.4 * (COUNT - 1), rel=0.05)
-    assert [stamp_ns(pose.header.stamp) for pose in robot.path.items] == [
+    assert [stamp_ns(pose.header.stamp) for pose in robot.path.poses] == [
         stamp(image) for image in range(4, COUNT)
     ]
     message, values = robot.diagnostics()

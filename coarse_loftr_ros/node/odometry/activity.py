@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -69,7 +68,7 @@ class OdometryActivity(Activity[OdometryEstimate]):
             node,
             Frames(values["odom_frame"], values["base_frame"]),
             Broadcaster(node) if self._can_broadcast() else None,
-            DecimatedPath[PoseStamped](values["path.min_distance"], values["path.max_poses"]),
+            DecimatedPath(values["path.min_distance"], values["path.max_poses"]),
             values["path.max_rate"],
             stereo=values["mode"] == "stereo",
         )

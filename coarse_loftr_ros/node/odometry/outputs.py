@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry, Path
 from numpy.typing import NDArray
 from rclpy.node import Node
@@ -61,7 +60,7 @@ class Outputs:
         node: Node,
         frames: Frames,
         broadcaster: Broadcaster | None,
-        path: DecimatedPath[PoseStamped],
+        path: DecimatedPath,
         path_rate: float,
         stereo: bool = False,
     ) -> None:
@@ -103,8 +102,7 @@ class Outputs:
             # A path of both metres and units would be none.
             self.path.clear()
             self._metric = estimate.metric
-        position = message.pose.pose.position
-        self.path.add(np.array([position.x, position.y, position.z]), pose_stamped(message))
+        self.path.add(pose_stamped(message))
         self._publish_path(message.header)
 
     def publish_landmarks(
@@ -138,4 +136,4 @@ class Outputs:
         if self._path.get_subscription_count() == 0:
             return
         self._last_path = now
-        self._path.publish(Path(header=header, poses=list(self.path.items)))
+        self._path.publish(Path(header=header, poses=list(self.path.poses)))
