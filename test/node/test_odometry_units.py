@@ -93,7 +93,7 @@ class Robot:
         message.reference_points = matches.reference_points.ravel()
         message.current_points = matches.current_points.ravel()
         message.confidence, message.track_id = matches.confidence, matches.track_id
-        self.tracking.add(message)
+        self.tracking.add_temporal(message)
 
     def diagnostics(self) -> tuple[str, dict[str, str]]:
         snapshot = self.statistics.snapshot()

@@ -92,7 +92,7 @@ class Robot:
         if self.stereo:
             self.tracking.add_stereo(seen.stereo)
         if seen.temporal is not None:
-            self.tracking.add(seen.temporal)
+            self.tracking.add_temporal(seen.temporal)
 
 
 def dark(image: int) -> bool:

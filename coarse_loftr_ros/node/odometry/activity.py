@@ -151,7 +151,7 @@ class OdometryActivity(Activity[OdometryEstimate]):
         self._statistics.lost("lost by the middleware", number)
 
     def _take_callback(self, name: str) -> Callable[[Correspondences], None]:
-        add = self._tracking.add_stereo if name == "stereo" else self._tracking.add
+        add = self._tracking.add_stereo if name == "stereo" else self._tracking.add_temporal
 
         def take(message: Correspondences) -> None:
             self._statistics.received(name)
