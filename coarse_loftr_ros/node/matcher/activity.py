@@ -17,7 +17,7 @@ from coarse_loftr_ros.node.common.diagnostics import Expectations
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Snapshot
 from coarse_loftr_ros.node.matcher.diagnostics import matching_status
-from coarse_loftr_ros.node.matcher.inputs import Arrival, Inputs, InputSettings
+from coarse_loftr_ros.node.matcher.inputs import Inputs, InputSettings, ReceivedImage
 from coarse_loftr_ros.node.matcher.matching import Matching
 from coarse_loftr_ros.node.matcher.outputs import Outputs
 from coarse_loftr_ros.node.matcher.parameters import match_settings, reference_policy
@@ -57,7 +57,7 @@ class MatcherActivity(Activity[Homography]):
         if stereo:
             # One more than may wait: the one that comes.
             queue = values["queue_depth"] + 1
-            self._pairing = StereoPairing[Arrival](self._tolerance_ns, queue)
+            self._pairing = StereoPairing[ReceivedImage](self._tolerance_ns, queue)
         self._submitted = False
         self._outputs = Outputs(
             node, stereo, values["overlay.max_lines"], values["overlay.max_rate"]
@@ -74,7 +74,7 @@ class MatcherActivity(Activity[Homography]):
             warn=self._warn,
             inform=self._inform,
         )
-        self._worker: Worker[tuple[Arrival, ...]] = Worker(
+        self._worker = Worker(
             self._matching.handle,
             values["queue_depth"] if values["freshness"] == "all" else 1,
             on_skip=lambda skipped: self._statistics.lost("skipped", len(skipped)),
@@ -171,20 +171,20 @@ class MatcherActivity(Activity[Homography]):
     def _tolerance_ns(self) -> int:
         return round(self._values["stereo.tolerance"] * 1e9)
 
-    def _take(self, arrival: Arrival) -> None:
+    def _take(self, image: ReceivedImage) -> None:
         """An image came."""
         with self.defects.survived("taking an image"):
-            self._statistics.received(self._sides[arrival.side])
-            pair = (arrival,) if self._pairing is None else self._paired(arrival)
-            if pair is not None:
+            self._statistics.received(self._sides[image.side])
+            images = (image,) if self._pairing is None else self._paired(image)
+            if images is not None:
                 self._submitted = True
-                self._worker.submit(pair)
+                self._worker.submit(images)
 
-    def _paired(self, arrival: Arrival) -> tuple[Arrival, Arrival] | None:
+    def _paired(self, image: ReceivedImage) -> tuple[ReceivedImage, ReceivedImage] | None:
         """The pair that an image completes; what is left without a partner is counted."""
         pairing = self._pairing
         before = pairing.unpaired_left, pairing.unpaired_right
-        pair = (pairing.add_right if arrival.side else pairing.add_left)(arrival)
+        pair = (pairing.add_right if image.side else pairing.add_left)(image)
         for side, old, new in zip(
             self._sides, before, (pairing.unpaired_left, pairing.unpaired_right), strict=True
         ):
