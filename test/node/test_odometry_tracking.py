@@ -16,7 +16,7 @@ from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.node.common.conversion import time_message
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Statistics
-from coarse_loftr_ros.node.odometry.cameras import Cameras
+from coarse_loftr_ros.node.odometry.cameras import LatestCameras
 from coarse_loftr_ros.node.odometry.conversion import odometry_message
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.tracking import Tracking
@@ -58,8 +58,8 @@ class World:
         pitch = np.pi / 2 if self.values["mode"] == "planar" else 0.0
         mounting = mounting_of_camera((0.0, 0.0, 0.0), (0.0, pitch, 0.0))
         self.tracking = Tracking(
-            self.values, Cameras(topics), lambda frame: mounting, self.outputs, self.statistics,
-            self.say, self.say,
+            self.values, LatestCameras(topics), lambda frame: mounting, self.outputs,
+            self.statistics, self.say, self.say,
         )  # fmt: skip
         for side, _ in enumerate(topics):
             info = CameraInfo(width=WIDTH, height=HEIGHT)

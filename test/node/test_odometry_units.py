@@ -24,9 +24,9 @@ from coarse_loftr_ros.node.common.conversion import stamp_ns, time_message
 from coarse_loftr_ros.node.common.diagnostics import Expectations
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Statistics
-from coarse_loftr_ros.node.odometry.cameras import Cameras
+from coarse_loftr_ros.node.odometry.cameras import LatestCameras
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
-from coarse_loftr_ros.node.odometry.outputs import Frames, Outputs
+from coarse_loftr_ros.node.odometry.outputs import FrameIds, OdometryOutputs
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.parameters import mounting, why_not_metric
 from coarse_loftr_ros.node.odometry.path import DecimatedPath
@@ -66,10 +66,10 @@ class Robot:
         self.values = {name: row.default for name, row in PARAMETERS.items()} | values
         self.transforms, self.statistics = Transforms(), Statistics[OdometryEstimate]()
         self.path = DecimatedPath(0.0, 100)
-        outputs = Outputs(node, Frames("odom", "base"), self.transforms, self.path, 1.0)
+        outputs = OdometryOutputs(node, FrameIds("odom", "base"), self.transforms, self.path, 1.0)
         mounted = mounting(self.values)
         self.tracking = Tracking(
-            self.values, Cameras(("camera_info",)), lambda frame: mounted, outputs,
+            self.values, LatestCameras(("camera_info",)), lambda frame: mounted, outputs,
             self.statistics, lambda kind, sentence: None, lambda kind, sentence: None,
         )  # fmt: skip
         info = CameraInfo(width=WIDTH, height=HEIGHT)

@@ -33,7 +33,7 @@ from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, Pipeline
 from coarse_loftr_ros.node.common.conversion import correspondences_message
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Statistics
-from coarse_loftr_ros.node.odometry.cameras import Cameras
+from coarse_loftr_ros.node.odometry.cameras import LatestCameras
 from coarse_loftr_ros.node.odometry.conversion import odometry_message, relative_pose_message
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.parameters import mounting
@@ -73,7 +73,7 @@ class Robot:
         mounted = mounting(values)
         topics = ("/left/camera_info", "/right/camera_info") if self.stereo else ("/camera_info",)
         self.tracking = Tracking(
-            values, Cameras(topics), lambda frame: mounted, self, Statistics(),
+            values, LatestCameras(topics), lambda frame: mounted, self, Statistics(),
             lambda kind, sentence: None, lambda kind, sentence: None,
         )  # fmt: skip
         self.path: list[object] = []

@@ -19,7 +19,7 @@ from coarse_loftr_ros.node.common.statistics import Snapshot
 from coarse_loftr_ros.node.matcher.diagnostics import matching_status
 from coarse_loftr_ros.node.matcher.inputs import Inputs, InputSettings, ReceivedImage
 from coarse_loftr_ros.node.matcher.matching import Matching
-from coarse_loftr_ros.node.matcher.outputs import Outputs
+from coarse_loftr_ros.node.matcher.outputs import MatcherOutputs
 from coarse_loftr_ros.node.matcher.parameters import match_settings, reference_policy
 from coarse_loftr_ros.node.matcher.worker import Worker
 
@@ -59,7 +59,7 @@ class MatcherActivity(Activity[Homography]):
             queue = values["queue_depth"] + 1
             self._pairing = StereoPairing[ReceivedImage](self._tolerance_ns, queue)
         self._submitted = False
-        self._outputs = Outputs(
+        self._outputs = MatcherOutputs(
             node, stereo, values["overlay.max_lines"], values["overlay.max_rate"]
         )
         self._matching = Matching(

@@ -22,7 +22,7 @@ from coarse_loftr_ros.node.common.commands import CommandError
 from coarse_loftr_ros.node.common.defects import Defects
 from coarse_loftr_ros.node.common.statistics import Statistics
 from coarse_loftr_ros.node.matcher.inputs import Images, ReceivedImage
-from coarse_loftr_ros.node.matcher.outputs import Outputs
+from coarse_loftr_ros.node.matcher.outputs import MatcherOutputs
 
 __all__ = ["Matching"]
 
@@ -50,7 +50,7 @@ class Matching:
     def __init__(
         self,
         pipeline: Pipeline,
-        outputs: Outputs,
+        outputs: MatcherOutputs,
         statistics: Statistics,
         defects: Defects,
         compressed: bool,

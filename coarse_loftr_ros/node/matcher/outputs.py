@@ -18,10 +18,10 @@ from coarse_loftr_ros.node.common.conversion import (
     image_message,
 )
 
-__all__ = ["Outputs"]
+__all__ = ["MatcherOutputs"]
 
 
-class Outputs:
+class MatcherOutputs:
     """The publishers of an active node; ``publish`` may be called from any one thread.
 
     Args:

@@ -20,10 +20,10 @@ from coarse_loftr_ros.node.common.diagnostics import Expectations
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Snapshot
 from coarse_loftr_ros.node.common.subscribing import subscribe, subscribe_to_latest
-from coarse_loftr_ros.node.odometry.cameras import Cameras
+from coarse_loftr_ros.node.odometry.cameras import LatestCameras
 from coarse_loftr_ros.node.odometry.conversion import camera_speed
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
-from coarse_loftr_ros.node.odometry.outputs import Frames, Outputs
+from coarse_loftr_ros.node.odometry.outputs import FrameIds, OdometryOutputs
 from coarse_loftr_ros.node.odometry.parameters import mounting, why_not_metric
 from coarse_loftr_ros.node.odometry.path import DecimatedPath
 from coarse_loftr_ros.node.odometry.silence import why_silent
@@ -64,9 +64,9 @@ class OdometryActivity(Activity[OdometryEstimate]):
             self._lookup = MountingLookup(node, values["base_frame"])
         sides = ("left/", "right/") if values["mode"] == "stereo" else ("",)
         topics = [node.resolve_topic_name(side + "camera_info") for side in sides]
-        self._outputs = Outputs(
+        self._outputs = OdometryOutputs(
             node,
-            Frames(values["odom_frame"], values["base_frame"]),
+            FrameIds(values["odom_frame"], values["base_frame"]),
             Broadcaster(node) if self._can_broadcast() else None,
             DecimatedPath(values["path.min_distance"], values["path.max_poses"]),
             values["path.max_rate"],
@@ -74,7 +74,7 @@ class OdometryActivity(Activity[OdometryEstimate]):
         )
         self._tracking = Tracking(
             self._values,
-            Cameras(tuple(topics)),
+            LatestCameras(tuple(topics)),
             self._find_mounting,
             self._outputs,
             self._statistics,

@@ -27,11 +27,11 @@ from coarse_loftr_ros.node.odometry.transforms import Broadcaster
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 from coarse_loftr_ros.odometry.velocity import Velocity
 
-__all__ = ["Frames", "Outputs"]
+__all__ = ["FrameIds", "OdometryOutputs"]
 
 
 @dataclass(frozen=True)
-class Frames:
+class FrameIds:
     """Names of frames.
 
     Attributes:
@@ -43,7 +43,7 @@ class Frames:
     base: str
 
 
-class Outputs:
+class OdometryOutputs:
     """The publishers of an active odometry node.
 
     Args:
@@ -58,7 +58,7 @@ class Outputs:
     def __init__(
         self,
         node: Node,
-        frames: Frames,
+        frames: FrameIds,
         broadcaster: Broadcaster | None,
         path: DecimatedPath,
         path_rate: float,

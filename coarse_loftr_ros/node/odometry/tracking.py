@@ -15,10 +15,10 @@ from coarse_loftr_ros.images.frame import Intrinsics
 from coarse_loftr_ros.node.common.defects import Defects
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Statistics
-from coarse_loftr_ros.node.odometry.cameras import CameraError, Cameras
+from coarse_loftr_ros.node.odometry.cameras import CameraError, LatestCameras
 from coarse_loftr_ros.node.odometry.conversion import stereo_matches, temporal_matches
 from coarse_loftr_ros.node.odometry.external import Samples
-from coarse_loftr_ros.node.odometry.outputs import Outputs
+from coarse_loftr_ros.node.odometry.outputs import OdometryOutputs
 from coarse_loftr_ros.node.odometry.parameters import settings
 from coarse_loftr_ros.node.odometry.synchronizer import StereoSynchronizer, TemporalMessage
 from coarse_loftr_ros.odometry.estimate import Odometry, OdometryEstimate
@@ -57,9 +57,9 @@ class Tracking:
     def __init__(
         self,
         values: Mapping[str, Value],
-        cameras: Cameras,
+        cameras: LatestCameras,
         mounting: Callable[[str], Pose | None],
-        outputs: Outputs,
+        outputs: OdometryOutputs,
         statistics: Statistics[OdometryEstimate],
         warn: Callable[[str, str], None],
         inform: Callable[[str, str], None],
