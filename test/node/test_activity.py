@@ -59,7 +59,7 @@ VALUES = {name: row.default for name, row in PARAMETERS.items()} | {
 
 
 class Device(OpenVinoBackend):
-    """A real runtime that fails or hangs when told so."""
+    """A real runtime that fails or hangs on demand."""
 
     fails = False
 
@@ -285,7 +285,7 @@ def test_the_node_goes_on_while_an_answer_waits_and_answers_when_it_is_deactivat
     asked = [desk.ask("set_keyframe"), desk.ask("reset")]
     desk.until(lambda: desk.activity._commands._open == 2)
     desk.send()
-    desk.received(2)  # images are heard meanwhile
+    desk.received(2)  # images are received meanwhile
     threading.Timer(0.2, desk.device.free.set).start()
     commands = desk.activity._commands
     desk.deactivate()
@@ -328,7 +328,7 @@ def test_an_answer_that_waits_when_the_process_ends_is_given_up_without_a_word(
 
 
 def test_a_command_that_waits_too_long_is_taken_back(desk):
-    desk.activity._commands._patience_s = 0.2
+    desk.activity._commands._timeout_s = 0.2
     desk.device.free.clear()
     first = desk.send()
     desk.received(1)

@@ -63,7 +63,7 @@ class Seen:
 
 
 class Robot:
-    """A tracking that is told of images, and what it publishes."""
+    """A tracking that receives matches, and what it publishes."""
 
     def __init__(self, mode: str) -> None:
         values = {name: row.default for name, row in PARAMETERS.items()}

@@ -1,4 +1,4 @@
-"""A node's state as diagnostic messages: what every node says."""
+"""A node's state as diagnostic messages: what is common to all nodes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Expectations:
         thing: that comes in, in the singular.
         timeout_s: longest time without a message, or without a result, that is no warning.
         why_silent: says in words why nothing comes from these inputs.
-        gap_s: how far apart the stamps of both eyes are; ``None`` when that is not known.
+        gap_s: how far apart the stamps of left and right are; ``None`` when that is not known.
         tolerance_s: how far apart they may be.
         lossless: no message should be skipped.
     """
@@ -75,7 +75,7 @@ class Expectations:
 
 def _silent(snapshot: Snapshot, timeout_s: float) -> list[str]:
     """Names of the inputs from which nothing came for longer than this."""
-    return [name for name, heard in snapshot.inputs.items() if heard.silence_s > timeout_s]
+    return [name for name, source in snapshot.inputs.items() if source.silence_s > timeout_s]
 
 
 def input_status(
@@ -90,12 +90,12 @@ def input_status(
         expected: of the inputs.
     """
     values: dict[str, object] = {}
-    for name, heard in snapshot.inputs.items():
-        values[_of("input rate (Hz)", name)] = f"{heard.hz:.1f}"
+    for name, source in snapshot.inputs.items():
+        values[_of("input rate (Hz)", name)] = f"{source.rate_hz:.1f}"
     values["received"] = snapshot.received
     if len(snapshot.inputs) > 1:
-        for name, heard in snapshot.inputs.items():
-            values[_of("received", name)] = heard.number
+        for name, source in snapshot.inputs.items():
+            values[_of("received", name)] = source.received
     values["skipped"] = snapshot.counts.get("skipped", 0)
     values["lost by the middleware"] = snapshot.counts.get("lost by the middleware", 0)
     for event in ("unpaired left", "unpaired right"):
@@ -109,7 +109,9 @@ def input_status(
     problems = _input_problems(snapshot, since, expected)
     if problems:
         return status_message(f"{node}: input", DiagnosticStatus.WARN, "; ".join(problems), values)
-    rates = ", ".join(f"{name} {heard.hz:.1f}".strip() for name, heard in snapshot.inputs.items())
+    rates = ", ".join(
+        f"{name} {source.rate_hz:.1f}".strip() for name, source in snapshot.inputs.items()
+    )
     message = f"{rates} {expected.thing}s per second"
     return status_message(f"{node}: input", DiagnosticStatus.OK, message, values)
 
@@ -137,7 +139,7 @@ def _input_problems(
         {side: snapshot.counts.get(f"unpaired {side}", 0) for side in snapshot.inputs},
         {side: before.get(f"unpaired {side}", 0) for side in snapshot.inputs},
     )
-    # Eyes are not discovered at one moment; one that is silent is named above.
+    # Publishers of a pair are not discovered at once; one that is silent is named above.
     if unpaired and not silent and snapshot.active_s > expected.timeout_s:
         problems.append(f"images without a partner: {_listed(unpaired)}{_apart(expected)}")
     lost = _grown(snapshot.counts, before).get("lost by the middleware", 0)
@@ -150,7 +152,7 @@ def _input_problems(
 
 
 def _apart(expected: Expectations) -> str:
-    """What the measured gap of both eyes says about images without a partner."""
+    """What the measured gap of left and right tells about images without a partner."""
     if expected.gap_s is None:
         return ""
     gap = f"; the stamps of left and right are {1e3 * expected.gap_s:.1f} ms apart (median)"
@@ -190,7 +192,7 @@ def work_message(
     """
     level, message = DiagnosticStatus.OK, waiting
     if snapshot.latest is not None:
-        level, message = _judged_message(snapshot, since, reason)
+        level, message = _quality_message(snapshot, since, reason)
     problem = _result_problem(snapshot, since, expected, doing)
     if problem is None:
         return level, message
@@ -198,7 +200,7 @@ def work_message(
     return max(level, problem[0]), problem[1] + latest
 
 
-def _judged_message(snapshot: Snapshot, since: Snapshot | None, reason: str) -> tuple[bytes, str]:
+def _quality_message(snapshot: Snapshot, since: Snapshot | None, reason: str) -> tuple[bytes, str]:
     """Level and words for the quality of the latest result; LOST warns, also when it has passed.
 
     Args:
@@ -234,16 +236,16 @@ def _result_problem(
     errors = _grown(snapshot.errors, since.errors if since else {})
     words = [f"errors while {what}: {number}, see the log" for what, number in errors.items()]
     level = DiagnosticStatus.ERROR if errors else DiagnosticStatus.OK
-    if snapshot.quiet_s > expected.timeout_s:
+    if snapshot.since_result_s > expected.timeout_s:
         come = len(_silent(snapshot, expected.timeout_s)) < len(snapshot.inputs)
         # Not of the time before a camera was switched on.
         lasts = come and snapshot.waiting_s > _LASTING * expected.timeout_s
         level = max(level, DiagnosticStatus.ERROR if lasts else DiagnosticStatus.WARN)
-        known = [f"{number} {what}" for what, number in snapshot.since_result.most_common()]
+        known = [f"{number} {what}" for what, number in snapshot.events_since_result.most_common()]
         known = [*([doing] if doing else []), *known] or ["none of them was used"]
         why = f": {', '.join(known)}" if come else ""
         thing = f"{expected.thing}s come" if come else f"no {expected.thing} comes"
-        words.append(f"{thing}, nothing was published for {snapshot.quiet_s:.1f} s{why}")
+        words.append(f"{thing}, nothing was published for {snapshot.since_result_s:.1f} s{why}")
     return (level, "; ".join(words)) if words else None
 
 
@@ -253,7 +255,7 @@ def counts_and_times(snapshot: Snapshot) -> dict[str, object]:
     Seconds since a result, restarts by cause, errors by what was being done, results by status,
     and times per stage.
     """
-    values: dict[str, object] = {"since a result (s)": f"{snapshot.quiet_s:.1f}"}
+    values: dict[str, object] = {"since a result (s)": f"{snapshot.since_result_s:.1f}"}
     for cause, number in sorted(snapshot.resets.items()):
         values[f"reset: {cause}"] = number
     for doing, number in sorted(snapshot.errors.items()):
@@ -280,9 +282,9 @@ def status_message(
 
 
 def worth_logging(statuses: Sequence[DiagnosticStatus]) -> list[tuple[str, str]]:
-    """Subjects and sentences for the log, for who does not look at diagnostics.
+    """Subjects and sentences for the log, for users who do not look at diagnostics.
 
-    They say what comes to nothing. A result that is LOST is no news to whoever receives it.
+    They are about what comes to nothing. A result that is LOST is no news to its subscribers.
     """
     return [
         (status.name, f"{status.name.rsplit(': ', 1)[1]}: {status.message}")

@@ -43,18 +43,18 @@ class NotReadyError(RuntimeError):
     """A node cannot be configured, in words for the user."""
 
 
-def _told(transition: Transition) -> Transition:
+def _errors_logged(transition: Transition) -> Transition:
     """Log what a transition raises: rclpy turns it into ERROR without a word."""
 
     @functools.wraps(transition)
-    def told(node: ManagedNode, state: LifecycleState) -> TransitionCallbackReturn:
+    def logged(node: ManagedNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             return transition(node, state)
         except Exception:
             node.get_logger().error(traceback.format_exc())
             raise
 
-    return told
+    return logged
 
 
 class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
@@ -130,7 +130,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
 
     @property
     def autostart(self) -> bool:
-        """Whether to configure and activate without being told to."""
+        """Whether to configure and activate by itself."""
         return self._values["autostart"]
 
     @property
@@ -150,7 +150,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
             self._diagnose()
 
     def report(self) -> None:
-        """Say what exception a callback has raised, of a timer or of parameters: it ends nothing.
+        """Log what a callback of a timer or of parameters has raised: it ends nothing.
 
         Called while it is being handled.
         """
@@ -178,7 +178,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
 
     # --- lifecycle ------------------------------------------------------------------------------
 
-    @_told
+    @_errors_logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Do the slow work."""
         try:
@@ -190,14 +190,14 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         self._state = "inactive"
         return TransitionCallbackReturn.SUCCESS
 
-    @_told
+    @_errors_logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open topics and services."""
         self._active = self.open(self._prepared, self._values)
         self._state = "active"
         return TransitionCallbackReturn.SUCCESS
 
-    @_told
+    @_errors_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Close topics and services; what was prepared stays."""
         self._active.close()
@@ -206,14 +206,14 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         self._state = "inactive"
         return TransitionCallbackReturn.SUCCESS
 
-    @_told
+    @_errors_logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything."""
         self.release()
         self._state = "unconfigured"
         return TransitionCallbackReturn.SUCCESS
 
-    @_told
+    @_errors_logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything for good."""
         self.release()

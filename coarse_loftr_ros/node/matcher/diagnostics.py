@@ -1,4 +1,4 @@
-"""What the matcher says about its work on /diagnostics."""
+"""The matcher's work on /diagnostics."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from coarse_loftr_ros.node.matcher.outputs import MatcherOutputs
 __all__ = ["Matching"]
 
 _MASK_ENCODINGS = ("mono8", "8UC1")
-# Stamps farther from the clock than this are of another clock, and their age says nothing.
+# Stamps farther from the clock than this are of another clock, and their age means nothing.
 _SANE_AGE_MS = 60_000.0
 
 
@@ -144,7 +144,7 @@ class Matching:
         return result
 
     def _is_pair(self, left: Calibration, right: Calibration) -> bool:
-        """Whether they are; of cameras that claim a baseline, why not is said."""
+        """Whether they are; of cameras that claim a baseline, why not is logged."""
         problem = why_no_pair(left, right, ("left camera_info", "right camera_info"))
         if problem and (left.baseline or right.baseline):
             self._warn(
@@ -155,7 +155,7 @@ class Matching:
         return not problem
 
     def _check_rows(self, stereo: StereoMatch) -> None:
-        """Count what the row constraint rejected; say when it cannot be right."""
+        """Count what the row constraint rejected; warn when it cannot be right."""
         self._statistics.count("stereo matches", len(stereo.correspondences))
         self._statistics.count("off their row", stereo.off_row)
         warning = why_not_rectified(stereo)
@@ -179,7 +179,7 @@ class Matching:
         decoded: float,
         matched: float,
     ) -> None:
-        # First stereo: who waits for both has them when the matches in time arrive.
+        # First stereo: a subscriber that waits for both has them when the temporal matches arrive.
         if answer.stereo is not None:
             self._outputs.publish_stereo(answer.stereo)
         result = answer.temporal

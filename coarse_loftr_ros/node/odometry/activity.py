@@ -33,7 +33,7 @@ from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 
 __all__ = ["OdometryActivity"]
 
-# How often matches that wait are looked at.
+# How often it is looked whether matches have waited long enough.
 _WAITING_PERIOD_S = 0.01
 # What is more than any robot's is a fault of the sensor: the largest lost_speed and altitude_m.
 _MOST_SPEED, _MOST_RANGE = 1000.0, 10_000.0
@@ -83,7 +83,7 @@ class OdometryActivity(Activity[OdometryEstimate]):
         )
         # Simulated time may stand still while matches wait.
         self._timer = node.create_timer(
-            _WAITING_PERIOD_S, self._look_again, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            _WAITING_PERIOD_S, self._use_waiting, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         self._timer.cancel()
         self._service = node.create_service(Trigger, "~/reset", self._reset)
@@ -157,16 +157,16 @@ class OdometryActivity(Activity[OdometryEstimate]):
             self._statistics.received(name)
             with self.defects.survived("taking matches"):
                 add(message)
-            self._wait_if_needed()
+            self._set_timer()
 
         return take
 
-    def _look_again(self) -> None:
+    def _use_waiting(self) -> None:
         with self.defects.survived("taking matches"):
             self._tracking.work()
-        self._wait_if_needed()
+        self._set_timer()
 
-    def _wait_if_needed(self) -> None:
+    def _set_timer(self) -> None:
         if not self._tracking.waiting:
             self._timer.cancel()
         elif self._timer.is_canceled():
@@ -204,9 +204,9 @@ class OdometryActivity(Activity[OdometryEstimate]):
     def _camera_in(self, frame: str) -> Pose | None:
         """The camera in the frame of a twist; ``None`` where that is not known."""
         tracking = self._tracking
-        # Whoever leaves the frame empty means the robot.
+        # An empty frame means the robot.
         if frame in ("", self._values["base_frame"].lstrip("/")):
-            # TF tells the mounting with the first image.
+            # From TF, the mounting is known with the first image.
             return tracking.mounting or self._parameter_mounting
         if frame == tracking.camera_frame.lstrip("/"):
             return Pose.identity()

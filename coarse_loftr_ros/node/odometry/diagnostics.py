@@ -1,4 +1,4 @@
-"""What the odometry node says about its work on /diagnostics."""
+"""The odometry node's work on /diagnostics."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class OdometryNode(ManagedNode[None]):
         super().__init__("odometry", "odometry", PARAMETERS, check)
 
     def prepare(self, values: Mapping[str, Value]) -> None:
-        """Nothing is slow; what is missing is said now."""
+        """Nothing is slow; what is missing is reported now."""
         if values["mounting.source"] == "tf" and not tf_available():
             raise NotReadyError(
                 "parameter 'mounting.source' is 'tf', and tf2_ros is not installed; give the "

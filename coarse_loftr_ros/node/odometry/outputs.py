@@ -1,4 +1,4 @@
-"""What the odometry node says: where the robot is, how fast, and the way there."""
+"""What the odometry node publishes: the robot's pose, its velocity, and its path."""
 
 from __future__ import annotations
 

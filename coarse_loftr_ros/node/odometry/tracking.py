@@ -227,7 +227,7 @@ class Tracking:
         """
         find = self._cameras.rig if self._stereo else self._cameras.single
         reference = message.reference_width, message.reference_height
-        if all(reference):  # zero: who sent it does not say
+        if all(reference):  # zero: not known to the sender
             find(*reference)
         return find(message.width, message.height)
 
@@ -255,7 +255,7 @@ class Tracking:
                 f"no stereo matches of the image at {stamp / 1e9:.3f} s: is the matcher's mode "
                 "stereo, and does it match them in time (stereo_wait)?",
             )
-        self._listen(stamp)
+        self._pass_measurements(stamp)
         estimate = self._odometry.update(temporal, stereo, stamp=stamp)
         if not np.isfinite(estimate.covariance).all():
             self.reset("not finite")
@@ -280,8 +280,8 @@ class Tracking:
                 },
             )
 
-    def _listen(self, stamp: int) -> None:
-        """Tell the odometry what other sensors measured."""
+    def _pass_measurements(self, stamp: int) -> None:
+        """Give the odometry what other sensors measured."""
         odometry, tolerance = self._odometry, self._tolerance_ns
         if isinstance(odometry, MonoOdometry) and odometry.settings.scale == ScaleSource.EXTERNAL:
             before = stamp if self._latest is None else self._latest.stamp
