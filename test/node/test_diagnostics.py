@@ -15,13 +15,8 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.matching.result import Homography, Status
 from coarse_loftr_ros.node.common.defects import Defects
-from coarse_loftr_ros.node.common.diagnostics import (
-    Expectations,
-    Throttle,
-    idle_status,
-    input_status,
-    worth_logging,
-)
+from coarse_loftr_ros.node.common.diagnostics import Throttle, idle_status, worth_logging
+from coarse_loftr_ros.node.common.input_diagnostics import Expectations, input_status
 from coarse_loftr_ros.node.common.statistics import InputStatistics, Snapshot, Statistics
 from coarse_loftr_ros.node.matcher.diagnostics import matching_status
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status

@@ -21,7 +21,7 @@ from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences
 from coarse_loftr_ros.node.common.conversion import stamp_ns, time_message
-from coarse_loftr_ros.node.common.diagnostics import Expectations
+from coarse_loftr_ros.node.common.input_diagnostics import Expectations
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Statistics
 from coarse_loftr_ros.node.odometry.cameras import LatestCameras

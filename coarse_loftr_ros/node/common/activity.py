@@ -10,12 +10,8 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
 from coarse_loftr_ros.node.common.defects import Defects
-from coarse_loftr_ros.node.common.diagnostics import (
-    Expectations,
-    Throttle,
-    input_status,
-    worth_logging,
-)
+from coarse_loftr_ros.node.common.diagnostics import Throttle, worth_logging
+from coarse_loftr_ros.node.common.input_diagnostics import Expectations, input_status
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Result, Snapshot, Statistics
 

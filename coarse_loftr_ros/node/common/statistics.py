@@ -13,7 +13,7 @@ import numpy as np
 
 from coarse_loftr_ros.matching.result import Status
 
-__all__ = ["HasStatus", "InputStatistics", "Result", "Snapshot", "Statistics"]
+__all__ = ["HasStatus", "InputStatistics", "Result", "Snapshot", "Statistics", "grown"]
 
 _RATE_WINDOW_S = 5.0
 _LATENCY_SAMPLES = 300
@@ -83,6 +83,10 @@ class Snapshot(Generic[Result]):
     def received(self) -> int:
         """Messages of all inputs."""
         return sum(each.received for each in self.inputs.values())
+
+    def silent_inputs(self, timeout_s: float) -> list[str]:
+        """Names of the inputs from which nothing came for longer than this."""
+        return [name for name, each in self.inputs.items() if each.silence_s > timeout_s]
 
 
 @dataclass
@@ -221,3 +225,9 @@ class Statistics(Generic[Result]):
             for stage, values in latency.items()
         }
         return replace(numbers, latency_ms=percentiles)
+
+
+def grown(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    """How much more there is of each, where there is more."""
+    more = {name: number - before.get(name, 0) for name, number in sorted(now.items())}
+    return {name: number for name, number in more.items() if number > 0}

@@ -13,7 +13,7 @@ from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.matching.result import Homography
 from coarse_loftr_ros.node.common.activity import Activity
 from coarse_loftr_ros.node.common.commands import CommandError, Commands
-from coarse_loftr_ros.node.common.diagnostics import Expectations
+from coarse_loftr_ros.node.common.input_diagnostics import Expectations
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Snapshot
 from coarse_loftr_ros.node.matcher.diagnostics import matching_status

@@ -16,7 +16,7 @@ from coarse_loftr_msgs.msg import Correspondences
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.node.common.activity import Activity
 from coarse_loftr_ros.node.common.conversion import stamp_ns
-from coarse_loftr_ros.node.common.diagnostics import Expectations
+from coarse_loftr_ros.node.common.input_diagnostics import Expectations
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Snapshot
 from coarse_loftr_ros.node.common.subscribing import subscribe, subscribe_to_latest
