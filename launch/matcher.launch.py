@@ -10,16 +10,20 @@ from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.launch_description_entity import LaunchDescriptionEntity
-from launch_ros.actions import LifecycleNode
 
 from coarse_loftr_ros.node.launching.arguments import (
-    TRUTH_VALUES,
     check_model,
     check_names,
     check_parameter_file,
     full_name,
 )
-from coarse_loftr_ros.node.launching.view import rviz_argument, rviz_node
+from coarse_loftr_ros.node.launching.nodes import (
+    general_arguments,
+    lifecycle_node,
+    parameter_arguments,
+    topic_arguments,
+)
+from coarse_loftr_ros.node.launching.view import rviz_node
 
 # Arguments that are parameters of the node. Empty leaves what the parameter file says.
 PARAMETER_ARGUMENTS = {
@@ -69,46 +73,25 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         params_file = str(Path(get_package_share_directory("coarse_loftr_ros")) / "config" / file)
     node = full_name(given.get("ros_namespace", ""), given["namespace"], given["name"])
     check_parameter_file(Path(params_file), [node])
-    overrides = {name: given[name] for name in PARAMETER_ARGUMENTS if given[name]}
-    for name in {*SWITCHES} & {*overrides}:
-        overrides[name] = given[name].lower() == "true"
     return [
-        LifecycleNode(
-            package="coarse_loftr_ros",
-            executable="matcher_node",
+        lifecycle_node(
+            given,
             name=given["name"],
-            namespace=given["namespace"],
-            parameters=[
-                params_file,
-                {**overrides, "use_sim_time": given["use_sim_time"].lower() == "true"},
-            ],
-            remappings=[(topic, given[name]) for name, (topic, _) in TOPIC_ARGUMENTS.items()],
-            ros_arguments=["--log-level", given["log_level"]],
-            output="screen",
+            executable="matcher_node",
+            params_file=params_file,
+            parameters=PARAMETER_ARGUMENTS,
+            switches=SWITCHES,
+            remappings=((topic, given[name]) for name, (topic, _) in TOPIC_ARGUMENTS.items()),
         ),
         *rviz_node(given, {"matcher": node}),
     ]
 
 
-def _choices(name: str) -> list[str] | None:
-    """What a parameter's argument may be; empty is none given."""
-    allowed = TRUTH_VALUES if name in SWITCHES else CHOICES.get(name)
-    return ["", *allowed] if allowed else None
-
-
 def generate_launch_description() -> LaunchDescription:
     """Declare the arguments and start the node."""
     arguments = [
-        DeclareLaunchArgument(
-            name, default_value="", description=description, choices=_choices(name)
-        )
-        for name, description in PARAMETER_ARGUMENTS.items()
-    ]
-    arguments += [
-        DeclareLaunchArgument(name, default_value=topic, description=description)
-        for name, (topic, description) in TOPIC_ARGUMENTS.items()
-    ]
-    arguments += [
+        *parameter_arguments(PARAMETER_ARGUMENTS, SWITCHES, CHOICES),
+        *topic_arguments(TOPIC_ARGUMENTS),
         DeclareLaunchArgument("name", default_value="matcher", description="Name of the node."),
         DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
         DeclareLaunchArgument(
@@ -117,18 +100,6 @@ def generate_launch_description() -> LaunchDescription:
             description="YAML file of parameters; empty takes config/mono.yaml or "
             "config/stereo.yaml of this package, as mode says.",
         ),
-        DeclareLaunchArgument(
-            "use_sim_time",
-            default_value="false",
-            choices=list(TRUTH_VALUES),
-            description="Take the time from /clock (simulation, bags).",
-        ),
-        DeclareLaunchArgument(
-            "log_level",
-            default_value="info",
-            choices=["debug", "info", "warn", "error", "fatal"],
-            description="Least severity of logged messages.",
-        ),
-        rviz_argument(),
+        *general_arguments(),
     ]
     return LaunchDescription([*arguments, OpaqueFunction(function=_start)])

@@ -12,15 +12,19 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch_ros.actions import LifecycleNode
 
 from coarse_loftr_ros.node.launching.arguments import (
-    TRUTH_VALUES,
     check_names,
     check_parameter_file,
     full_name,
 )
-from coarse_loftr_ros.node.launching.view import rviz_argument, rviz_node
+from coarse_loftr_ros.node.launching.nodes import (
+    general_arguments,
+    lifecycle_node,
+    parameter_arguments,
+    topic_arguments,
+)
+from coarse_loftr_ros.node.launching.view import rviz_node
 
 MODES = ("stereo", "mono", "planar")
 
@@ -80,31 +84,20 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             "rviz": "false",  # it is started below
         }.items(),
     )
-    overrides = {name: given[name] for name in PARAMETER_ARGUMENTS if given[name]}
-    for name in {*SWITCHES} & {*overrides}:
-        overrides[name] = given[name].lower() == "true"
-    odometry = LifecycleNode(
-        package="coarse_loftr_ros",
-        executable="odometry_node",
+    odometry = lifecycle_node(
+        given,
         name="odometry",
-        namespace=given["namespace"],
-        parameters=[
-            params_file,
-            {
-                **overrides,
-                "mode": given["mode"],
-                "use_sim_time": given["use_sim_time"].lower() == "true",
-            },
-        ],
-        remappings=[
+        executable="odometry_node",
+        params_file=params_file,
+        parameters=("mode", *PARAMETER_ARGUMENTS),
+        switches=SWITCHES,
+        remappings=(
             *(
                 (side + "camera_info", _camera_info(given[argument]))
                 for argument, (side, _) in IMAGE_ARGUMENTS.items()
             ),
             *((topic, given[topic]) for topic in TOPIC_ARGUMENTS),
-        ],
-        ros_arguments=["--log-level", given["log_level"]],
-        output="screen",
+        ),
     )
     # The matcher's launch file comes first: it may refuse what it is given.
     return [matcher, odometry, *rviz_node(given, nodes, given["odom_frame"])]
@@ -121,23 +114,11 @@ def generate_launch_description() -> LaunchDescription:
             "(planar). With mono and planar lengths are metres only where the parameter file says "
             "how: mono.scale, planar.altitude_m, altitude_source.",
         ),
-        *(
-            DeclareLaunchArgument(
-                name,
-                default_value="",
-                description=description,
-                choices=["", *TRUTH_VALUES] if name in SWITCHES else None,
-            )
-            for name, description in (PARAMETER_ARGUMENTS | MATCHER_ARGUMENTS).items()
+        *parameter_arguments(PARAMETER_ARGUMENTS | MATCHER_ARGUMENTS, SWITCHES),
+        *topic_arguments(
+            {name: (side + "image", text) for name, (side, text) in IMAGE_ARGUMENTS.items()}
         ),
-        *(
-            DeclareLaunchArgument(name, default_value=side + "image", description=description)
-            for name, (side, description) in IMAGE_ARGUMENTS.items()
-        ),
-        *(
-            DeclareLaunchArgument(name, default_value=name, description=description)
-            for name, description in TOPIC_ARGUMENTS.items()
-        ),
+        *topic_arguments({name: (name, text) for name, text in TOPIC_ARGUMENTS.items()}),
         DeclareLaunchArgument("namespace", default_value="", description="Namespace of the nodes."),
         DeclareLaunchArgument(
             "params_file",
@@ -145,18 +126,6 @@ def generate_launch_description() -> LaunchDescription:
             description="YAML file of parameters of both nodes, some for each; empty takes "
             "config/odometry_<mode>.yaml of this package.",
         ),
-        DeclareLaunchArgument(
-            "use_sim_time",
-            default_value="false",
-            choices=list(TRUTH_VALUES),
-            description="Take the time from /clock (simulation, bags).",
-        ),
-        DeclareLaunchArgument(
-            "log_level",
-            default_value="info",
-            choices=["debug", "info", "warn", "error", "fatal"],
-            description="Least severity of logged messages.",
-        ),
-        rviz_argument(),
+        *general_arguments(),
     ]
     return LaunchDescription([*arguments, OpaqueFunction(function=_start)])

@@ -231,11 +231,8 @@ def test_topics_that_the_odometry_node_subscribes_are_listed(reference, reposito
 
 
 def test_every_value_of_diagnostics_is_described(reference, repository):
-    folder = repository / "coarse_loftr_ros/node"
-    code = "".join(
-        (folder / name).read_text()
-        for name in ("common/diagnostics.py", "matcher/diagnostics.py", "odometry/diagnostics.py")
-    )
+    files = (repository / "coarse_loftr_ros/node").rglob("*diagnostics.py")
+    code = "".join(path.read_text() for path in files)
     names = set(re.findall(r'values\[f?"([^"{]+)(?:\{\w+\})?"\]', code))
     names |= set(re.findall(r'^        "([^"]+)": ', code, re.MULTILINE))
     assert len(names) > 20

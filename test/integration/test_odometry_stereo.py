@@ -126,7 +126,7 @@ def test_lost_and_found_again_without_a_jump_and_with_an_honest_covariance(clien
 
 def test_a_matcher_that_started_over_is_no_jump_either(client):
     before = client.odometry[-1]
-    client.send_stereo(17, camera(17))  # its first image has no match in time
+    client.send_stereo(17, camera(17))  # its first image has no temporal match
     odometry, relative = step(client, 18)
     gap = next(m for m in client.relative if m.header == client.header(17))
     assert gap.status == gap.LOST

@@ -54,14 +54,16 @@ def test_the_mounting_of_tf_is_waited_for_and_used(client):
 
 
 def test_the_pose_goes_to_tf(client):
-    heard: list[TFMessage] = []
-    client.collect(TFMessage, "/tf", heard)
+    received: list[TFMessage] = []
+    client.collect(TFMessage, "/tf", received)
     client.until(lambda: client.node.count_publishers("/tf"), "the broadcaster")
     client.spin(0.3)
     odometry, _ = client.step((7, camera(7)), (8, camera(8)))
 
     def found():
-        return [t for m in heard for t in m.transforms if t.header.stamp == odometry.header.stamp]
+        return [
+            t for m in received for t in m.transforms if t.header.stamp == odometry.header.stamp
+        ]
 
     client.until(found, "the transform")
     (transform,) = found()

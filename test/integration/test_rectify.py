@@ -78,7 +78,7 @@ def test_a_camera_of_another_size_costs_no_memory_and_is_named(client):
     assert int(peak.split("VmHWM:")[1].split()[0]) < 1_000_000  # kB; the maps would take 4 GB
 
 
-def test_a_latched_camera_info_from_before_the_node_is_heard(start):
+def test_a_latched_camera_info_from_before_the_node_is_received(start):
     _, client = start("/latched", "rectify:=true", "freshness:=all", active=False)
     publisher = client.node.create_publisher(CameraInfo, "camera_info", LATCHED)
     publisher.publish(camera_info(WIDTH, HEIGHT, FOCAL, distortion=BARREL))

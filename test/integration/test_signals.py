@@ -1,4 +1,4 @@
-"""Signals at many moments of a node's life: it ends soon, with 0, and without a traceback."""
+"""Signals at many times of a node's life: it ends soon, with 0, and without a traceback."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def assert_ends_well(node: NodeProcess, delay: float, *signals: int, gap: float 
         (1.2, (INT, INT, INT)),
     ],
 )
-def test_a_matcher_ends_well_at_any_moment(delay, signals):
+def test_a_matcher_ends_well_at_any_time(delay, signals):
     assert_ends_well(NodeProcess("/stopped", "threads:=1"), delay, *signals)
 
 
 @pytest.mark.parametrize(("delay", "signals"), [(0.02, (INT, INT)), (0.4, (INT, INT, INT))])
-def test_an_odometry_node_ends_well_at_any_moment(delay, signals):
+def test_an_odometry_node_ends_well_at_any_time(delay, signals):
     assert_ends_well(OdometryProcess("/stopped"), delay, *signals, gap=0.1)

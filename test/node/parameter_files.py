@@ -49,5 +49,11 @@ def declared(tree: ast.Module) -> dict[str, str]:
     return found
 
 
+def declared_by_both(repository: Path) -> dict[str, str]:
+    """Those that both launch files have from the package."""
+    file = repository / "coarse_loftr_ros/node/launching/nodes.py"
+    return declared(ast.parse(file.read_text()))
+
+
 def _is_value(line: str) -> bool:
     return not line.startswith("#") and bool(re.fullmatch(r"\w+: .+", line))

@@ -15,14 +15,9 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.matching.result import Homography, Status
 from coarse_loftr_ros.node.common.defects import Defects
-from coarse_loftr_ros.node.common.diagnostics import (
-    Expectations,
-    Throttle,
-    idle_status,
-    input_status,
-    worth_logging,
-)
-from coarse_loftr_ros.node.common.statistics import Heard, Snapshot, Statistics
+from coarse_loftr_ros.node.common.diagnostics import Throttle, idle_status, worth_logging
+from coarse_loftr_ros.node.common.input_diagnostics import Expectations, input_status
+from coarse_loftr_ros.node.common.statistics import InputStatistics, Snapshot, Statistics
 from coarse_loftr_ros.node.matcher.diagnostics import matching_status
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate, Scale
@@ -53,12 +48,12 @@ IMAGES = Expectations("image", 2.0, lambda names: f"ask {names}")
 BOTH = ("left", "right")
 
 
-def after(statistics: Statistics, seconds: float, **heard: Heard) -> Snapshot:
+def after(statistics: Statistics, seconds: float, **inputs: InputStatistics) -> Snapshot:
     """The numbers when the last result, the start and what came next are so many seconds ago."""
     now = statistics.snapshot()
-    inputs = {**now.inputs, **heard} if heard else now.inputs
+    inputs = now.inputs | inputs
     return dataclasses.replace(
-        now, inputs=inputs, active_s=seconds, quiet_s=seconds, waiting_s=seconds
+        now, inputs=inputs, active_s=seconds, since_result_s=seconds, waiting_s=seconds
     )
 
 
@@ -78,7 +73,7 @@ def test_counts_and_percentiles():
     assert snapshot.received == 100
     assert snapshot.rejected == {"step": 1}
     assert snapshot.latency_ms["encode"] == pytest.approx((50.5, 95.05))
-    assert snapshot.inputs[""].hz > 0
+    assert snapshot.inputs[""].rate_hz > 0
 
 
 def test_rejections_warn_once_and_stay_counted():
@@ -95,7 +90,9 @@ def test_rejections_warn_once_and_stay_counted():
 
 
 def test_silence_warns_with_its_cause():
-    snapshot = dataclasses.replace(Statistics().snapshot(), inputs={"": Heard(0, 0.0, 7.0)})
+    snapshot = dataclasses.replace(
+        Statistics().snapshot(), inputs={"": InputStatistics(0, 0.0, 7.0)}
+    )
     status = input_status("/matcher", snapshot, None, IMAGES)
     assert status.level == DiagnosticStatus.WARN
     assert status.message == "no image for 7.0 s: ask ['']"
@@ -106,8 +103,8 @@ def test_a_dead_eye_is_named_and_no_result_is_an_error_when_it_lasts():
     statistics = Statistics(BOTH)
     statistics.published(OK, {})
     statistics.lost("unpaired left", 210)
-    eyes = {"left": Heard(900, 30.0, 0.01), "right": Heard(690, 0.0, 7.0)}
-    status = input_status("/m", after(statistics, 7.0, **eyes), None, IMAGES)
+    cameras = {"left": InputStatistics(900, 30.0, 0.01), "right": InputStatistics(690, 0.0, 7.0)}
+    status = input_status("/m", after(statistics, 7.0, **cameras), None, IMAGES)
     assert status.level == DiagnosticStatus.WARN
     assert status.message == "no right image for 7.0 s: ask ['right']"
     assert values(status)["input rate (Hz) left"] == "30.0"
@@ -117,7 +114,7 @@ def test_a_dead_eye_is_named_and_no_result_is_an_error_when_it_lasts():
         (3.0, DiagnosticStatus.WARN),
         (7.0, DiagnosticStatus.ERROR),
     ):
-        snapshot = after(statistics, seconds, **eyes)
+        snapshot = after(statistics, seconds, **cameras)
         assert matching_status("/m", snapshot, None, IMAGES, "b", "n").level == level
     assert matching_status("/m", snapshot, None, IMAGES, "b", "n").message == (
         "images come, nothing was published for 7.0 s: 210 unpaired left; the latest result was OK"
@@ -132,7 +129,7 @@ def test_a_camera_that_is_switched_on_late_is_no_error_at_its_first_image():
     statistics.received()
     now = statistics.snapshot()
     assert 0.01 <= now.waiting_s < 1.0
-    first = dataclasses.replace(now, quiet_s=60.0)
+    first = dataclasses.replace(now, since_result_s=60.0)
     assert matching_status("/m", first, None, IMAGES, "b", "n").level == DiagnosticStatus.WARN
     later = dataclasses.replace(first, waiting_s=7.0)
     assert matching_status("/m", later, None, IMAGES, "b", "n").level == DiagnosticStatus.ERROR
@@ -173,7 +170,7 @@ def test_what_images_wait_for_is_said_first():
 
 
 def test_without_images_nothing_is_ok_and_no_error_of_this_node():
-    snapshot = after(Statistics(), 60.0, **{"": Heard(0, 0.0, 60.0)})
+    snapshot = after(Statistics(), 60.0, **{"": InputStatistics(0, 0.0, 60.0)})
     status = matching_status("/m", snapshot, None, IMAGES, "b", "n")
     assert status.level == DiagnosticStatus.WARN
     assert status.message == "no image comes, nothing was published for 60.0 s"

@@ -10,7 +10,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from sensor_msgs.msg import CameraInfo
 
 from coarse_loftr_ros.images.frame import Intrinsics
-from coarse_loftr_ros.node.odometry.cameras import CameraError, Cameras
+from coarse_loftr_ros.node.odometry.cameras import CameraError, LatestCameras
 
 TOPICS = ("/left/camera_info", "/right/camera_info")
 
@@ -34,8 +34,8 @@ def info(baseline: float = 0.0, focal: float = 400.0, width: int = 640, **fields
     return message
 
 
-def pair(left: CameraInfo, right: CameraInfo) -> Cameras:
-    cameras = Cameras(TOPICS)
+def pair(left: CameraInfo, right: CameraInfo) -> LatestCameras:
+    cameras = LatestCameras(TOPICS)
     assert cameras.take(0, left) == ""
     assert cameras.take(1, right) == ""
     return cameras
@@ -80,7 +80,7 @@ def test_both_eyes_may_be_counted_from_a_third_camera():
     ],
 )
 def test_cameras_that_cannot_be_used_are_refused_in_words(left, right, sentence):
-    cameras = Cameras(TOPICS)
+    cameras = LatestCameras(TOPICS)
     cameras.take(0, left)
     if right is not None:
         cameras.take(1, right)
@@ -98,7 +98,7 @@ def test_cameras_that_cannot_be_used_are_refused_in_words(left, right, sentence)
     ],
 )
 def test_a_camera_that_cannot_be_is_refused_in_words(number, value, sentence):
-    cameras = Cameras(TOPICS[:1])
+    cameras = LatestCameras(TOPICS[:1])
     message = info()
     message.p[number] = value
     cameras.take(0, message)
@@ -108,7 +108,7 @@ def test_a_camera_that_cannot_be_is_refused_in_words(number, value, sentence):
 
 
 def test_a_repeated_camera_is_no_change_and_another_one_is():
-    cameras = Cameras(TOPICS[:1])
+    cameras = LatestCameras(TOPICS[:1])
     assert cameras.take(0, info()) == ""
     assert cameras.take(0, info()) == ""
     said = cameras.take(0, info(focal=500.0))
@@ -118,7 +118,7 @@ def test_a_repeated_camera_is_no_change_and_another_one_is():
 
 
 def test_a_camera_whose_last_digits_flicker_stays_the_same_one():
-    cameras = Cameras(TOPICS[:1])
+    cameras = LatestCameras(TOPICS[:1])
     for number in range(5):
         assert cameras.take(0, info(focal=400.0 + 1e-5 * number)) == ""
     assert cameras.take(0, info(focal=401.0)).startswith("/left/camera_info changed")
@@ -126,7 +126,7 @@ def test_a_camera_whose_last_digits_flicker_stays_the_same_one():
 
 @pytest.mark.parametrize("empty", [CameraInfo(), info(focal=0.0), info(width=0)])
 def test_the_good_camera_stays_when_one_that_says_nothing_comes(empty):
-    cameras = Cameras(TOPICS[:1])
+    cameras = LatestCameras(TOPICS[:1])
     assert cameras.take(0, empty) == ""
     with pytest.raises(CameraError, match="/left/camera_info left out"):
         cameras.single(640, 480)
@@ -141,7 +141,7 @@ def test_the_good_camera_stays_when_one_that_says_nothing_comes(empty):
 
 
 def test_binning_counts_and_distortion_does_not_change_the_rectified_camera():
-    cameras = Cameras(TOPICS[:1])
+    cameras = LatestCameras(TOPICS[:1])
     cameras.take(0, info(width=640, binning_x=2, binning_y=2))
     assert cameras.single(320, 240).fx == 200.0
     distorted = info(width=640, binning_x=2, binning_y=2)

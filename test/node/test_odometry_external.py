@@ -1,13 +1,11 @@
-"""Numbers of other sensors by time, and the path by distance."""
+"""Numbers of other sensors by time."""
 
 from __future__ import annotations
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coarse_loftr_ros.node.odometry.external import Samples
-from coarse_loftr_ros.node.odometry.path import DecimatedPath
 
 stamps = st.integers(0, 10_000)
 
@@ -69,23 +67,3 @@ def test_numbers_of_the_pass_before_are_not_used_for_the_next_one():
         kept.add(when, 3.0)
     kept.restart(30)  # and now it has
     assert kept.mean(-1, 200, 0) == 3.0
-
-
-def test_a_path_keeps_its_distance_and_its_bound():
-    path: DecimatedPath[int] = DecimatedPath(min_distance=0.1, max_poses=50)
-    for step in range(2000):
-        path.add(np.array([0.03 * step, 0.0, 0.0]), step)
-        assert len(path.items) <= 50
-    assert path.items[0] == 0
-    assert path.items[-1] > 1900
-    gaps = np.diff(path.items)
-    assert gaps.min() >= 4
-    assert gaps.max() <= 4 * gaps.min()
-
-
-def test_a_robot_that_stands_adds_nothing():
-    path: DecimatedPath[int] = DecimatedPath(min_distance=0.0, max_poses=5)
-    assert path.add(np.zeros(3), 0)
-    assert not path.add(np.zeros(3), 1)
-    path.clear()
-    assert list(path.items) == []

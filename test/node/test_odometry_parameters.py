@@ -9,7 +9,14 @@ import math
 import numpy as np
 import pytest
 import yaml
-from parameter_files import constant, declared, flat, launch_tree, lines_above_values
+from parameter_files import (
+    constant,
+    declared,
+    declared_by_both,
+    flat,
+    launch_tree,
+    lines_above_values,
+)
 
 from coarse_loftr_ros.node.common.parameter import ParameterError
 from coarse_loftr_ros.node.matcher.parameter_table import PARAMETERS as MATCHER
@@ -159,6 +166,7 @@ def test_what_is_handed_on_are_arguments_of_the_matchers_launch_file(launch, rep
         **constant(matcher, "PARAMETER_ARGUMENTS"),
         **constant(matcher, "TOPIC_ARGUMENTS"),
         **declared(matcher),
+        **declared_by_both(repository),
     }
     assert set(constant(launch, "MATCHER_ARGUMENTS")) <= set(known)
     assert set(constant(launch, "IMAGE_ARGUMENTS")) <= set(known)
@@ -173,13 +181,14 @@ def test_what_is_handed_on_are_arguments_of_the_matchers_launch_file(launch, rep
     } <= set(known)
 
 
-def test_launch_arguments_are_described(launch):
+def test_launch_arguments_are_described(launch, repository):
     texts = {
         **constant(launch, "PARAMETER_ARGUMENTS"),
         **constant(launch, "MATCHER_ARGUMENTS"),
         **constant(launch, "TOPIC_ARGUMENTS"),
         **{name: text for name, (_, text) in constant(launch, "IMAGE_ARGUMENTS").items()},
         **declared(launch),
+        **declared_by_both(repository),
     }
     assert all(text.endswith(".") for text in texts.values())
 

@@ -16,7 +16,7 @@ from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.node.common.conversion import time_message
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Statistics
-from coarse_loftr_ros.node.odometry.cameras import Cameras
+from coarse_loftr_ros.node.odometry.cameras import LatestCameras
 from coarse_loftr_ros.node.odometry.conversion import odometry_message
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.tracking import Tracking
@@ -58,8 +58,8 @@ class World:
         pitch = np.pi / 2 if self.values["mode"] == "planar" else 0.0
         mounting = mounting_of_camera((0.0, 0.0, 0.0), (0.0, pitch, 0.0))
         self.tracking = Tracking(
-            self.values, Cameras(topics), lambda frame: mounting, self.outputs, self.statistics,
-            self.say, self.say,
+            self.values, LatestCameras(topics), lambda frame: mounting, self.outputs,
+            self.statistics, self.say, self.say,
         )  # fmt: skip
         for side, _ in enumerate(topics):
             info = CameraInfo(width=WIDTH, height=HEIGHT)
@@ -103,12 +103,12 @@ def test_a_reference_of_another_size_is_refused():
     world = World(mode="mono")
     message = world.temporal(1)
     message.reference_width = 320
-    world.tracking.add(message)
+    world.tracking.add_temporal(message)
     assert world.outputs.estimates == []
     assert world.statistics.snapshot().rejected == {"camera_info": 1}
     assert "image is 320x480, camera_info describes 640x480" in world.sentences[-1]
     message.reference_width = message.reference_height = 0  # who sent it does not say
-    world.tracking.add(message)
+    world.tracking.add_temporal(message)
     assert world.outputs.estimates[-1].status == Status.OK
 
 
@@ -116,12 +116,12 @@ def test_stereo_matches_of_another_size_are_left_out():
     world = World(mode="stereo")
     for index in (0, 1):
         world.tracking.add_stereo(world.stereo_message(index))
-    world.tracking.add(world.temporal(1))
+    world.tracking.add_temporal(world.temporal(1))
     assert world.outputs.estimates[-1].status == Status.OK
     other = world.stereo_message(2)
     other.width = 320
     world.tracking.add_stereo(other)
-    world.tracking.add(world.temporal(2))
+    world.tracking.add_temporal(world.temporal(2))
     assert world.outputs.estimates[-1].status == Status.OK  # by those of the reference
     assert world.statistics.snapshot().rejected == {"stereo": 1}
     assert world.sentences[-1].startswith(
@@ -134,11 +134,11 @@ def test_after_time_went_back_speeds_of_the_new_time_give_the_length():
     for number in range(300):  # more than are kept
         world.tracking.speeds.add(round((99.9 + 0.01 * number) * SECOND), 0.5)
     for index in range(1, 4):
-        world.tracking.add(world.temporal(index))
+        world.tracking.add_temporal(world.temporal(index))
     for number in range(30):
         world.tracking.speeds.add(round((9.9 + 0.02 * number) * SECOND), 0.25)
     for index in range(1, 4):
-        world.tracking.add(world.temporal(index, start=10.0))
+        world.tracking.add_temporal(world.temporal(index, start=10.0))
     assert world.statistics.snapshot().resets == {"time": 1}
     last = world.outputs.estimates[-1]
     assert (last.status, last.scale) == (Status.OK, Scale.EXTERNAL)
@@ -169,7 +169,7 @@ def play(world: World, start: float, wrong_sensors: bool = False) -> list[Odomet
         if world.stereo:
             for eye in (0, 1) if index == 1 else (index,):
                 world.tracking.add_stereo(world.stereo_message(eye, start))
-        world.tracking.add(world.temporal(index, start))
+        world.tracking.add_temporal(world.temporal(index, start))
     return list(world.outputs.estimates)
 
 

@@ -13,7 +13,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built")
 
 import rclpy
-from geometry_msgs.msg import PoseStamped, TransformStamped
+from geometry_msgs.msg import TransformStamped
 from odometry_scenes import CAMERA, HEIGHT, STEP_NS, WIDTH, Scene, cloud, drive, stamp
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
@@ -21,12 +21,12 @@ from std_msgs.msg import Header
 
 from coarse_loftr_msgs.msg import Correspondences
 from coarse_loftr_ros.node.common.conversion import stamp_ns, time_message
-from coarse_loftr_ros.node.common.diagnostics import Expectations
+from coarse_loftr_ros.node.common.input_diagnostics import Expectations
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Statistics
-from coarse_loftr_ros.node.odometry.cameras import Cameras
+from coarse_loftr_ros.node.odometry.cameras import LatestCameras
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
-from coarse_loftr_ros.node.odometry.outputs import Frames, Outputs
+from coarse_loftr_ros.node.odometry.outputs import FrameIds, OdometryOutputs
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.parameters import mounting, why_not_metric
 from coarse_loftr_ros.node.odometry.path import DecimatedPath
@@ -65,11 +65,11 @@ class Robot:
     def __init__(self, node: Node, **values: Value) -> None:
         self.values = {name: row.default for name, row in PARAMETERS.items()} | values
         self.transforms, self.statistics = Transforms(), Statistics[OdometryEstimate]()
-        self.path = DecimatedPath[PoseStamped](0.0, 100)
-        outputs = Outputs(node, Frames("odom", "base"), self.transforms, self.path, 1.0)
+        self.path = DecimatedPath(0.0, 100)
+        outputs = OdometryOutputs(node, FrameIds("odom", "base"), self.transforms, self.path, 1.0)
         mounted = mounting(self.values)
         self.tracking = Tracking(
-            self.values, Cameras(("camera_info",)), lambda frame: mounted, outputs,
+            self.values, LatestCameras(("camera_info",)), lambda frame: mounted, outputs,
             self.statistics, lambda kind, sentence: None, lambda kind, sentence: None,
         )  # fmt: skip
         info = CameraInfo(width=WIDTH, height=HEIGHT)
@@ -93,7 +93,7 @@ class Robot:
         message.reference_points = matches.reference_points.ravel()
         message.current_points = matches.current_points.ravel()
         message.confidence, message.track_id = matches.confidence, matches.track_id
-        self.tracking.add(message)
+        self.tracking.add_temporal(message)
 
     def diagnostics(self) -> tuple[str, dict[str, str]]:
         snapshot = self.statistics.snapshot()
@@ -129,7 +129,7 @@ def test_tf_begins_with_metres_and_the_path_has_one_unit(node):
     assert sorted(sent) == [stamp(0), *map(stamp, range(4, COUNT))]
     ahead = sent[stamp(COUNT - 1)].transform.translation.x
     assert ahead == pytest.approx(0.4 * (COUNT - 1), rel=0.05)
-    assert [stamp_ns(pose.header.stamp) for pose in robot.path.items] == [
+    assert [stamp_ns(pose.header.stamp) for pose in robot.path.poses] == [
         stamp(image) for image in range(4, COUNT)
     ]
     message, values = robot.diagnostics()

@@ -33,7 +33,7 @@ from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, Re
 from coarse_loftr_ros.node.common.conversion import correspondences_message
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Statistics
-from coarse_loftr_ros.node.odometry.cameras import Cameras
+from coarse_loftr_ros.node.odometry.cameras import LatestCameras
 from coarse_loftr_ros.node.odometry.conversion import odometry_message, relative_pose_message
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.parameters import mounting
@@ -63,7 +63,7 @@ class Seen:
 
 
 class Robot:
-    """A tracking that is told of images, and what it publishes."""
+    """A tracking that receives matches, and what it publishes."""
 
     def __init__(self, mode: str) -> None:
         values = {name: row.default for name, row in PARAMETERS.items()}
@@ -73,7 +73,7 @@ class Robot:
         mounted = mounting(values)
         topics = ("/left/camera_info", "/right/camera_info") if self.stereo else ("/camera_info",)
         self.tracking = Tracking(
-            values, Cameras(topics), lambda frame: mounted, self, Statistics(),
+            values, LatestCameras(topics), lambda frame: mounted, self, Statistics(),
             lambda kind, sentence: None, lambda kind, sentence: None,
         )  # fmt: skip
         self.path: list[object] = []
@@ -92,7 +92,7 @@ class Robot:
         if self.stereo:
             self.tracking.add_stereo(seen.stereo)
         if seen.temporal is not None:
-            self.tracking.add(seen.temporal)
+            self.tracking.add_temporal(seen.temporal)
 
 
 def dark(image: int) -> bool:

@@ -6,7 +6,14 @@ import dataclasses
 
 import pytest
 import yaml
-from parameter_files import constant, declared, flat, launch_tree, lines_above_values
+from parameter_files import (
+    constant,
+    declared,
+    declared_by_both,
+    flat,
+    launch_tree,
+    lines_above_values,
+)
 
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS
 from coarse_loftr_ros.matching.homography import HomographySettings
@@ -107,6 +114,7 @@ def test_launch_file_has_the_arguments_of_the_documentation(repository):
         **constant(tree, "PARAMETER_ARGUMENTS"),
         **{name: text for name, (_, text) in constant(tree, "TOPIC_ARGUMENTS").items()},
         **declared(tree),
+        **declared_by_both(repository),
     }
     assert {
         "mode",

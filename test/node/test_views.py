@@ -1,4 +1,4 @@
-"""What RViz and Foxglove are told to show is what the nodes publish."""
+"""What RViz and Foxglove show is what the nodes publish."""
 
 from __future__ import annotations
 

@@ -10,11 +10,17 @@ from concurrent.futures import CancelledError
 import cv2
 import pytest
 
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built")
+
+from sensor_msgs.msg import Image
+
+from coarse_loftr_ros.node.matcher.inputs import Images, ReceivedImage
 from coarse_loftr_ros.node.matcher.worker import Worker
 
 
 class Bench:
-    """A worker whose handling of each item waits for permission."""
+    """A worker whose handling of each image waits for permission; images are known by stamps."""
 
     def __init__(self, capacity: int, error: type[BaseException] = ValueError) -> None:
         self.error = error
@@ -25,24 +31,29 @@ class Bench:
         self.started = threading.Semaphore(0)
         self.permission = threading.Semaphore(0)
         self.done = threading.Semaphore(0)
-        self.worker = Worker(
-            self.handle, capacity, self.skipped.append, self.report, self.failures.append
-        )
+        self.worker = Worker(self.handle, capacity, self.skip, self.report, self.failures.append)
 
-    def handle(self, item: int) -> None:
+    def submit(self, stamp: int) -> None:
+        self.worker.submit((ReceivedImage(0, Image(), stamp, 0.0, None, None),))
+
+    def handle(self, images: Images) -> None:
         self.started.release()
         assert self.permission.acquire(timeout=5)
-        if item < 0:
-            raise self.error(item)
-        self.handled.append(item)
+        stamp = images[0].stamp
+        if stamp < 0:
+            raise self.error(stamp)
+        self.handled.append(stamp)
         self.done.release()
+
+    def skip(self, images: Images) -> None:
+        self.skipped.append(images[0].stamp)
 
     def report(self) -> None:
         self.errors.append(sys.exc_info()[0])
 
     def occupy(self) -> None:
-        """Give it a first item and wait until it is busy with it."""
-        self.worker.submit(0)
+        """Give it a first image and wait until it is busy with it."""
+        self.submit(0)
         assert self.started.acquire(timeout=5)
 
     def let(self, number: int) -> None:
@@ -54,8 +65,8 @@ class Bench:
 def test_with_capacity_one_the_newest_wins():
     bench = Bench(1)
     bench.occupy()
-    for item in (1, 2, 3):
-        bench.worker.submit(item)
+    for stamp in (1, 2, 3):
+        bench.submit(stamp)
     bench.let(2)
     bench.worker.stop()
     assert bench.handled == [0, 3]
@@ -65,8 +76,8 @@ def test_with_capacity_one_the_newest_wins():
 def test_a_queue_keeps_order_and_lets_the_oldest_go():
     bench = Bench(3)
     bench.occupy()
-    for item in (1, 2, 3, 4):
-        bench.worker.submit(item)
+    for stamp in (1, 2, 3, 4):
+        bench.submit(stamp)
     bench.let(4)
     bench.worker.stop()
     assert bench.handled == [0, 2, 3, 4]
@@ -76,9 +87,9 @@ def test_a_queue_keeps_order_and_lets_the_oldest_go():
 def test_commands_keep_their_place_and_run_on_the_workers_thread():
     bench = Bench(3)
     bench.occupy()
-    bench.worker.submit(1)
+    bench.submit(1)
     answer = bench.worker.command(lambda: (bench.handled.append("command"), current())[1], False)
-    bench.worker.submit(2)
+    bench.submit(2)
     bench.let(3)
     assert answer.result(5) != current()
     bench.worker.stop()
@@ -89,9 +100,9 @@ def test_commands_keep_their_place_and_run_on_the_workers_thread():
 def test_a_command_whose_image_is_let_go_takes_the_next_one_or_comes_before_it(follows, order):
     bench = Bench(1)
     bench.occupy()
-    bench.worker.submit(1)
+    bench.submit(1)
     answer = bench.worker.command(lambda: bench.handled.append("it"), follows)
-    bench.worker.submit(2)
+    bench.submit(2)
     bench.let(2)
     answer.result(5)
     bench.worker.stop()
@@ -102,12 +113,12 @@ def test_a_command_whose_image_is_let_go_takes_the_next_one_or_comes_before_it(f
 def test_commands_that_follow_an_image_keep_their_order():
     bench = Bench(1)
     bench.occupy()
-    bench.worker.submit(1)
+    bench.submit(1)
     answers = [
         bench.worker.command(lambda n=n: bench.handled.append(n), True) for n in ("a", "b", "c")
     ]
-    bench.worker.submit(2)
-    bench.worker.submit(3)
+    bench.submit(2)
+    bench.submit(3)
     bench.let(2)
     answers[-1].result(5)
     bench.worker.stop()
@@ -122,7 +133,7 @@ def test_what_a_command_raises_goes_to_who_asked_and_the_worker_goes_on():
 
     with pytest.raises(MemoryError, match="no room"):
         bench.worker.command(fail, True).result(5)
-    bench.worker.submit(1)
+    bench.submit(1)
     bench.let(1)
     bench.worker.stop()
     assert bench.handled == [1]
@@ -143,7 +154,7 @@ def test_commands_that_wait_at_the_end_are_cancelled():
     assert bench.worker.command(lambda: None, True).cancelled()
 
 
-def test_how_long_an_item_has_been_in_work_is_known():
+def test_how_long_an_image_has_been_in_work_is_known():
     bench = Bench(1)
     assert bench.worker.busy_s == 0.0
     bench.occupy()
@@ -164,10 +175,10 @@ def current() -> int:
     return threading.get_ident()
 
 
-def test_stop_finishes_the_item_in_work_and_forgets_the_others():
+def test_stop_finishes_the_image_in_work_and_forgets_the_others():
     bench = Bench(3)
     bench.occupy()
-    bench.worker.submit(1)
+    bench.submit(1)
     stopper = threading.Thread(target=bench.worker.stop)
     stopper.start()
     while not bench.worker._stopping:
@@ -175,17 +186,17 @@ def test_stop_finishes_the_item_in_work_and_forgets_the_others():
     bench.permission.release()
     stopper.join(5)
     assert not stopper.is_alive()
-    bench.worker.submit(2)
+    bench.submit(2)
     assert bench.handled == [0]
     assert bench.skipped == []
 
 
 @pytest.mark.parametrize("error", [ValueError, MemoryError, cv2.error])
-def test_an_error_costs_the_item_that_raised_it_and_is_reported(error):
+def test_an_error_costs_the_image_that_raised_it_and_is_reported(error):
     bench = Bench(2, error)
-    bench.worker.submit(-1)
+    bench.submit(-1)
     bench.permission.release()
-    bench.worker.submit(1)
+    bench.submit(1)
     bench.let(1)
     bench.worker.stop()
     assert bench.handled == [1]
@@ -196,7 +207,7 @@ def test_an_error_costs_the_item_that_raised_it_and_is_reported(error):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_what_is_meant_to_end_a_process_ends_the_worker_and_stop_still_returns():
     bench = Bench(1, SystemExit)
-    bench.worker.submit(-1)
+    bench.submit(-1)
     waiting = bench.worker.command(lambda: None, True)
     bench.permission.release()
     bench.worker._thread.join(5)

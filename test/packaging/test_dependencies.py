@@ -94,7 +94,7 @@ def test_nothing_is_declared_to_rosdep_that_is_not_used(rosdep_keys):
 
 
 def test_packages_of_the_launch_files_are_declared_to_rosdep(rosdep_keys):
-    assert {"launch", "launch_ros"} <= USED_BY_LAUNCH
+    assert {"launch", "launch_ros"} <= USED_BY_LAUNCH | IMPORTED
     assert USED_BY_LAUNCH - rosdep_keys == set()
 
 

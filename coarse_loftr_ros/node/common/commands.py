@@ -20,25 +20,25 @@ _NOT_ACTIVE = "nothing was done: the node is not active"
 
 
 class CommandError(Exception):
-    """What was asked could not be done, in words for who asked."""
+    """What was asked could not be done, in words for the client."""
 
 
 class Commands:
     """``std_srvs/Trigger`` services whose work is done elsewhere while the executor goes on.
 
     An answer says what was done, or why it was not. A command that has not begun after the
-    patience is taken back. Those that wait when the services close are answered before they go.
+    timeout is taken back. Those that wait when the services close are answered before they go.
 
     Args:
         node: that owns the services.
-        defects: told what the work raises unforeseen.
-        patience_s: longest time until an answer, seconds.
+        defects: where exceptions of the work that nobody thought of are reported.
+        timeout_s: longest time until an answer, seconds.
     """
 
-    def __init__(self, node: Node, defects: Defects, patience_s: float = 10.0) -> None:
+    def __init__(self, node: Node, defects: Defects, timeout_s: float = 10.0) -> None:
         self._node = node
         self._defects = defects
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         # Answers that wait must not keep other callbacks of the node from running.
         self._group = ReentrantCallbackGroup()
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
@@ -55,7 +55,7 @@ class Commands:
             name: of the service.
             work: does what is asked, and returns what was done in words; a ``CommandError`` says
                 why it was not.
-            ask: gives the work to who does it and returns its answer to come, or raises
+            ask: hands the work on and returns its answer to come, or raises
                 ``CommandError``.
         """
 
@@ -69,7 +69,7 @@ class Commands:
                 raise CommandError(f"failed: {error}") from error
 
         async def answer(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            if self._closing:  # who would do it is gone
+            if self._closing:  # the worker is gone
                 response.message = _NOT_ACTIVE
                 return response
             self._open += 1
@@ -95,7 +95,7 @@ class Commands:
             self._destroy()
 
     async def _answer(self, answer: Answer[str]) -> tuple[bool, str]:
-        """Success and words of an answer, once it is there or the patience is over.
+        """Success and words of an answer, once it is there or the time is over.
 
         Raises:
             CommandError: when the work did.
@@ -107,17 +107,17 @@ class Commands:
             if self._node.executor is not None:
                 self._node.executor.wake()
 
-        timer = self._node.create_timer(self._patience_s, wake, self._group, self._clock)
+        timer = self._node.create_timer(self._timeout_s, wake, self._group, self._clock)
         answer.add_done_callback(wake)
         try:
             await over
         finally:
             self._node.destroy_timer(timer)
         if answer.cancel() or answer.cancelled():
-            late = f"nothing was done: the node was busy for {self._patience_s:g} s"
+            late = f"nothing was done: the node was busy for {self._timeout_s:g} s"
             return False, _NOT_ACTIVE if self._closing else late
         if not answer.done():
-            return False, f"not done after {self._patience_s:g} s, but begun: it may still be done"
+            return False, f"not done after {self._timeout_s:g} s, but begun: it may still be done"
         return True, answer.result()
 
     def _destroy(self) -> None:

@@ -1,4 +1,4 @@
-"""What nobody thought of: reported and counted, and the node lives on."""
+"""Exceptions that nobody thought of: reported and counted, and the node lives on."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Defects"]
 
 
 class Defects:
-    """The border at which exceptions stop, whatever they are: a robot must keep its eyes.
+    """The border at which exceptions stop, whatever they are: a robot must keep its cameras.
 
-    Each is counted, which makes ``/diagnostics`` say ERROR, and logged with its traceback for
-    whoever repairs it. What is no ``Exception`` (``SystemExit``) passes.
+    Each is counted, which makes ``/diagnostics`` say ERROR, and logged with its traceback. What is
+    no ``Exception`` (``SystemExit``) passes.
 
     Args:
         statistics: where they are counted.

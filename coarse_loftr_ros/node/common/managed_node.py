@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import functools
-import sys
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
-import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import NameValidationException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
 
+from coarse_loftr_ros.node.common.activity import Activity
 from coarse_loftr_ros.node.common.declaration import declare_parameters, unknown_parameters
-from coarse_loftr_ros.node.common.defects import Defects
 from coarse_loftr_ros.node.common.diagnostics import Throttle, idle_status
 from coarse_loftr_ros.node.common.parameter import (
     Change,
@@ -30,17 +24,10 @@ from coarse_loftr_ros.node.common.parameter import (
     Value,
     check_values,
 )
-from coarse_loftr_ros.process.allocator import limit_arenas, trim
+from coarse_loftr_ros.process.allocator import trim
 from coarse_loftr_ros.process.stopping import StopSignals
 
-__all__ = ["ActivePart", "ManagedNode", "NotReadyError", "run"]
-
-# How long the executor waits before it looks whether a signal came.
-_WAIT_S = 0.2
-
-# Python lets another thread in after 5 ms by default. The worker would wait about 1 ms for the
-# executor to go back to sleep after each image, and the executor as long for the worker.
-_SWITCH_INTERVAL_S = 0.0001
+__all__ = ["ManagedNode", "NotReadyError"]
 
 # What leads back to where everything may change.
 _BACK_TO_UNCONFIGURED = {
@@ -56,42 +43,18 @@ class NotReadyError(RuntimeError):
     """A node cannot be configured, in words for the user."""
 
 
-class ActivePart(Protocol):
-    """Topics and services of a node, between activate and deactivate.
-
-    Attributes:
-        failure: the defect that ended its work, if one did.
-        defects: told of those that it survives.
-    """
-
-    failure: BaseException | None
-    defects: Defects
-
-    def close(self) -> None:
-        """Close everything."""
-        ...
-
-    def change(self, values: Mapping[str, Value]) -> None:
-        """Use other parameter values, already checked."""
-        ...
-
-    def diagnose(self) -> list[DiagnosticStatus]:
-        """The state for /diagnostics."""
-        ...
-
-
-def _told(transition: Transition) -> Transition:
+def _errors_logged(transition: Transition) -> Transition:
     """Log what a transition raises: rclpy turns it into ERROR without a word."""
 
     @functools.wraps(transition)
-    def told(node: ManagedNode, state: LifecycleState) -> TransitionCallbackReturn:
+    def logged(node: ManagedNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             return transition(node, state)
         except Exception:
             node.get_logger().error(traceback.format_exc())
             raise
 
-    return told
+    return logged
 
 
 class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
@@ -126,7 +89,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         for sentence in unknown_parameters(self, table):
             self.get_logger().warning(sentence)
         self._prepared: Prepared | None = None
-        self._active: ActivePart | None = None
+        self._active: Activity | None = None
         self._state = "unconfigured"
         self._busy = ""
         self._throttle = Throttle(self._values["diagnostics_period"])
@@ -151,7 +114,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         """
 
     @abstractmethod
-    def open(self, prepared: Prepared, values: Mapping[str, Value]) -> ActivePart:
+    def open(self, prepared: Prepared, values: Mapping[str, Value]) -> Activity:
         """Open topics and services."""
 
     def change_prepared(self, prepared: Prepared, values: Mapping[str, Value]) -> None:
@@ -167,7 +130,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
 
     @property
     def autostart(self) -> bool:
-        """Whether to configure and activate without being told to."""
+        """Whether to configure and activate by itself."""
         return self._values["autostart"]
 
     @property
@@ -187,7 +150,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
             self._diagnose()
 
     def report(self) -> None:
-        """Say what exception a callback has raised, of a timer or of parameters: it ends nothing.
+        """Log what a callback of a timer or of parameters has raised: it ends nothing.
 
         Called while it is being handled.
         """
@@ -215,7 +178,7 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
 
     # --- lifecycle ------------------------------------------------------------------------------
 
-    @_told
+    @_errors_logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Do the slow work."""
         try:
@@ -227,14 +190,14 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         self._state = "inactive"
         return TransitionCallbackReturn.SUCCESS
 
-    @_told
+    @_errors_logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open topics and services."""
         self._active = self.open(self._prepared, self._values)
         self._state = "active"
         return TransitionCallbackReturn.SUCCESS
 
-    @_told
+    @_errors_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Close topics and services; what was prepared stays."""
         self._active.close()
@@ -243,14 +206,14 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
         self._state = "inactive"
         return TransitionCallbackReturn.SUCCESS
 
-    @_told
+    @_errors_logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything."""
         self.release()
         self._state = "unconfigured"
         return TransitionCallbackReturn.SUCCESS
 
-    @_told
+    @_errors_logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything for good."""
         self.release()
@@ -308,52 +271,3 @@ class ManagedNode(LifecycleNode, ABC, Generic[Prepared]):
             name = self.get_fully_qualified_name()
             message.status = [idle_status(name, self._subject, self._state, self._busy)]
         self._diagnostics.publish(message)
-
-
-def run(
-    make: Callable[[], ManagedNode], name: str, args: Sequence[str] | None, signals: StopSignals
-) -> int:
-    """Run a node until a signal, which from here on is noted and interrupts nothing.
-
-    Args:
-        make: makes the node.
-        name: of the node, for what is logged before there is one.
-        args: of the command line.
-        signals: that ask the process to end.
-
-    Returns:
-        The exit status: 1 when the node cannot start or has died.
-    """
-    signals.react = None
-    limit_arenas()
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    try:
-        # rclpy's own handlers would take the context away while a worker is still publishing.
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        node = make()
-    except (ParameterError, NameValidationException, RuntimeError) as error:
-        # A RuntimeError is the middleware's: an argument or a file that it cannot read.
-        get_logger(name).fatal(str(error))
-        rclpy.try_shutdown()
-        return 1
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        if node.autostart and not node.start(signals) and not signals.asked:
-            node.get_logger().fatal("cannot start, see the error above")
-            return 1
-        while not signals.asked and not node.failed:
-            try:
-                executor.spin_once(_WAIT_S)
-            except ExternalShutdownException:
-                raise
-            except Exception:  # noqa: BLE001 - the border of a node that must live
-                node.report()
-        return 1 if node.failed else 0
-    except ExternalShutdownException:
-        return 0
-    finally:
-        node.release()
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()

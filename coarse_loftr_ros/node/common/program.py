@@ -28,8 +28,8 @@ def run_node(load: Callable[[], type], name: str, args: Sequence[str] | None) ->
 
     def program() -> int:
         node_class = load()
-        from coarse_loftr_ros.node.common.managed_node import run
+        from coarse_loftr_ros.node.common.spinning import spin
 
-        return run(node_class, name, args, signals)
+        return spin(node_class, name, args, signals)
 
     return signals.run(program)

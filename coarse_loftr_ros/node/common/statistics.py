@@ -1,4 +1,4 @@
-"""What the node counts and times, from two threads."""
+"""What a node counts and times, from two threads."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy as np
 
 from coarse_loftr_ros.matching.result import Status
 
-__all__ = ["Heard", "Judged", "Snapshot", "Statistics"]
+__all__ = ["HasStatus", "InputStatistics", "Result", "Snapshot", "Statistics", "grown"]
 
 _RATE_WINDOW_S = 5.0
 _LATENCY_SAMPLES = 300
 
 
-class Judged(Protocol):
-    """A result that says how good it is."""
+class HasStatus(Protocol):
+    """A result with a status."""
 
     @property
     def status(self) -> Status:
@@ -28,27 +28,27 @@ class Judged(Protocol):
         ...
 
 
-Result = TypeVar("Result", bound=Judged)
+Result = TypeVar("Result", bound=HasStatus)
 
 
 @dataclass(frozen=True)
-class Heard:
+class InputStatistics:
     """What came from one input.
 
     Attributes:
-        number: messages since the node became active.
-        hz: messages per second, over the last seconds.
+        received: messages since the node became active.
+        rate_hz: messages per second, over the last seconds.
         silence_s: seconds since the last one, or since activation when none came.
     """
 
-    number: int
-    hz: float
+    received: int
+    rate_hz: float
     silence_s: float
 
 
 @dataclass(frozen=True)
 class Snapshot(Generic[Result]):
-    """The numbers at one moment.
+    """The numbers at one time.
 
     Attributes:
         inputs: what came, by the name of the input.
@@ -60,13 +60,13 @@ class Snapshot(Generic[Result]):
         output_hz: results published per second, over the last seconds.
         latency_ms: median and 95th percentile per stage over the last frames.
         active_s: seconds since the node became active.
-        quiet_s: seconds since the last result, or since activation when none was published.
+        since_result_s: seconds since the last result, or since activation when none was published.
         waiting_s: seconds since the first message that came after that; 0 when none did.
-        since_result: what happened since then instead of a result, in words, with how often.
+        events_since_result: what happened since then instead of a result, in words, with how often.
         latest: the latest result.
     """
 
-    inputs: Mapping[str, Heard]
+    inputs: Mapping[str, InputStatistics]
     counts: Mapping[str, int]
     rejected: Mapping[str, int]
     resets: Mapping[str, int]
@@ -74,15 +74,19 @@ class Snapshot(Generic[Result]):
     output_hz: float
     latency_ms: Mapping[str, tuple[float, float]]
     active_s: float
-    quiet_s: float
+    since_result_s: float
     waiting_s: float
-    since_result: Mapping[str, int]
+    events_since_result: Mapping[str, int]
     latest: Result | None
 
     @property
     def received(self) -> int:
         """Messages of all inputs."""
-        return sum(heard.number for heard in self.inputs.values())
+        return sum(each.received for each in self.inputs.values())
+
+    def silent_inputs(self, timeout_s: float) -> list[str]:
+        """Names of the inputs from which nothing came for longer than this."""
+        return [name for name, each in self.inputs.items() if each.silence_s > timeout_s]
 
 
 @dataclass
@@ -110,12 +114,12 @@ class _Input:
     """Messages of one input."""
 
     def __init__(self, now: float) -> None:
-        self.number = 0
+        self.received = 0
         self.last = now
         self.window = _Window()
 
-    def heard(self, now: float) -> Heard:
-        return Heard(self.number, self.window.rate(now), now - self.last)
+    def statistics(self, now: float) -> InputStatistics:
+        return InputStatistics(self.received, self.window.rate(now), now - self.last)
 
 
 class Statistics(Generic[Result]):
@@ -134,7 +138,7 @@ class Statistics(Generic[Result]):
         self._rejected: Counter[str] = Counter()
         self._resets: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
-        self._since_result: Counter[str] = Counter()
+        self._events_since_result: Counter[str] = Counter()
         self._inputs = {name: _Input(now) for name in inputs}
         self._output = _Window()
         self._latency: dict[str, deque[float]] = {}
@@ -146,10 +150,10 @@ class Statistics(Generic[Result]):
         """A message of an input came."""
         now = time.monotonic()
         with self._lock:
-            heard = self._inputs[name]
-            heard.number += 1
-            heard.last = now
-            heard.window.add(now)
+            source = self._inputs[name]
+            source.received += 1
+            source.last = now
+            source.window.add(now)
             if self._first_waiting is None:
                 self._first_waiting = now
 
@@ -163,25 +167,25 @@ class Statistics(Generic[Result]):
         with self._lock:
             self._counts[event] += number
             if number:
-                self._since_result[event] += number
+                self._events_since_result[event] += number
 
     def rejected(self, cause: str) -> None:
         """A message was dropped because it cannot be used."""
         with self._lock:
             self._rejected[cause] += 1
-            self._since_result[f"rejected ({cause})"] += 1
+            self._events_since_result[f"rejected ({cause})"] += 1
 
     def reset(self, cause: str) -> None:
         """The node started over."""
         with self._lock:
             self._resets[cause] += 1
-            self._since_result[f"starts over ({cause})"] += 1
+            self._events_since_result[f"starts over ({cause})"] += 1
 
     def error(self, doing: str) -> None:
         """A defect was survived."""
         with self._lock:
             self._errors[doing] += 1
-            self._since_result[f"errors while {doing}"] += 1
+            self._events_since_result[f"errors while {doing}"] += 1
 
     def published(self, result: Result, stages_ms: Mapping[str, float]) -> None:
         """A result was published after the given milliseconds per stage."""
@@ -192,7 +196,7 @@ class Statistics(Generic[Result]):
             self._output.add(now)
             self._last_output = now
             self._first_waiting = None
-            self._since_result.clear()
+            self._events_since_result.clear()
             self._latest = result
             for stage, ms in stages_ms.items():
                 self._latency.setdefault(stage, deque(maxlen=_LATENCY_SAMPLES)).append(ms)
@@ -203,7 +207,7 @@ class Statistics(Generic[Result]):
         with self._lock:
             latency = {stage: list(values) for stage, values in self._latency.items()}
             numbers = Snapshot(
-                inputs={name: each.heard(now) for name, each in self._inputs.items()},
+                inputs={name: each.statistics(now) for name, each in self._inputs.items()},
                 counts=Counter(self._counts),
                 rejected=Counter(self._rejected),
                 resets=Counter(self._resets),
@@ -211,9 +215,9 @@ class Statistics(Generic[Result]):
                 output_hz=self._output.rate(now),
                 latency_ms={},
                 active_s=now - self._start,
-                quiet_s=now - self._last_output,
+                since_result_s=now - self._last_output,
                 waiting_s=0.0 if self._first_waiting is None else now - self._first_waiting,
-                since_result=Counter(self._since_result),
+                events_since_result=Counter(self._events_since_result),
                 latest=self._latest,
             )
         percentiles = {
@@ -221,3 +225,9 @@ class Statistics(Generic[Result]):
             for stage, values in latency.items()
         }
         return replace(numbers, latency_ms=percentiles)
+
+
+def grown(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    """How much more there is of each, where there is more."""
+    more = {name: number - before.get(name, 0) for name, number in sorted(now.items())}
+    return {name: number for name, number in more.items() if number > 0}

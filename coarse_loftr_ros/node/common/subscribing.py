@@ -64,8 +64,8 @@ def subscribe_to_latest(
     )
     every = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     # A publisher that is not latched does not fit the former, which is no news.
-    quiet = SubscriptionEventCallbacks(incompatible_qos=lambda event: None)
+    ignoring = SubscriptionEventCallbacks(incompatible_qos=lambda event: None)
     return [
-        node.create_subscription(kind, topic, take, qos, event_callbacks=quiet)
+        node.create_subscription(kind, topic, take, qos, event_callbacks=ignoring)
         for qos in (latched, every)
     ]

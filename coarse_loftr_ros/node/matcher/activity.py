@@ -1,4 +1,4 @@
-"""Everything that exists only while the node is active."""
+"""Everything that exists only while the matcher is active."""
 
 from __future__ import annotations
 
@@ -11,30 +11,25 @@ from rclpy.node import Node
 from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.matching.result import Homography
 from coarse_loftr_ros.matching.stereo_pairing import StereoPairing
+from coarse_loftr_ros.node.common.activity import Activity
 from coarse_loftr_ros.node.common.commands import CommandError, Commands
-from coarse_loftr_ros.node.common.defects import Defects
-from coarse_loftr_ros.node.common.diagnostics import (
-    Expectations,
-    Throttle,
-    input_status,
-    worth_logging,
-)
+from coarse_loftr_ros.node.common.input_diagnostics import Expectations
 from coarse_loftr_ros.node.common.parameter import Value
-from coarse_loftr_ros.node.common.statistics import Snapshot, Statistics
+from coarse_loftr_ros.node.common.statistics import Snapshot
 from coarse_loftr_ros.node.matcher.diagnostics import matching_status
-from coarse_loftr_ros.node.matcher.inputs import Arrival, Inputs, InputSettings
+from coarse_loftr_ros.node.matcher.inputs import Inputs, InputSettings, ReceivedImage
 from coarse_loftr_ros.node.matcher.matching import Matching
-from coarse_loftr_ros.node.matcher.outputs import Outputs
+from coarse_loftr_ros.node.matcher.outputs import MatcherOutputs
 from coarse_loftr_ros.node.matcher.parameters import match_settings, reference_policy
 from coarse_loftr_ros.node.matcher.worker import Worker
 
-__all__ = ["Activity"]
+__all__ = ["MatcherActivity"]
 
 # No image takes so long that nothing else is wrong.
 _LONG_S = 1.0
 
 
-class Activity:
+class MatcherActivity(Activity[Homography]):
     """Topics, services and the worker between activate and deactivate.
 
     Its methods are called on the executor; matching and publishing happen on the worker.
@@ -53,25 +48,18 @@ class Activity:
         values: Mapping[str, Value],
         busy: Callable[[], str],
     ) -> None:
-        self.failure: BaseException | None = None
-        self._node = node
-        self._pipeline = pipeline
-        self._busy = busy
-        self._values = dict(values)
-        self._log = node.get_logger()
-        self._throttle = Throttle()
         stereo = values["mode"] == "stereo"
         self._sides = ("left", "right") if stereo else ("",)
-        self._statistics = Statistics[Homography](self._sides)
-        self.defects = Defects(self._statistics, self._report)
-        self._reported: Snapshot[Homography] | None = None
+        super().__init__(node, values, self._sides)
+        self._pipeline = pipeline
+        self._busy = busy
         self._pairing = None
         if stereo:
             # One more than may wait: the one that comes.
             queue = values["queue_depth"] + 1
-            self._pairing = StereoPairing[Arrival](self._tolerance_ns, queue)
+            self._pairing = StereoPairing[ReceivedImage](self._tolerance_ns, queue)
         self._submitted = False
-        self._outputs = Outputs(
+        self._outputs = MatcherOutputs(
             node, stereo, values["overlay.max_lines"], values["overlay.max_rate"]
         )
         self._matching = Matching(
@@ -86,7 +74,7 @@ class Activity:
             warn=self._warn,
             inform=self._inform,
         )
-        self._worker: Worker[tuple[Arrival, ...]] = Worker(
+        self._worker = Worker(
             self._matching.handle,
             values["queue_depth"] if values["freshness"] == "all" else 1,
             on_skip=lambda skipped: self._statistics.lost("skipped", len(skipped)),
@@ -115,19 +103,17 @@ class Activity:
         self._log.info(f"matching {pairing} of {', '.join(self._inputs.topics)}")
 
     def close(self) -> None:
-        """Close everything and wait for the image in work; the object is used no more."""
+        """Close everything and wait for the image in work."""
         self._inputs.close()
         self._commands.close()
         self._worker.stop()
         self._outputs.close()
-        # Its parts hold its methods: without this, they and their images would stay until Python's
-        # collector comes by.
-        vars(self).clear()
+        super().close()
 
     def change(self, values: Mapping[str, Value]) -> None:
         """Use other parameter values, already checked, from the next image on."""
         changed = {name for name, value in values.items() if value != self._values[name]}
-        self._values = dict(values)
+        super().change(values)
         self._pipeline.match_settings = match_settings(values)
         if any(name == "pairing" or name.startswith("keyframe.") for name in changed):
             self._pipeline.policy = reference_policy(values)
@@ -137,30 +123,38 @@ class Activity:
         self._outputs.overlay_lines = values["overlay.max_lines"]
         self._outputs.overlay_rate = values["overlay.max_rate"]
 
-    def diagnose(self) -> list[DiagnosticStatus]:
-        """The state for /diagnostics."""
-        name = self._node.get_fully_qualified_name()
-        snapshot, before = self._statistics.snapshot(), self._reported
-        self._reported = snapshot
-        expected = self._expectations()
-        model = self._pipeline.settings.model
-        statuses = [
-            input_status(name, snapshot, before, expected),
-            matching_status(
-                name,
-                snapshot,
-                before,
-                expected,
-                self._pipeline.backend.description,
-                f"{model.name} ({model.sha256})",
-                self._pipeline.backend.failure,
-                self._busy(),
-                self._doing(),
-            ),
-        ]
-        for subject, sentence in worth_logging(statuses):
-            self._warn(subject, sentence)
-        return statuses
+    def expectations(self) -> Expectations:
+        """Of the images."""
+        gap = None if self._pairing is None else self._pairing.gap_ns
+        return Expectations(
+            "image",
+            self._values["image_timeout"],
+            lambda names: self._inputs.why_silent([self._sides.index(name) for name in names]),
+            None if gap is None else gap / 1e9,
+            self._values["stereo.tolerance"],
+            self._values["freshness"] == "all",
+        )
+
+    def result_status(
+        self,
+        name: str,
+        snapshot: Snapshot[Homography],
+        since: Snapshot[Homography] | None,
+        expected: Expectations,
+    ) -> DiagnosticStatus:
+        """The matching."""
+        backend, model = self._pipeline.backend, self._pipeline.settings.model
+        return matching_status(
+            name,
+            snapshot,
+            since,
+            expected,
+            backend.description,
+            f"{model.name} ({model.sha256})",
+            backend.failure,
+            self._busy(),
+            self._doing(),
+        )
 
     def _doing(self) -> str:
         """What images that came wait for, should there be no results."""
@@ -173,35 +167,24 @@ class Activity:
                     words.append(f"{number} {side} waiting for a partner")
         return ", ".join(words)
 
-    def _expectations(self) -> Expectations:
-        gap = None if self._pairing is None else self._pairing.gap_ns
-        return Expectations(
-            "image",
-            self._values["image_timeout"],
-            lambda names: self._inputs.why_silent([self._sides.index(name) for name in names]),
-            None if gap is None else gap / 1e9,
-            self._values["stereo.tolerance"],
-            self._values["freshness"] == "all",
-        )
-
     @property
     def _tolerance_ns(self) -> int:
         return round(self._values["stereo.tolerance"] * 1e9)
 
-    def _take(self, arrival: Arrival) -> None:
+    def _take(self, image: ReceivedImage) -> None:
         """An image came."""
         with self.defects.survived("taking an image"):
-            self._statistics.received(self._sides[arrival.side])
-            pair = (arrival,) if self._pairing is None else self._paired(arrival)
-            if pair is not None:
+            self._statistics.received(self._sides[image.side])
+            images = (image,) if self._pairing is None else self._paired(image)
+            if images is not None:
                 self._submitted = True
-                self._worker.submit(pair)
+                self._worker.submit(images)
 
-    def _paired(self, arrival: Arrival) -> tuple[Arrival, Arrival] | None:
+    def _paired(self, image: ReceivedImage) -> tuple[ReceivedImage, ReceivedImage] | None:
         """The pair that an image completes; what is left without a partner is counted."""
         pairing = self._pairing
         before = pairing.unpaired_left, pairing.unpaired_right
-        pair = (pairing.add_right if arrival.side else pairing.add_left)(arrival)
+        pair = (pairing.add_right if image.side else pairing.add_left)(image)
         for side, old, new in zip(
             self._sides, before, (pairing.unpaired_left, pairing.unpaired_right), strict=True
         ):
@@ -240,19 +223,3 @@ class Activity:
 
     def _failed(self, failure: BaseException) -> None:
         self.failure = failure
-
-    def _reject(self, cause: str, sentence: str) -> None:
-        self._statistics.rejected(cause)
-        self._warn(cause + " left out", sentence)
-
-    def _report(self, kind: str, text: str) -> None:
-        if self._throttle.now("defect " + kind):
-            self._log.error(text)
-
-    def _warn(self, kind: str, sentence: str) -> None:
-        if self._throttle.now(kind):
-            self._log.warning(sentence)
-
-    def _inform(self, kind: str, sentence: str) -> None:
-        if self._throttle.now("reset " + kind):
-            self._log.info(sentence)

@@ -1,17 +1,14 @@
-"""What the matcher says about its work on /diagnostics."""
+"""The matcher's work on /diagnostics."""
 
 from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from coarse_loftr_ros.matching.result import Homography
-from coarse_loftr_ros.node.common.diagnostics import (
-    Expectations,
-    counts_and_times,
-    status_message,
-    work_message,
-)
-from coarse_loftr_ros.node.common.statistics import Snapshot
+from coarse_loftr_ros.node.common.diagnostics import status_message
+from coarse_loftr_ros.node.common.input_diagnostics import Expectations
+from coarse_loftr_ros.node.common.result_diagnostics import counts_and_times, work_message
+from coarse_loftr_ros.node.common.statistics import Snapshot, grown
 
 __all__ = ["matching_status"]
 
@@ -63,9 +60,8 @@ def matching_status(
     level, message = work_message(
         snapshot, since, expected, "waiting for a pair of images", reason, doing
     )
-    before = since.counts if since is not None else {}
-    wrong = snapshot.counts.get("pairs that look wrong", 0) - before.get("pairs that look wrong", 0)
-    if wrong:
+    new = grown(snapshot.counts, since.counts if since else {})
+    if wrong := new.get("pairs that look wrong"):
         level = max(level, DiagnosticStatus.WARN)
         message = f"{wrong} stereo pairs look swapped or not rectified, see the log; {message}"
     if busy:

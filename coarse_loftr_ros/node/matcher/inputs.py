@@ -1,4 +1,4 @@
-"""What the node hears: images of one camera or two, their calibration, and a mask."""
+"""What the matcher receives: images of one camera or two, their calibration, and a mask."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from coarse_loftr_ros.cameras.rectification import Rectification
 from coarse_loftr_ros.node.common.conversion import stamp_ns
 from coarse_loftr_ros.node.common.subscribing import subscribe, subscribe_to_latest
 
-__all__ = ["Arrival", "InputSettings", "Inputs"]
+__all__ = ["Images", "InputSettings", "Inputs", "ReceivedImage"]
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class InputSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Arrival:
-    """An image message as it came, with what was known then.
+class ReceivedImage:
+    """An image message as it was received, with what was known then.
 
     Attributes:
         side: index of the camera, 0 for the left or only one.
         message: not decoded yet.
         stamp: of its header, integer nanoseconds.
-        received: ``perf_counter`` time, seconds.
+        received_s: ``perf_counter`` time, seconds.
         camera: by the latest camera_info that can be used, ``None`` before there was one.
         mask: the latest mask.
     """
@@ -61,9 +61,13 @@ class Arrival:
     side: int
     message: Image | CompressedImage
     stamp: int
-    received: float
+    received_s: float
     camera: Calibration | None
     mask: Image | None
+
+
+Images = tuple[ReceivedImage, ...]
+"""One image, or the two of a stereo pair, left first."""
 
 
 class Inputs:
@@ -82,7 +86,7 @@ class Inputs:
         self,
         node: Node,
         settings: InputSettings,
-        on_image: Callable[[Arrival], None],
+        on_image: Callable[[ReceivedImage], None],
         on_lost: Callable[[int], None],
         reject: Callable[[str, str], None],
         inform: Callable[[str, str], None],
@@ -164,7 +168,7 @@ class Inputs:
         def take(message: Image | CompressedImage) -> None:
             now = perf_counter()
             self._on_image(
-                Arrival(
+                ReceivedImage(
                     side,
                     message,
                     stamp_ns(message.header.stamp),

@@ -21,13 +21,13 @@ from coarse_loftr_ros.matching.stereo_matching import why_not_rectified
 from coarse_loftr_ros.node.common.commands import CommandError
 from coarse_loftr_ros.node.common.defects import Defects
 from coarse_loftr_ros.node.common.statistics import Statistics
-from coarse_loftr_ros.node.matcher.inputs import Arrival
-from coarse_loftr_ros.node.matcher.outputs import Outputs
+from coarse_loftr_ros.node.matcher.inputs import Images, ReceivedImage
+from coarse_loftr_ros.node.matcher.outputs import MatcherOutputs
 
 __all__ = ["Matching"]
 
 _MASK_ENCODINGS = ("mono8", "8UC1")
-# Stamps farther from the clock than this are of another clock, and their age says nothing.
+# Stamps farther from the clock than this are of another clock, and their age means nothing.
 _SANE_AGE_MS = 60_000.0
 
 
@@ -50,7 +50,7 @@ class Matching:
     def __init__(
         self,
         pipeline: Pipeline,
-        outputs: Outputs,
+        outputs: MatcherOutputs,
         statistics: Statistics,
         defects: Defects,
         compressed: bool,
@@ -73,15 +73,15 @@ class Matching:
         self._warn = warn
         self._inform = inform
 
-    def handle(self, arrivals: tuple[Arrival, ...]) -> None:
+    def handle(self, images: Images) -> None:
         """Use one image, or the two of a stereo pair (left first)."""
         start = perf_counter()
         self._unused = "it could not be matched"
         with self._defects.survived("matching an image"):
             try:
-                frames = [self._frame(arrival) for arrival in arrivals]
+                frames = [self._frame(image) for image in images]
                 decoded = perf_counter()
-                answer = self._match(frames, arrivals)
+                answer = self._match(frames, images)
             except ImageError as error:
                 self._leave_out(error.kind, str(error))
             except TooManySizesError as error:
@@ -90,7 +90,7 @@ class Matching:
                 self._leave_out("backend", str(error))
             else:
                 self._unused = ""
-                self._publish(answer, arrivals, start, decoded)
+                self._publish(answer, images, start, decoded)
 
     def reset(self) -> str:
         """Forget the reference; what was done, in words."""
@@ -116,7 +116,7 @@ class Matching:
         stamp = f"{frame.stamp // 10**9}.{frame.stamp % 10**9:09d}"
         return f"the newest image, of {stamp} s, is the reference of those to come"
 
-    def _match(self, frames: list[Frame], arrivals: tuple[Arrival, ...]) -> StreamResult:
+    def _match(self, frames: list[Frame], images: Images) -> StreamResult:
         left, right = frames[0], frames[-1]
         if left.image.shape != right.image.shape:
             raise ImageError(
@@ -134,7 +134,7 @@ class Matching:
             result = StreamResult(self._pipeline.process(left))
         else:
             known = left.intrinsics is not None and right.intrinsics is not None
-            rectified = known and self._is_pair(*(arrival.camera for arrival in arrivals))
+            rectified = known and self._is_pair(*(image.camera for image in images))
             result = self._pipeline.process_stereo(left, right, rectified)
             self._check_rows(result.stereo)
         if result.temporal is None:
@@ -144,7 +144,7 @@ class Matching:
         return result
 
     def _is_pair(self, left: Calibration, right: Calibration) -> bool:
-        """Whether they are; of cameras that claim a baseline, why not is said."""
+        """Whether they are; of cameras that claim a baseline, why not is logged."""
         problem = why_no_pair(left, right, ("left camera_info", "right camera_info"))
         if problem and (left.baseline or right.baseline):
             self._warn(
@@ -155,7 +155,7 @@ class Matching:
         return not problem
 
     def _check_rows(self, stereo: StereoMatch) -> None:
-        """Count what the row constraint rejected; say when it cannot be right."""
+        """Count what the row constraint rejected; warn when it cannot be right."""
         self._statistics.count("stereo matches", len(stereo.correspondences))
         self._statistics.count("off their row", stereo.off_row)
         warning = why_not_rectified(stereo)
@@ -163,12 +163,10 @@ class Matching:
             self._statistics.count("pairs that look wrong")
             self._warn("rows", warning)
 
-    def _publish(
-        self, answer: StreamResult, arrivals: tuple[Arrival, ...], start: float, decoded: float
-    ) -> None:
+    def _publish(self, answer: StreamResult, images: Images, start: float, decoded: float) -> None:
         matched = perf_counter()
         with self._defects.survived("publishing"):
-            self._publish_numbers(answer, arrivals, start, decoded, matched)
+            self._publish_numbers(answer, images, start, decoded, matched)
         if answer.temporal is not None:
             with self._defects.survived("drawing the overlay"):
                 self._outputs.publish_overlay(answer.temporal)
@@ -176,12 +174,12 @@ class Matching:
     def _publish_numbers(
         self,
         answer: StreamResult,
-        arrivals: tuple[Arrival, ...],
+        images: Images,
         start: float,
         decoded: float,
         matched: float,
     ) -> None:
-        # First stereo: who waits for both has them when the matches in time arrive.
+        # First stereo: a subscriber that waits for both has them when the temporal matches arrive.
         if answer.stereo is not None:
             self._outputs.publish_stereo(answer.stereo)
         result = answer.temporal
@@ -189,80 +187,80 @@ class Matching:
             return
         self._outputs.publish(result)
         done = perf_counter()
-        received = max(arrival.received for arrival in arrivals)
+        received_s = max(image.received_s for image in images)
         times = dict(result.timings_ms)
         pipeline_ms = times.pop("total")
         if answer.stereo is not None:
             times["stereo"] = answer.stereo.total_ms
             pipeline_ms += answer.stereo.total_ms
         stages = {
-            "wait": (start - received) * 1e3,
+            "wait": (start - received_s) * 1e3,
             "decode": (decoded - start) * 1e3,
             **times,
             "pipeline": pipeline_ms,
             "publish": (done - matched) * 1e3,
-            "received to published": (done - received) * 1e3,
+            "received to published": (done - received_s) * 1e3,
         }
         age_ms = (self._clock_ns() - result.current.stamp) / 1e6
         if 0.0 <= age_ms < _SANE_AGE_MS:
             stages["stamp to published"] = age_ms
         self._statistics.published(result.homography, stages)
 
-    def _frame(self, arrival: Arrival) -> Frame:
+    def _frame(self, received: ReceivedImage) -> Frame:
         """Decode a message.
 
         Raises:
             ImageError: when it cannot be used.
         """
-        message = arrival.message
+        message = received.message
         if self._compressed:
             image, encoding = decode_compressed(message, self.depth16), message.format
         else:
             image, encoding = decode_image(message, self.depth16), message.encoding
-        mask = self._mask(arrival, image)
+        mask = self._mask(received, image)
         height, width = image.shape
         intrinsics = None
         try:
             if self._rectify:
-                image, mask = self._rectified(arrival, image, mask)
-            if arrival.camera is not None:
-                intrinsics = intrinsics_of(arrival.camera, width, height)
+                image, mask = self._rectified(received, image, mask)
+            if received.camera is not None:
+                intrinsics = intrinsics_of(received.camera, width, height)
         except CalibrationError as error:
             if self._rectify:
                 raise ImageError("camera_info", str(error)) from error
             self._reject("camera_info", f"camera_info left out: {error}")
-        return Frame(image, arrival.stamp, message.header.frame_id, encoding, intrinsics, mask)
+        return Frame(image, received.stamp, message.header.frame_id, encoding, intrinsics, mask)
 
     def _rectified(
-        self, arrival: Arrival, image: NDArray[np.uint8], mask: NDArray[np.uint8] | None
+        self, received: ReceivedImage, image: NDArray[np.uint8], mask: NDArray[np.uint8] | None
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
         """Image and mask through the camera's maps, which a change of the camera makes anew.
 
         Raises:
             CalibrationError: when there is no camera, or it is not this image's.
         """
-        if arrival.camera is None:
+        if received.camera is None:
             raise CalibrationError("rectify is true, and no camera_info that says how has come yet")
-        known = self._rectifications.get(arrival.side)
-        if known is None or known.calibration is not arrival.camera:
-            known = self._rectifications[arrival.side] = Rectification(arrival.camera)
+        known = self._rectifications.get(received.side)
+        if known is None or known.calibration is not received.camera:
+            known = self._rectifications[received.side] = Rectification(received.camera)
         return known.image(image), known.image_mask(mask)
 
-    def _mask(self, arrival: Arrival, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    def _mask(self, received: ReceivedImage, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """The latest mask where it fits the image; one that does not is reported and left out.
 
         It is the mask of the reference's camera: of a stereo pair, the left.
         """
-        if arrival.mask is None or arrival.side != 0:
+        if received.mask is None or received.side != 0:
             return None
         try:
-            if arrival.mask.encoding not in _MASK_ENCODINGS:
+            if received.mask.encoding not in _MASK_ENCODINGS:
                 raise ImageError(
                     "mask",
-                    f"mask encoding is '{arrival.mask.encoding}'; allowed are "
+                    f"mask encoding is '{received.mask.encoding}'; allowed are "
                     f"{', '.join(_MASK_ENCODINGS)}",
                 )
-            mask = decode_image(arrival.mask)
+            mask = decode_image(received.mask)
             if mask.shape != image.shape:
                 raise ImageError(
                     "mask",

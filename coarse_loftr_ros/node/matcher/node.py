@@ -9,7 +9,7 @@ from coarse_loftr_ros.matching.loaded_sizes import LoadingLimit
 from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.node.common.managed_node import ManagedNode, NotReadyError
 from coarse_loftr_ros.node.common.parameter import Value
-from coarse_loftr_ros.node.matcher.activity import Activity
+from coarse_loftr_ros.node.matcher.activity import MatcherActivity
 from coarse_loftr_ros.node.matcher.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.matcher.parameters import (
     check,
@@ -55,9 +55,9 @@ class MatcherNode(ManagedNode[Pipeline]):
         except BackendError as error:
             raise NotReadyError(str(error)) from error
 
-    def open(self, prepared: Pipeline, values: Mapping[str, Value]) -> Activity:
+    def open(self, prepared: Pipeline, values: Mapping[str, Value]) -> MatcherActivity:
         """Open topics and services."""
-        return Activity(self, prepared, values, lambda: self.busy)
+        return MatcherActivity(self, prepared, values, lambda: self.busy)
 
     def change_prepared(self, prepared: Pipeline, values: Mapping[str, Value]) -> None:
         """Use other thresholds while inactive."""

@@ -1,4 +1,4 @@
-"""What the node says: correspondences, the homography and a picture of both."""
+"""What the matcher publishes: correspondences, the homography and a picture of both."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from coarse_loftr_ros.node.common.conversion import (
     image_message,
 )
 
-__all__ = ["Outputs"]
+__all__ = ["MatcherOutputs"]
 
 
-class Outputs:
+class MatcherOutputs:
     """The publishers of an active node; ``publish`` may be called from any one thread.
 
     Args:
@@ -56,7 +56,7 @@ class Outputs:
     def publish_overlay(self, result: MatchResult) -> None:
         """Draw and send the picture when someone looks and the rate allows it."""
         now = time.monotonic()
-        # A little early is on time: the images' own rhythm decides, not the remainder.
+        # A little early is on time: the images' own rate decides, not the remainder.
         if now - self._last_overlay < 0.9 / self.overlay_rate:
             return
         raw, jpeg = (

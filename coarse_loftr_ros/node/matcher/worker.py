@@ -1,4 +1,4 @@
-"""One thread that handles items in order, so that slow work never blocks the executor."""
+"""One thread that handles images in order, so that slow work never blocks the executor."""
 
 from __future__ import annotations
 
@@ -8,28 +8,26 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+
+from coarse_loftr_ros.node.matcher.inputs import Images
 
 __all__ = ["Worker"]
 
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
-
 
 @dataclass(eq=False)
-class _Command(Generic[Answer]):
-    """A call between two items, and who waits for its answer."""
+class _Command:
+    """A call between two images, and who waits for its answer."""
 
-    call: Callable[[], Answer]
+    call: Callable[[], str]
     follows: bool
-    answer: Future[Answer] = field(default_factory=Future)
+    answer: Future[str] = field(default_factory=Future)
 
     def run(self) -> None:
         if not self.answer.set_running_or_notify_cancel():
             return
         try:
             answer = self.call()
-        except Exception as error:  # noqa: BLE001 - whoever asked is told, whatever it is
+        except Exception as error:  # noqa: BLE001 - it is the answer, whatever it is
             # Its traceback would keep this command, and with it all that it worked with.
             self.answer.set_exception(error.with_traceback(None))
         except BaseException:
@@ -39,19 +37,19 @@ class _Command(Generic[Answer]):
             self.answer.set_result(answer)
 
 
-class Worker(Generic[Item]):
-    """Hands items to a function on its own thread.
+class Worker:
+    """Hands images, or pairs of them, to a function on its own thread.
 
-    At most ``capacity`` items wait; when one more comes, the oldest is let go. With a capacity
-    of 1 the newest item always wins. Commands keep their place among the items.
+    At most ``capacity`` wait; when one more comes, the oldest is let go. With a capacity of 1 the
+    newest always wins. Commands keep their place among the images.
 
-    An exception costs the item that raised it, and the worker goes on. What is no ``Exception``
+    An exception costs the image that raised it, and the worker goes on. What is no ``Exception``
     (``SystemExit``) ends it, and is printed with its traceback.
 
     Args:
-        handle: called with each item on the worker's thread.
-        capacity: items that may wait.
-        on_skip: called on the submitting thread for each item let go.
+        handle: called with each image on the worker's thread.
+        capacity: images that may wait.
+        on_skip: called on the submitting thread for each image let go.
         on_error: called on the worker's thread where ``handle`` raised an exception, while it is
             being handled.
         on_failure: called on the worker's thread with what ended the worker.
@@ -59,9 +57,9 @@ class Worker(Generic[Item]):
 
     def __init__(
         self,
-        handle: Callable[[Item], None],
+        handle: Callable[[Images], None],
         capacity: int,
-        on_skip: Callable[[Item], None],
+        on_skip: Callable[[Images], None],
         on_error: Callable[[], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
@@ -72,8 +70,8 @@ class Worker(Generic[Item]):
         self._on_skip = on_skip
         self._on_error = on_error
         self._on_failure = on_failure
-        self._waiting: deque[Item | _Command] = deque()
-        self._items = 0  # of those that wait
+        self._waiting: deque[Images | _Command] = deque()
+        self._image_count = 0  # of those that wait
         self._begin: float | None = None  # of the work that goes on
         self._wake = threading.Condition()
         self._stopping = False
@@ -82,30 +80,30 @@ class Worker(Generic[Item]):
 
     @property
     def busy_s(self) -> float:
-        """For how long the current item or command has been in work, seconds; 0 without one."""
+        """For how long the current image or command has been in work, seconds; 0 without one."""
         begin = self._begin
         return 0.0 if begin is None else time.monotonic() - begin
 
-    def submit(self, item: Item) -> None:
-        """Let an item wait for its turn. Without effect after ``stop``."""
-        skipped: list[Item] = []
+    def submit(self, images: Images) -> None:
+        """Let an image or a pair wait for its turn. Without effect after ``stop``."""
+        skipped: list[Images] = []
         with self._wake:
             if self._stopping:
                 return
-            self._waiting.append(item)
-            self._items += 1
-            while self._items > self._capacity:
+            self._waiting.append(images)
+            self._image_count += 1
+            while self._image_count > self._capacity:
                 skipped.append(self._let_go())
             self._wake.notify()
         for old in skipped:
             self._on_skip(old)
 
-    def command(self, call: Callable[[], Answer], follows: bool) -> Future[Answer]:
-        """Run something on the worker's thread after the items submitted so far.
+    def command(self, call: Callable[[], str], follows: bool) -> Future[str]:
+        """Run something on the worker's thread after the images submitted so far.
 
         Args:
             call: to run.
-            follows: it is about the item before it: should that be let go, it comes after the
+            follows: it is about the image before it: should that be let go, it comes after the
                 next one. Otherwise it comes before whatever is submitted from now on.
 
         Returns:
@@ -121,26 +119,26 @@ class Worker(Generic[Item]):
         return command.answer
 
     def stop(self) -> None:
-        """Let go of waiting items and commands and wait until the current one is done."""
+        """Let go of waiting images and commands and wait until the current one is done."""
         self._let_all_go()
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
-    def _let_go(self) -> Item:
-        """Take the oldest item out; what follows it comes after the next one, which is there."""
-        at = self._next_item(0)
+    def _let_go(self) -> Images:
+        """Take the oldest image out; what follows it comes after the next one, which is there."""
+        at = self._next_image(0)
         old = self._waiting[at]
         del self._waiting[at]
-        self._items -= 1
-        behind = self._next_item(at)
+        self._image_count -= 1
+        behind = self._next_image(at)
         moved = [each for each in list(self._waiting)[at:behind] if each.follows]
         for command in moved:
             self._waiting.remove(command)
-        for place, command in enumerate(moved, self._next_item(at) + 1):
+        for place, command in enumerate(moved, self._next_image(at) + 1):
             self._waiting.insert(place, command)
         return old
 
-    def _next_item(self, begin: int) -> int:
+    def _next_image(self, begin: int) -> int:
         while isinstance(self._waiting[begin], _Command):
             begin += 1
         return begin
@@ -162,7 +160,7 @@ class Worker(Generic[Item]):
             first = self._waiting.popleft()
             if isinstance(first, _Command):
                 return first.run
-            self._items -= 1
+            self._image_count -= 1
             return lambda: self._handle(first)
 
     def _run(self) -> None:
@@ -171,7 +169,7 @@ class Worker(Generic[Item]):
             try:
                 try:
                     work()
-                except Exception:  # noqa: BLE001 - the next item gets its chance
+                except Exception:  # noqa: BLE001 - the next image gets its chance
                     self._on_error()
             except BaseException as failure:
                 self._let_all_go()

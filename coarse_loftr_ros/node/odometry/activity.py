@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -15,21 +14,16 @@ from std_srvs.srv import Trigger
 
 from coarse_loftr_msgs.msg import Correspondences
 from coarse_loftr_ros.cameras.pose import Pose
+from coarse_loftr_ros.node.common.activity import Activity
 from coarse_loftr_ros.node.common.conversion import stamp_ns
-from coarse_loftr_ros.node.common.defects import Defects
-from coarse_loftr_ros.node.common.diagnostics import (
-    Expectations,
-    Throttle,
-    input_status,
-    worth_logging,
-)
+from coarse_loftr_ros.node.common.input_diagnostics import Expectations
 from coarse_loftr_ros.node.common.parameter import Value
-from coarse_loftr_ros.node.common.statistics import Snapshot, Statistics
+from coarse_loftr_ros.node.common.statistics import Snapshot
 from coarse_loftr_ros.node.common.subscribing import subscribe, subscribe_to_latest
-from coarse_loftr_ros.node.odometry.cameras import Cameras
+from coarse_loftr_ros.node.odometry.cameras import LatestCameras
 from coarse_loftr_ros.node.odometry.conversion import camera_speed
 from coarse_loftr_ros.node.odometry.diagnostics import odometry_status
-from coarse_loftr_ros.node.odometry.outputs import Frames, Outputs
+from coarse_loftr_ros.node.odometry.outputs import FrameIds, OdometryOutputs
 from coarse_loftr_ros.node.odometry.parameters import mounting, why_not_metric
 from coarse_loftr_ros.node.odometry.path import DecimatedPath
 from coarse_loftr_ros.node.odometry.silence import why_silent
@@ -37,15 +31,15 @@ from coarse_loftr_ros.node.odometry.tracking import Tracking
 from coarse_loftr_ros.node.odometry.transforms import Broadcaster, MountingLookup, tf_available
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 
-__all__ = ["Activity"]
+__all__ = ["OdometryActivity"]
 
-# How often matches that wait are looked at.
+# How often it is looked whether matches have waited long enough.
 _WAITING_PERIOD_S = 0.01
 # What is more than any robot's is a fault of the sensor: the largest lost_speed and altitude_m.
 _MOST_SPEED, _MOST_RANGE = 1000.0, 10_000.0
 
 
-class Activity:
+class OdometryActivity(Activity[OdometryEstimate]):
     """Topics and services of the odometry node between activate and deactivate.
 
     All of it runs on the executor: an estimate takes a few milliseconds.
@@ -56,11 +50,6 @@ class Activity:
     """
 
     def __init__(self, node: Node, values: Mapping[str, Value]) -> None:
-        self.failure: BaseException | None = None
-        self._node = node
-        self._values = dict(values)
-        self._log = node.get_logger()
-        self._throttle = Throttle()
         # Temporal are the matches with an earlier image; stereo those of left with right.
         self._topics = {"": "matcher/correspondences"}
         if values["mode"] == "stereo":
@@ -68,26 +57,24 @@ class Activity:
                 "temporal": "matcher/correspondences",
                 "stereo": "matcher/stereo/correspondences",
             }
-        self._statistics = Statistics[OdometryEstimate](tuple(self._topics))
-        self.defects = Defects(self._statistics, self._report)
-        self._reported: Snapshot[OdometryEstimate] | None = None
+        super().__init__(node, values, tuple(self._topics))
         self._parameter_mounting = mounting(values)
         self._lookup = None
         if values["mounting.source"] == "tf":
             self._lookup = MountingLookup(node, values["base_frame"])
         sides = ("left/", "right/") if values["mode"] == "stereo" else ("",)
         topics = [node.resolve_topic_name(side + "camera_info") for side in sides]
-        self._outputs = Outputs(
+        self._outputs = OdometryOutputs(
             node,
-            Frames(values["odom_frame"], values["base_frame"]),
+            FrameIds(values["odom_frame"], values["base_frame"]),
             Broadcaster(node) if self._can_broadcast() else None,
-            DecimatedPath[PoseStamped](values["path.min_distance"], values["path.max_poses"]),
+            DecimatedPath(values["path.min_distance"], values["path.max_poses"]),
             values["path.max_rate"],
             stereo=values["mode"] == "stereo",
         )
         self._tracking = Tracking(
             self._values,
-            Cameras(tuple(topics)),
+            LatestCameras(tuple(topics)),
             self._find_mounting,
             self._outputs,
             self._statistics,
@@ -96,7 +83,7 @@ class Activity:
         )
         # Simulated time may stand still while matches wait.
         self._timer = node.create_timer(
-            _WAITING_PERIOD_S, self._look_again, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            _WAITING_PERIOD_S, self._use_waiting, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         self._timer.cancel()
         self._service = node.create_service(Trigger, "~/reset", self._reset)
@@ -116,30 +103,29 @@ class Activity:
         self._outputs.close()
         if self._lookup is not None:
             self._lookup.close()
-        # Its parts hold its methods: without this, they would stay until Python's collector comes.
-        vars(self).clear()
+        super().close()
 
     def change(self, values: Mapping[str, Value]) -> None:
         """Use other parameter values, already checked, from the next image on."""
-        self._values = dict(values)
+        super().change(values)
         self._tracking.values = self._values
         self._outputs.path.min_distance = values["path.min_distance"]
         self._outputs.path.max_poses = values["path.max_poses"]
         self._outputs.path_rate = values["path.max_rate"]
 
-    def diagnose(self) -> list[DiagnosticStatus]:
-        """The state for /diagnostics."""
-        name = self._node.get_fully_qualified_name()
-        snapshot, before = self._statistics.snapshot(), self._reported
-        self._reported = snapshot
-        expected = Expectations("message", self._values["input_timeout"], self._why_silent)
-        statuses = [
-            input_status(name, snapshot, before, expected),
-            odometry_status(name, self._values["mode"], snapshot, before, expected),
-        ]
-        for subject, sentence in worth_logging(statuses):
-            self._warn(subject, sentence)
-        return statuses
+    def expectations(self) -> Expectations:
+        """Of the correspondences."""
+        return Expectations("message", self._values["input_timeout"], self._why_silent)
+
+    def result_status(
+        self,
+        name: str,
+        snapshot: Snapshot[OdometryEstimate],
+        since: Snapshot[OdometryEstimate] | None,
+        expected: Expectations,
+    ) -> DiagnosticStatus:
+        """The odometry."""
+        return odometry_status(name, self._values["mode"], snapshot, since, expected)
 
     def _subscribe(self, info_topics: list[str]) -> None:
         values, node = self._values, self._node
@@ -165,22 +151,22 @@ class Activity:
         self._statistics.lost("lost by the middleware", number)
 
     def _take_callback(self, name: str) -> Callable[[Correspondences], None]:
-        add = self._tracking.add_stereo if name == "stereo" else self._tracking.add
+        add = self._tracking.add_stereo if name == "stereo" else self._tracking.add_temporal
 
         def take(message: Correspondences) -> None:
             self._statistics.received(name)
             with self.defects.survived("taking matches"):
                 add(message)
-            self._wait_if_needed()
+            self._set_timer()
 
         return take
 
-    def _look_again(self) -> None:
+    def _use_waiting(self) -> None:
         with self.defects.survived("taking matches"):
             self._tracking.work()
-        self._wait_if_needed()
+        self._set_timer()
 
-    def _wait_if_needed(self) -> None:
+    def _set_timer(self) -> None:
         if not self._tracking.waiting:
             self._timer.cancel()
         elif self._timer.is_canceled():
@@ -218,9 +204,9 @@ class Activity:
     def _camera_in(self, frame: str) -> Pose | None:
         """The camera in the frame of a twist; ``None`` where that is not known."""
         tracking = self._tracking
-        # Whoever leaves the frame empty means the robot.
+        # An empty frame means the robot.
         if frame in ("", self._values["base_frame"].lstrip("/")):
-            # TF tells the mounting with the first image.
+            # From TF, the mounting is known with the first image.
             return tracking.mounting or self._parameter_mounting
         if frame == tracking.camera_frame.lstrip("/"):
             return Pose.identity()
@@ -264,19 +250,3 @@ class Activity:
         response.success = True
         response.message = "the path begins anew at the reference of the next image"
         return response
-
-    def _reject(self, cause: str, sentence: str) -> None:
-        self._statistics.rejected(cause)
-        self._warn(cause, sentence)
-
-    def _report(self, kind: str, text: str) -> None:
-        if self._throttle.now("defect " + kind):
-            self._log.error(text)
-
-    def _warn(self, kind: str, sentence: str) -> None:
-        if self._throttle.now(kind):
-            self._log.warning(sentence)
-
-    def _inform(self, kind: str, sentence: str) -> None:
-        if self._throttle.now("info " + kind):
-            self._log.info(sentence)

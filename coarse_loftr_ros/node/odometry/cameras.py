@@ -14,14 +14,14 @@ from coarse_loftr_ros.cameras.camera_info import LatestCamera, describe, intrins
 from coarse_loftr_ros.images.frame import Intrinsics
 from coarse_loftr_ros.odometry.observations import StereoRig
 
-__all__ = ["CameraError", "Cameras"]
+__all__ = ["CameraError", "LatestCameras"]
 
 
 class CameraError(ValueError):
     """Cameras that odometry cannot work with, in words for the user."""
 
 
-class Cameras:
+class LatestCameras:
     """Keeps the latest camera_info of each camera that can be used.
 
     Args:

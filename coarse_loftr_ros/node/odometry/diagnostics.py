@@ -1,17 +1,14 @@
-"""What the odometry node says about its work on /diagnostics."""
+"""The odometry node's work on /diagnostics."""
 
 from __future__ import annotations
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from coarse_loftr_ros.node.common.diagnostics import (
-    Expectations,
-    counts_and_times,
-    status_message,
-    work_message,
-)
-from coarse_loftr_ros.node.common.statistics import Snapshot
+from coarse_loftr_ros.node.common.diagnostics import status_message
+from coarse_loftr_ros.node.common.input_diagnostics import Expectations
+from coarse_loftr_ros.node.common.result_diagnostics import counts_and_times, work_message
+from coarse_loftr_ros.node.common.statistics import Snapshot, grown
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 
 __all__ = ["odometry_status"]
@@ -72,10 +69,5 @@ def odometry_status(
 
 def _restarts(snapshot: Snapshot, since: Snapshot | None) -> str:
     """Restarts that nobody asked for, by cause: the path began anew, which followers must know."""
-    before = since.resets if since is not None else {}
-    new = {
-        cause: number - before.get(cause, 0)
-        for cause, number in sorted(snapshot.resets.items())
-        if cause != "asked" and number > before.get(cause, 0)
-    }
-    return ", ".join(f"{number} {cause}" for cause, number in new.items())
+    new = grown(snapshot.resets, since.resets if since else {})
+    return ", ".join(f"{number} {cause}" for cause, number in new.items() if cause != "asked")

@@ -1,4 +1,4 @@
-"""What the odometry node says: where the robot is, how fast, and the way there."""
+"""What the odometry node publishes: the robot's pose, its velocity, and its path."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry, Path
 from numpy.typing import NDArray
 from rclpy.node import Node
@@ -28,11 +27,11 @@ from coarse_loftr_ros.node.odometry.transforms import Broadcaster
 from coarse_loftr_ros.odometry.estimate import OdometryEstimate
 from coarse_loftr_ros.odometry.velocity import Velocity
 
-__all__ = ["Frames", "Outputs"]
+__all__ = ["FrameIds", "OdometryOutputs"]
 
 
 @dataclass(frozen=True)
-class Frames:
+class FrameIds:
     """Names of frames.
 
     Attributes:
@@ -44,7 +43,7 @@ class Frames:
     base: str
 
 
-class Outputs:
+class OdometryOutputs:
     """The publishers of an active odometry node.
 
     Args:
@@ -59,9 +58,9 @@ class Outputs:
     def __init__(
         self,
         node: Node,
-        frames: Frames,
+        frames: FrameIds,
         broadcaster: Broadcaster | None,
-        path: DecimatedPath[PoseStamped],
+        path: DecimatedPath,
         path_rate: float,
         stereo: bool = False,
     ) -> None:
@@ -103,8 +102,7 @@ class Outputs:
             # A path of both metres and units would be none.
             self.path.clear()
             self._metric = estimate.metric
-        position = message.pose.pose.position
-        self.path.add(np.array([position.x, position.y, position.z]), pose_stamped(message))
+        self.path.add(pose_stamped(message))
         self._publish_path(message.header)
 
     def publish_landmarks(
@@ -138,4 +136,4 @@ class Outputs:
         if self._path.get_subscription_count() == 0:
             return
         self._last_path = now
-        self._path.publish(Path(header=header, poses=list(self.path.items)))
+        self._path.publish(Path(header=header, poses=list(self.path.poses)))

@@ -1,19 +1,16 @@
-"""The way travelled, as few poses as show it."""
+"""The path travelled, as few poses as show it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Generic, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+from geometry_msgs.msg import PoseStamped
 
 __all__ = ["DecimatedPath"]
 
-Item = TypeVar("Item")
 
-
-class DecimatedPath(Generic[Item]):
+class DecimatedPath:
     """Poses at least a distance apart; when there are too many, every second one goes.
 
     Args:
@@ -24,31 +21,32 @@ class DecimatedPath(Generic[Item]):
     def __init__(self, min_distance: float, max_poses: int) -> None:
         self.min_distance = min_distance
         self.max_poses = max_poses
-        self._positions: list[NDArray[np.float64]] = []
-        self._items: list[Item] = []
-        self._thinned = 1.0
+        self._poses: list[PoseStamped] = []
+        self._spacing = 1.0  # times min_distance
 
     @property
-    def items(self) -> Sequence[Item]:
+    def poses(self) -> Sequence[PoseStamped]:
         """The poses that are kept, in order."""
-        return self._items
+        return self._poses
 
     def clear(self) -> None:
         """Begin anew."""
-        self._positions.clear()
-        self._items.clear()
-        self._thinned = 1.0
+        self._poses.clear()
+        self._spacing = 1.0
 
-    def add(self, position: NDArray[np.float64], item: Item) -> bool:
+    def add(self, pose: PoseStamped) -> bool:
         """Take a pose that is far enough from the one before; whether it was."""
-        if self._positions:
-            distance = float(np.linalg.norm(position - self._positions[-1]))
-            if distance < self.min_distance * self._thinned or distance == 0.0:
+        if self._poses:
+            distance = _distance(self._poses[-1], pose)
+            if distance < self.min_distance * self._spacing or distance == 0.0:
                 return False
-        self._positions.append(position)
-        self._items.append(item)
-        if len(self._items) > self.max_poses:
-            self._positions = self._positions[::2]
-            self._items = self._items[::2]
-            self._thinned *= 2.0
+        self._poses.append(pose)
+        if len(self._poses) > self.max_poses:
+            self._poses = self._poses[::2]
+            self._spacing *= 2.0
         return True
+
+
+def _distance(first: PoseStamped, second: PoseStamped) -> float:
+    a, b = first.pose.position, second.pose.position
+    return math.dist((a.x, a.y, a.z), (b.x, b.y, b.z))

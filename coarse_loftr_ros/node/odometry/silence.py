@@ -32,9 +32,9 @@ def _why_silent(node: Node, topic: str) -> str:
     if _MATCHES not in kinds:
         return f"{topic} is published as {', '.join(sorted(kinds))}, not as {_MATCHES}"
     who = ", ".join(sorted({_name(publisher) for publisher in publishers}))
-    unfed = [image for publisher in publishers for image in _unfed(node, publisher)]
-    if unfed:
-        return f"{who} is active but silent: {', '.join(unfed)} has no publisher"
+    unpublished = [image for publisher in publishers for image in _unpublished(node, publisher)]
+    if unpublished:
+        return f"{who} is active but silent: {', '.join(unpublished)} has no publisher"
     return f"{who} is active but silent though its images have publishers: see its diagnostics"
 
 
@@ -58,17 +58,17 @@ def _who_could(node: Node, topic: str) -> str:
     return f"{matcher} runs, but is not active"
 
 
-def _unfed(node: Node, publisher: TopicEndpointInfo) -> list[str]:
-    """Image topics that the node of a publisher hears and nobody publishes."""
+def _unpublished(node: Node, publisher: TopicEndpointInfo) -> list[str]:
+    """Image topics that the node of a publisher subscribes to and nobody publishes."""
     try:
-        heard = node.get_subscriber_names_and_types_by_node(
+        subscribed = node.get_subscriber_names_and_types_by_node(
             publisher.node_name, publisher.node_namespace
         )
     except RuntimeError:  # it has gone since
         return []
     return sorted(
         topic
-        for topic, kinds in heard
+        for topic, kinds in subscribed
         if any(kind in kinds for kind in _IMAGES) and not node.count_publishers(topic)
     )
 

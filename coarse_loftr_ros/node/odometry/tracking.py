@@ -12,16 +12,15 @@ from std_msgs.msg import Header
 from coarse_loftr_msgs.msg import Correspondences
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.images.frame import Intrinsics
-from coarse_loftr_ros.node.common.conversion import stamp_ns
 from coarse_loftr_ros.node.common.defects import Defects
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Statistics
-from coarse_loftr_ros.node.odometry.arrivals import Arrivals, Waiting
-from coarse_loftr_ros.node.odometry.cameras import CameraError, Cameras
+from coarse_loftr_ros.node.odometry.cameras import CameraError, LatestCameras
 from coarse_loftr_ros.node.odometry.conversion import stereo_matches, temporal_matches
 from coarse_loftr_ros.node.odometry.external import Samples
-from coarse_loftr_ros.node.odometry.outputs import Outputs
+from coarse_loftr_ros.node.odometry.outputs import OdometryOutputs
 from coarse_loftr_ros.node.odometry.parameters import settings
+from coarse_loftr_ros.node.odometry.synchronizer import StereoSynchronizer, TemporalMessage
 from coarse_loftr_ros.odometry.estimate import Odometry, OdometryEstimate
 from coarse_loftr_ros.odometry.mono import MonoOdometry
 from coarse_loftr_ros.odometry.observations import StereoRig, TemporalMatches
@@ -58,9 +57,9 @@ class Tracking:
     def __init__(
         self,
         values: Mapping[str, Value],
-        cameras: Cameras,
+        cameras: LatestCameras,
         mounting: Callable[[str], Pose | None],
-        outputs: Outputs,
+        outputs: OdometryOutputs,
         statistics: Statistics[OdometryEstimate],
         warn: Callable[[str, str], None],
         inform: Callable[[str, str], None],
@@ -76,9 +75,7 @@ class Tracking:
         self._inform = inform
         self._defects = Defects(statistics, warn)
         self._stereo = values["mode"] == "stereo"
-        self._arrivals: Arrivals[Correspondences, Correspondences] = Arrivals(
-            self._stereo, values["queue_depth"]
-        )
+        self._synchronizer = StereoSynchronizer(self._stereo, values["queue_depth"])
         self._odometry: Odometry | None = None
         self._velocity: VelocityTracker | None = None
         self._mounting: Pose | None = None
@@ -87,8 +84,8 @@ class Tracking:
 
     @property
     def waiting(self) -> bool:
-        """Whether matches in time wait for stereo matches."""
-        return len(self._arrivals) > 0
+        """Whether temporal matches wait for stereo matches."""
+        return len(self._synchronizer) > 0
 
     @property
     def mounting(self) -> Pose | None:
@@ -107,7 +104,7 @@ class Tracking:
     def reset(self, cause: str) -> None:
         """Start over: the path begins at the reference of the next image."""
         self._statistics.reset(cause)
-        self._arrivals.restart()
+        self._synchronizer.restart()
         self._odometry = None
         self._mounting = None
         self._latest = None
@@ -125,33 +122,26 @@ class Tracking:
 
     def add_stereo(self, message: Correspondences) -> None:
         """Stereo matches came."""
-        stamp = stamp_ns(message.reference_header.stamp)
-        self._arrivals.add_stereo(stamp, message, perf_counter())
+        self._synchronizer.add_stereo(message, perf_counter())
         self.work()
 
-    def add(self, message: Correspondences) -> None:
-        """Matches in time came."""
-        waiting = Waiting(
-            message,
-            stamp_ns(message.reference_header.stamp),
-            stamp_ns(message.header.stamp),
-            perf_counter(),
-        )
-        self._arrivals.add(waiting)
+    def add_temporal(self, message: Correspondences) -> None:
+        """Temporal matches came."""
+        self._synchronizer.add_temporal(message, perf_counter())
         self.work()
 
     def work(self) -> None:
         """Use what is complete or has waited long enough."""
-        while waiting := self._arrivals.next(perf_counter(), self.values["stereo_wait"]):
+        while received := self._synchronizer.next(perf_counter(), self.values["stereo_wait"]):
             with self._defects.survived("using matches"):
                 try:
-                    self._use(waiting)
+                    self._use(received)
                 except _RefusedError as refused:
                     self._reject(refused.cause, str(refused))
 
-    def _use(self, waiting: Waiting[Correspondences]) -> None:
+    def _use(self, received: TemporalMessage) -> None:
         begin = perf_counter()
-        message = waiting.item
+        message = received.message
         try:
             temporal = temporal_matches(message)
         except ValueError as error:
@@ -165,13 +155,13 @@ class Tracking:
         self._check_continuity(message, temporal)
         self._make_ready(message)
         if self._latest is None or temporal.reference_stamp > self._latest.stamp:
-            # The reference is an image of which nothing was heard: the first one, or the first
+            # The reference is an image of which nothing was received: the first one, or the first
             # after the matcher started over.
             header = message.reference_header
             self._advance(None, temporal.reference_stamp, (header, header), begin, begin)
         headers = message.header, message.reference_header
-        self._advance(temporal, temporal.stamp, headers, waiting.received, begin)
-        self._arrivals.done(waiting)
+        self._advance(temporal, temporal.stamp, headers, received.received_s, begin)
+        self._synchronizer.done(received)
 
     def _check_continuity(self, message: Correspondences, temporal: TemporalMatches) -> None:
         """Start over where these matches cannot follow the ones before."""
@@ -237,7 +227,7 @@ class Tracking:
         """
         find = self._cameras.rig if self._stereo else self._cameras.single
         reference = message.reference_width, message.reference_height
-        if all(reference):  # zero: who sent it does not say
+        if all(reference):  # zero: not known to the sender
             find(*reference)
         return find(message.width, message.height)
 
@@ -246,12 +236,12 @@ class Tracking:
         temporal: TemporalMatches | None,
         stamp: int,
         headers: tuple[Header, Header],
-        received: float,
+        received_s: float,
         begin: float,
     ) -> None:
         """One image: estimate and publish."""
         stereo = None
-        message = self._arrivals.stereo_of(stamp)
+        message = self._synchronizer.stereo_of(stamp)
         if message is not None:
             try:
                 self._cameras_of(message)
@@ -265,7 +255,7 @@ class Tracking:
                 f"no stereo matches of the image at {stamp / 1e9:.3f} s: is the matcher's mode "
                 "stereo, and does it match them in time (stereo_wait)?",
             )
-        self._listen(stamp)
+        self._pass_measurements(stamp)
         estimate = self._odometry.update(temporal, stereo, stamp=stamp)
         if not np.isfinite(estimate.covariance).all():
             self.reset("not finite")
@@ -283,15 +273,15 @@ class Tracking:
             self._statistics.published(
                 estimate,
                 {
-                    "wait": (begin - received) * 1e3,
+                    "wait": (begin - received_s) * 1e3,
                     "odometry": (estimated - begin) * 1e3,
                     "publish": (done - estimated) * 1e3,
-                    "received to published": (done - received) * 1e3,
+                    "received to published": (done - received_s) * 1e3,
                 },
             )
 
-    def _listen(self, stamp: int) -> None:
-        """Tell the odometry what other sensors measured."""
+    def _pass_measurements(self, stamp: int) -> None:
+        """Give the odometry what other sensors measured."""
         odometry, tolerance = self._odometry, self._tolerance_ns
         if isinstance(odometry, MonoOdometry) and odometry.settings.scale == ScaleSource.EXTERNAL:
             before = stamp if self._latest is None else self._latest.stamp
