@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import numpy as np
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
 from numpy.typing import NDArray
+from rclpy.publisher import Publisher
 from ros_harness import RELIABLE, Client, NodeProcess, camera_info
 from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
+from std_srvs.srv import Trigger
 
 from coarse_loftr_msgs.msg import Correspondences, RelativePose
 from coarse_loftr_ros.cameras.pose import Pose
@@ -223,6 +226,7 @@ def through_both_nodes(
         client.settle("matcher")
         with AnyReader([bag]) as reader:
             messages = [(c.topic, bytes(raw)) for c, _, raw in reader.messages()]
+        _connect_nodes(client, odometry.name, publishers, messages)
         # The nodes ask for no reliability of camera_info: it is said more than once before.
         for topic, raw in [message for message in messages if "camera_info" in message[0]]:
             publishers[topic].publish(raw)
@@ -238,6 +242,33 @@ def through_both_nodes(
         assert odometry.stop() == 0, odometry.output
         assert matcher.stop() == 0, matcher.output
     return client
+
+
+def _connect_nodes(
+    client: OdometryClient,
+    odometry: str,
+    publishers: Mapping[str, Publisher],
+    messages: Sequence[tuple[str, bytes]],
+) -> None:
+    """Wait until what the matcher sends reaches the odometry node; both then start over.
+
+    That the client knows both does not say that they know each other.
+    """
+    beginning = messages[: 3 * len(publishers)]  # more than one image of each eye
+    for _ in range(30):
+        for topic, raw in beginning:
+            publishers[topic].publish(raw)
+            client.spin(0.02)
+        client.spin(0.3)
+        if client.odometry:
+            break
+    assert client.odometry, "nothing of the matcher reaches the odometry node"
+    for node in ("matcher", odometry):
+        assert client.call(Trigger, f"{node}/reset", Trigger.Request()).success
+    client.spin(0.5)  # for answers that are on their way
+    for received in (client.odometry, client.relative, client.matches, client.stereo_matches):
+        received.clear()
+    client.paths.clear()
 
 
 def position(message: Odometry) -> NDArray[np.float64]:
