@@ -58,9 +58,10 @@ from coarse_loftr_ros.backends.base import (
     BackendError,
     ModelFiles,
 )
+from coarse_loftr_ros.backends.joined_graphs import GRAPHS
 from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
-from coarse_loftr_ros.backends.tensorrt.engines import GRAPHS, obtain_engine
+from coarse_loftr_ros.backends.tensorrt.engines import obtain_engine
 from coarse_loftr_ros.backends.tensorrt.library import load_library
 from coarse_loftr_ros.files.json_text import json_text
 from coarse_loftr_ros.images.preprocessing import NetworkSize, network_size

@@ -9,10 +9,9 @@ import numpy as np
 
 from coarse_loftr_lab.evaluation.graph_cost import GraphCost, graph_cost
 from coarse_loftr_ros.backends.base import ModelFiles
+from coarse_loftr_ros.backends.joined_graphs import GRAPHS, addition, join
 from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from coarse_loftr_ros.backends.precision import graph_in
-from coarse_loftr_ros.backends.tensorrt.engines import GRAPHS
-from coarse_loftr_ros.backends.tensorrt.graphs import addition, join
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
 
 from coarse_loftr_ros.backends.base import BackendError
-from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
+from coarse_loftr_ros.backends.gpu import find_gpu
 from coarse_loftr_ros.backends.tensorrt.library import load_library
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnx", "onnxruntime", "onnxruntime-gpu", "pycuda")

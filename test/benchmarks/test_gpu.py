@@ -10,8 +10,8 @@ import time
 import pytest
 
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, BackendError, ModelFiles
+from coarse_loftr_ros.backends.gpu import find_gpu
 from coarse_loftr_ros.backends.tensorrt.builder import build_engine
-from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
 from coarse_loftr_ros.images.preprocessing import network_size
 
 pytest.importorskip("onnx", reason="onnx is not installed (make test has it)")

@@ -23,8 +23,8 @@ from coarse_loftr_ros.backends.tensorrt.manifest import EngineIdentity, Manifest
 
 __all__ = ["CacheUnusableError", "CachedEngine", "CheckedEngine", "EngineCache", "read_engine"]
 
-_ENGINE, _MANIFEST, _UNFINISHED, _LOCK = ".engine", ".json", ".unfinished", "lock"
-_MOST_BYTES = {_MANIFEST: 1 << 20}  # of any other file: 4 GiB
+_ENGINE, _MANIFEST, _CHECK, _UNFINISHED, _LOCK = ".engine", ".json", ".check", ".unfinished", "lock"
+_MOST_BYTES = {_MANIFEST: 1 << 20, _CHECK: 1 << 12}  # of any other file: 4 GiB
 
 
 class CacheUnusableError(BackendError):
@@ -147,6 +147,24 @@ class EngineCache:
             note = f"{found}; it could not be kept: {error}"
             return CheckedEngine(engine.data, Manifest.of(identity, engine), True, False, note)
 
+    def kept_check(self, name: str) -> str | None:
+        """What ``keep_check`` kept under a name; ``None`` where nothing is that may be read."""
+        try:
+            self.check_folder()
+            return _read(self.folder / (name + _CHECK)).decode()
+        except (CacheUnusableError, ManifestError, OSError, UnicodeDecodeError):
+            return None
+
+    def keep_check(self, name: str, text: str) -> None:
+        """Keep what a check of a backend has found, where that can be kept.
+
+        Raises:
+            BackendError: when the folder is not the user's alone.
+        """
+        with contextlib.suppress(CacheUnusableError, OSError):
+            self._prepare()
+            self._write(self.folder / (name + _CHECK), text.encode())
+
     def entries(self) -> list[CachedEngine]:
         """All engines, each checked except for its identity; unfinished ones are not listed."""
         self.check_folder()
@@ -164,7 +182,7 @@ class EngineCache:
         self.check_folder()
         with self._locked(lambda sentence: None):
             count = len(self._files(_ENGINE))
-            for path in self._files(_MANIFEST, _ENGINE, _UNFINISHED):
+            for path in self._files(_MANIFEST, _ENGINE, _CHECK, _UNFINISHED):
                 path.unlink(missing_ok=True)
         return count
 
@@ -191,6 +209,17 @@ class EngineCache:
                 f"{stat.S_IMODE(found.st_mode):04o}), who could put a program of theirs in an "
                 f"engine's place; look through it, then chmod 700 {self.folder}"
             )
+
+    def private_folder(self, name: str) -> Path:
+        """A folder within this one, for engines that a library keeps by itself.
+
+        Raises:
+            BackendError: when somebody else can write there, or it cannot be made.
+        """
+        inner = EngineCache(self.folder / name, self.most_bytes)
+        self._prepare()
+        inner._prepare()
+        return inner.folder
 
     def _load(self, identity: EngineIdentity) -> CheckedEngine | str:
         """The engine, or why there is none that may be used."""
