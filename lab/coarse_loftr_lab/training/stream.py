@@ -124,8 +124,12 @@ class TrainingStream:
             pin_memory=processes.device.type == "cuda",
         )
 
+    def drawn(self) -> Iterator[_Drawn]:
+        """The parts before they are rendered."""
+        return iter(self._loader)
+
     def __iter__(self) -> Iterator[PairBatch]:
-        drawn = iter(self._loader)
+        drawn = self.drawn()
         while True:
             start = time.perf_counter()
             batch = next(drawn, None)

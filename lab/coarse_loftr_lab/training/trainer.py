@@ -82,7 +82,10 @@ class Trainer:
         self.average = MovingAverage(net, settings.ema_decay)
         self.net = processes.synchronise_batch_norm(net)
         self.optimiser = torch.optim.AdamW(
-            self.net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            self.net.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,  # one kernel for all weights
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=settings.amp == "float16")
         self.step = 0
