@@ -18,10 +18,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
 from torch.profiler import ProfilerActivity, profile
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "lab")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
 
 from coarse_loftr_lab.training.distributed import joined
 from coarse_loftr_lab.training.settings import make_settings, read_yaml
@@ -30,11 +30,54 @@ from coarse_loftr_lab.training.views import render_pairs
 
 # Of aten: what starts no kernel.
 NO_KERNEL = frozenset(
-    "alias as_strided chunk detach detach_ empty empty_like empty_strided expand expand_as flatten "
-    "is_nonzero item _local_scalar_dense lift_fresh narrow new_empty new_empty_strided numpy_T "
-    "permute real _reshape_alias reshape resize_ resolve_conj resolve_neg select set_ slice split "
-    "split_with_sizes squeeze squeeze_ t to transpose unbind unflatten unsafe_view _unsafe_view "
-    "unsqueeze unsqueeze_ view view_as result_type _has_compatible_shallow_copy_type".split()
+    [
+        "alias",
+        "as_strided",
+        "chunk",
+        "detach",
+        "detach_",
+        "empty",
+        "empty_like",
+        "empty_strided",
+        "expand",
+        "expand_as",
+        "flatten",
+        "is_nonzero",
+        "item",
+        "_local_scalar_dense",
+        "lift_fresh",
+        "narrow",
+        "new_empty",
+        "new_empty_strided",
+        "numpy_T",
+        "permute",
+        "real",
+        "_reshape_alias",
+        "reshape",
+        "resize_",
+        "resolve_conj",
+        "resolve_neg",
+        "select",
+        "set_",
+        "slice",
+        "split",
+        "split_with_sizes",
+        "squeeze",
+        "squeeze_",
+        "t",
+        "to",
+        "transpose",
+        "unbind",
+        "unflatten",
+        "unsafe_view",
+        "_unsafe_view",
+        "unsqueeze",
+        "unsqueeze_",
+        "view",
+        "view_as",
+        "result_type",
+        "_has_compatible_shallow_copy_type",
+    ]
 )
 
 # On a GPU one kernel for many tensors; on a CPU they are done one by one.
@@ -58,7 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # As in the middle of a run: pairs of all difficulty.
         settings = make_settings({**values, "ramp": 0, "steps": 1000}, Path(folder) / "run")
         trainer = Trainer(settings, processes)
-        drawn = [each.recipes for _, each in zip(range(options.steps + 1), trainer.stream.drawn())]
+        drawn = [
+            each.recipes
+            for _, each in zip(range(options.steps + 1), trainer.stream.drawn(), strict=False)
+        ]
         size = (settings.width, settings.height)
         made = [render_pairs(recipes, size) for recipes in drawn]
         parts: dict[str, tuple[Callable[[int], object], Callable[[int], object]]] = {
