@@ -2,11 +2,9 @@
 
 What a CPU does around the graphs is made part of them, so that neither float images nor
 similarities nor features are copied between host and GPU. The additions are written in ONNX's text
-format and joined to the exported graphs when a GPU's backend is made; TensorRT and ONNX Runtime run
-the same ones.
+format and joined to the exported graphs for TensorRT and ONNX Runtime alike.
 
-Run so far: by ONNX Runtime on CPUs (tests) and on an H200 (docs/results_gpu.md); by TensorRT for
-RTX they were built and not run.
+Run so far: by ONNX Runtime on CPUs and on an H200; TensorRT for RTX built them, none ran them.
 """
 
 from __future__ import annotations
@@ -23,8 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GRAPHS", "addition", "input_shapes", "join", "joined_graph"]
 
-GRAPHS = ("encode", "match")
-"""The two graphs of a model, in the order in which a pair needs them."""
+GRAPHS = ("encode", "match")  # of a model, in the order in which a pair needs them
 
 _GREY = """
 grey (uint8[1, 1, {height}, {width}] grey_image) => (float[1, 1, {height}, {width}] unit_image)
