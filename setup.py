@@ -88,8 +88,17 @@ setup(
     extras_require={
         "ros": ROS,
         "cpu": ["openvino>=2024.4", "onnxruntime>=1.18"],
+        # CUDA 13 and cuDNN as wheels, 2 GB; it takes the place of onnxruntime. Before 1.31 (Python
+        # 3.10) there are no CUDA graphs.
+        "cuda": ["onnxruntime-gpu[cuda,cudnn]>=1.20", "onnx>=1.16", "protobuf"],
         # onnx converts the graphs to float16. On a Jetson, TensorRT is apt's, not pip's.
-        "tensorrt": ["tensorrt>=10.3", "pycuda>=2024.1", "onnx>=1.16", "protobuf"],
+        "tensorrt": [
+            "tensorrt>=10.3",
+            "pycuda>=2024.1",
+            "onnx>=1.16",
+            "onnxruntime>=1.18",  # what engines are compared with
+            "protobuf",
+        ],
         # Builds engines on a machine without a GPU, so CI tests it; 100 MB.
         "tensorrt-rtx": [
             f"{wheel}==1.7.1.116; platform_system == 'Linux' and platform_machine == 'x86_64'"

@@ -1,18 +1,20 @@
-"""The proof of the TensorRT backend on a GPU: right, safe to use, and how fast.
+"""The proof of the backends of a GPU: right, safe to use, and how fast.
 
-It needs the package, its Python requirements, a TensorRT and PyCUDA, and no network:
+It needs the package, its Python requirements and no network; for ``backend: cuda``
+onnxruntime-gpu, for ``backend: tensorrt`` a TensorRT and PyCUDA:
 
 1. Parity: matches, points and homographies beside those of ONNX Runtime on the CPU, in fp32, on
    image pairs with known homographies (``--images``, in HPatches' layout) or on a drawn flight.
 2. Threads: one backend used by several threads in turn, and two at the same time.
 3. Release: the backend made and closed 50 times; memory of the GPU before and after.
-4. Times: encode, match and a whole frame, copies included, with and without CUDA graphs, and both
-   images of a stereo camera encoded in one call and in two.
+4. Times: encode, match and a whole frame, copies included, with and without CUDA graphs, with
+   ONNX Runtime also without anything bound, and both images of a stereo camera encoded in one
+   call and in two.
 
-Where TensorRT does not run, its message is in the report, and the same graphs are run by ONNX
-Runtime on the GPU (where ``onnxruntime-gpu`` is installed) or else on the CPU, which proves their
-parity and nothing about a GPU. Engines are built in any case where the library can.
-Where PyTorch is installed, the same network is timed in it, eagerly.
+What does not run has its message in the report, cut to 120 characters. Without a CUDA provider,
+``backend: cuda`` is run on the CPU's, which proves its parity and nothing about a GPU. Engines are
+built in any case where the library can. Where PyTorch is installed, the same network is timed in
+it, eagerly. At most 60 lines are printed; the table of docs/results_gpu.md lies beside the report.
 
 For a machine without a network, bring wheels made on one of the same kind (``pip download -d
 wheels``): numpy, opencv-python-headless, onnx, onnxruntime, and for x86-64 either ``tensorrt`` or
@@ -35,7 +37,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -47,7 +48,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from gpu_parts.eager import eager
 from gpu_parts.floor import floor
 from gpu_parts.parity import compare_with_truth, image_pairs, parity, threads_agree
-from gpu_parts.results import FAILURES, attempt, environment, line_of, table
+from gpu_parts.results import FAILURES, attempt, environment, line_of, short, table
 from gpu_parts.times import reconfigure, stereo, tensorrt, times
 
 from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair
@@ -58,9 +59,12 @@ from coarse_loftr_ros.backends.base import (
     BackendError,
     ModelFiles,
 )
+from coarse_loftr_ros.backends.cuda.providers import Provider
+from coarse_loftr_ros.backends.cuda_backend import CudaBackend
+from coarse_loftr_ros.backends.joined_graphs import GRAPHS
 from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
-from coarse_loftr_ros.backends.tensorrt.engines import GRAPHS, obtain_engine
+from coarse_loftr_ros.backends.tensorrt.engines import obtain_engine
 from coarse_loftr_ros.backends.tensorrt.library import load_library
 from coarse_loftr_ros.files.json_text import json_text
 from coarse_loftr_ros.images.preprocessing import NetworkSize, network_size
@@ -85,26 +89,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         """So that a part that ends the process leaves the others behind."""
         if options.json:
             options.json.write_text(json_text(report) + "\n")
+            options.json.with_suffix(".md").write_text(table(report) + "\n")
 
-    print(json.dumps(report["environment"], indent=2))
+    where = report["environment"]
+    print(*(f"{key}: {short(str(where[key]))}" for key in where if key != "packages"), sep="\n")
     pairs = image_pairs(options)
     for name in options.models:
         result: dict[str, Any] = {"failed_checks": []}
         report["models"][name] = result
         measure(ModelFiles.load(name), pairs, options, result, save)
     save()
-    print("", table(report), sep="\n")
-    if not any(ran_on_tensorrt(model) for model in report["models"].values()):
-        print("\nTensorRT has not run here: nothing above says anything about a GPU")
+    for title, devices in {
+        "TensorRT": ("TensorRT",),
+        "ONNX Runtime": ("CUDA", "TensorRT in"),
+    }.items():
+        if not any(has_run(model, devices) for model in report["models"].values()):
+            print(f"{title} has not run on a GPU here: nothing above says anything about it")
     failures = [row for model in report["models"].values() for row in model["failed_checks"]]
-    print("\n".join(["", *failures]) if failures else "\nevery check that could be made has passed")
+    print("\n".join(map(short, failures)) or "every check that could be made has passed")
     return 1 if failures else 0
 
 
-def ran_on_tensorrt(model: dict[str, Any]) -> bool:
-    """Whether any figure of a model's report is TensorRT's."""
+def has_run(model: dict[str, Any], beginnings: tuple[str, ...]) -> bool:
+    """Whether a runtime whose title begins so has a figure in a model's report."""
     rows = model["runtimes"]
-    return any(row["runtime"].startswith("TensorRT") and "times_ms" in row for row in rows)
+    return any(row["runtime"].startswith(beginnings) and "times_ms" in row for row in rows)
 
 
 # --- what is measured ---------------------------------------------------------------------------
@@ -144,12 +153,12 @@ def measure(
                 found = compare_with_truth(backend, model, pairs)
                 row["parity"] = parity(found, reference, pairs)
                 row["times_ms"] = times(backend, model, pairs[0], options.rounds)
-            if label.startswith("TensorRT"):
+            if label.startswith("TensorRT") or "CUDA graphs" in label:
                 row["threads_agree"] = threads_agree(make, model, pairs)
                 if not row["threads_agree"]:
                     failed.append(f"{model.name}, {label}: threads get other matches")
         except FAILURES as error:
-            row["error"] = str(error)
+            row["error"] = short(str(error))
         if "parity" in row and (
             row["parity"]["overlap"] < 0.9 or row["parity"]["points_p95_px"] > 1.0
         ):
@@ -170,7 +179,7 @@ def measure(
             key in ("reconfiguration", "stereo_ms", "eager_pytorch")
             or "not measured" in result[key]
         ):
-            print(f"  {key}: {result[key]}", flush=True)
+            print(f"  {key}: {short(str(result[key]))}", flush=True)
         save()
     if result["reconfiguration"].get("growth_mib", 0) > 16:
         failed.append(f"{model.name}: memory of the GPU grows with each configuration")
@@ -198,11 +207,24 @@ def runtimes(
     import onnxruntime
 
     cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    device, provider = ("GPU", "CUDA") if cuda else ("CPU", "CPU")
+    on = None if cuda else Provider.cpu()
+    chosen = "CUDAExecutionProvider" if cuda else "CPUExecutionProvider"
+    name = "CUDA" if cuda else "CPU"
     for precision in precisions:
-        title = f"the same graphs, ONNX Runtime on the {device}, {precision}"
-        chosen = f"{provider}ExecutionProvider"
-        yield title, precision, "", functools.partial(JoinedGraphs, model, size, precision, chosen)
+        for graphs in (True, False):
+            kept = (
+                ("bound, with CUDA graphs" if cuda else "at fixed addresses") if graphs else "bound"
+            )
+            make = functools.partial(
+                CudaBackend, model, size, precision, use_cuda_graphs=graphs, provider=on
+            )
+            yield f"{name} {precision}, {kept}", precision, "wanted" if graphs else "", make
+        make = functools.partial(JoinedGraphs, model, size, precision, chosen)
+        yield f"{name} {precision}, not bound", precision, "", make
+    if cuda:
+        for precision in precisions:
+            make = functools.partial(CudaBackend, model, size, precision, "tensorrt")
+            yield f"TensorRT in ONNX Runtime {precision}", precision, "wanted", make
 
 
 def engines(model: ModelFiles, size: NetworkSize) -> list[dict[str, Any]]:
@@ -217,9 +239,8 @@ def engines(model: ModelFiles, size: NetworkSize) -> list[dict[str, Any]]:
                 row |= {"library": library.title, "build_s": engine.manifest.build_seconds}
                 row["mib"] = len(engine.data) / 2**20
             except BackendError as error:
-                row["error"] = str(error)
+                row["error"] = short(str(error))
             rows.append(row)
-            print("  engine", *row.values())
     return rows
 
 

@@ -17,6 +17,7 @@ COMMANDS = [
     "export",
     "calibrate",
     "quantize",
+    "release",
 ]
 
 setup(

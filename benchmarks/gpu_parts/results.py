@@ -12,11 +12,11 @@ from typing import Any
 from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
 
 from coarse_loftr_ros.backends.base import BackendError
-from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
+from coarse_loftr_ros.backends.gpu import find_gpu
 from coarse_loftr_ros.backends.tensorrt.library import load_library
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnx", "onnxruntime", "onnxruntime-gpu", "pycuda")
-PACKAGES += ("tensorrt", "tensorrt-rtx-cu13-libs", "torch")
+PACKAGES += ("nvidia-cudnn-cu13", "tensorrt", "tensorrt-rtx-cu13-libs", "torch")
 
 # What a part may fail of without taking the others with it: a runtime that refuses or fails
 # (``BackendError`` and PyTorch's errors are RuntimeErrors), a package or a file that is missing,
@@ -39,12 +39,18 @@ HEADER = """\
 | --- | --- | --- | --- | --- | --- | --- |"""
 
 
+def short(text: str, most: int = 120) -> str:
+    """A text on one line of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 3] + "..."
+
+
 def attempt(part: Callable[[], Any]) -> Any:
     """What a part of the measurement returns, or why there is nothing."""
     try:
         return part()
     except FAILURES as error:
-        return {"not measured": f"{type(error).__name__}: {error}"}
+        return {"not measured": short(f"{type(error).__name__}: {error}")}
 
 
 def environment() -> dict[str, Any]:
@@ -71,12 +77,10 @@ def line_of(row: dict[str, Any]) -> str:
     """One runtime on a line."""
     if "times_ms" not in row:
         return f"{row['runtime']}: NOT RUN: {row['error']}"
-    spans = ", ".join(f"{k} {v['p50']:.2f} ({v['p95']:.2f})" for k, v in row["times_ms"].items())
-    same = row["parity"]
+    same, spans = row["parity"], row["times_ms"]
     return (
-        f"{row['runtime']}: overlap {same['overlap']:.3f}, points {same['points_p95_px']:.3f} px "
-        f"apart (95 %), corner error {same['corner_error_p50_px']:.2f} px "
-        f"(CPU {same['corner_error_p50_px_of_the_cpu']:.2f}); ms, median (95 %): {spans}"
+        f"{row['runtime']}: overlap {same['overlap']:.3f}, {same['points_p95_px']:.3f} px; "
+        f"{_steps(spans)} ms, pipeline {_median(spans['pipeline'])}"
         + (f"; then FAILED: {row['error']}" if "error" in row else "")
     )
 
@@ -99,7 +103,7 @@ def _cells(name: str, model: dict[str, Any], row: dict[str, Any]) -> list[str]:
     """All but the first column of a runtime's row."""
     what = f"{name}, {row['runtime']}"
     if "times_ms" not in row:
-        reason = " ".join(row["error"].replace("|", "/").split())
+        reason = row["error"].replace("|", "/")
         return [what, "", f"not run: {reason}", "", "", ""]
     same, spans = row["parity"], row["times_ms"]
     pair = memory = ""

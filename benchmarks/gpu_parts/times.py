@@ -10,9 +10,9 @@ import numpy as np
 
 from coarse_loftr_lab.evaluation.data.homography_pair import HomographyPair
 from coarse_loftr_ros.backends.base import Backend, BackendError, ModelFiles, Reports
+from coarse_loftr_ros.backends.gpu import find_gpu
+from coarse_loftr_ros.backends.joined_graphs import addition, join
 from coarse_loftr_ros.backends.precision import graph_in
-from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
-from coarse_loftr_ros.backends.tensorrt.graphs import addition, join
 from coarse_loftr_ros.backends.tensorrt.library import load_library
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.images.preprocessing import NetworkSize

@@ -1,6 +1,6 @@
 """From the similarities of all coarse cells to matches with sub-cell positions, in NumPy.
 
-``tensorrt/graphs.py`` states the same as a graph for the GPU; a test holds both together.
+``joined_graphs.py`` states the same as a graph for the GPU; a test holds both together.
 """
 
 from __future__ import annotations

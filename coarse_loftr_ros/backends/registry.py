@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 
 from coarse_loftr_ros.backends.base import (
     Backend,
@@ -24,41 +25,35 @@ __all__ = [
     "installed_backends",
 ]
 
-BACKEND_NAMES = ("auto", "openvino", "onnxruntime", "tensorrt")
-
-# In order of preference on a CPU; the module is imported only when the runtime is chosen.
-_CPU_MODULES = {"openvino": "openvino", "onnxruntime": "onnxruntime"}
+_GPU = ("tensorrt", "cuda")
+_CPU = ("openvino", "onnxruntime")  # the Python modules of these runtimes have their names
+_PREFERENCE = (*_GPU, *_CPU)
+BACKEND_NAMES = ("auto", *_PREFERENCE)
+"""What a user may ask for; ``auto`` takes the first of the others that can be used."""
 
 
 @dataclass(frozen=True)
 class BackendChoice:
-    """The runtime to use and why."""
+    """The runtime to use and why.
+
+    Attributes:
+        name: of the runtime.
+        reason: ``as asked``, or what ``auto`` took and what it passed over.
+        passed_over: with ``auto``, the runtimes before it and why each cannot be used.
+    """
 
     name: str
     reason: str
+    passed_over: tuple[str, ...] = ()
 
 
 def installed_backends() -> list[str]:
-    """Runtimes that could be loaded here, in order of preference."""
-    return [name for name, module in _CPU_MODULES.items() if importlib.util.find_spec(module)]
-
-
-def _tensorrt_obstacle() -> str | None:
-    """What keeps TensorRT from running here, found out without importing it."""
-    from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
-    from coarse_loftr_ros.backends.tensorrt.library import installation_advice, is_installed
-
-    if not is_installed():
-        return f"TensorRT is not installed ({installation_advice()})"
-    if not importlib.util.find_spec("pycuda"):
-        return "PyCUDA is not installed (pip install pycuda, which needs CUDA's headers)"
-    if find_gpu() is None:
-        return "there is no NVIDIA GPU, or no driver for it"
-    return None
+    """CPU runtimes that could be loaded here, in order of preference."""
+    return [name for name in _CPU if importlib.util.find_spec(name)]
 
 
 def choose_backend(name: str) -> BackendChoice:
-    """Resolve ``auto`` and refuse what cannot run here.
+    """Resolve ``auto`` and refuse what cannot run here; nothing is imported or loaded for that.
 
     Args:
         name: one of ``BACKEND_NAMES``.
@@ -68,27 +63,17 @@ def choose_backend(name: str) -> BackendChoice:
     """
     if name not in BACKEND_NAMES:
         raise BackendError(f"backend is '{name}'; it must be one of {', '.join(BACKEND_NAMES)}")
-    if name == "tensorrt":
-        obstacle = _tensorrt_obstacle()
-        if obstacle:
-            raise BackendError(
-                f"backend 'tensorrt' is not available: {obstacle}; use 'openvino' or "
-                "'onnxruntime' on the CPU, or 'auto'"
-            )
-        return BackendChoice(name, "as asked")
-    installed = installed_backends()
     if name == "auto":
-        if _tensorrt_obstacle() is None:
-            return BackendChoice("tensorrt", "auto: an NVIDIA GPU and TensorRT are there")
-        if not installed:
-            raise BackendError(
-                "backend 'auto' found neither OpenVINO nor ONNX Runtime; install one with "
-                "pip install openvino, or pip install onnxruntime"
-            )
-        return BackendChoice(installed[0], f"auto: {installed[0]} is installed")
-    if name not in installed:
+        return _choose_automatically(())
+    obstacle = _obstacle(name)
+    if obstacle is None:
+        return BackendChoice(name, "as asked")
+    if name in _CPU:
         raise BackendError(f"backend '{name}' is not installed; pip install {name}")
-    return BackendChoice(name, "as asked")
+    raise BackendError(
+        f"backend '{name}' is not available: {obstacle}; use 'openvino' or 'onnxruntime' on the "
+        "CPU, or 'auto'"
+    )
 
 
 def create_backend(
@@ -99,12 +84,14 @@ def create_backend(
     precision: str = "auto",
     engines: EngineFolder | None = None,
     reports: Reports | None = None,
+    runtime: str = "cuda",
 ) -> Backend:
     """Load ``model`` for ``size`` with the runtime that ``name`` resolves to.
 
     Slow: compiles and warms up (about half a second on a CPU; TensorRT takes seconds to minutes
-    where its engines are not in the cache). With ``auto``, a GPU that cannot be used or fails later
-    is replaced by the CPU, in the precision that suits it.
+    where its engines are not in the cache). A GPU is compared with the CPU before it is used. With
+    ``auto``, one that cannot be used, computes something else or fails later makes way for the
+    next runtime, in the precision that suits that one.
 
     Args:
         name: one of ``BACKEND_NAMES``.
@@ -114,45 +101,147 @@ def create_backend(
         precision: one of ``PRECISION_NAMES``; ``auto`` is the fastest of the runtime that keeps
             the accuracy of fp32.
         engines: folder of TensorRT's engines; by default that of ``EngineFolder``.
-        reports: receives slow work and a replacement.
+        reports: receives slow work, what ``auto`` takes and a replacement.
+        runtime: of the backend ``cuda``: one of ``CUDA_RUNTIMES``.
 
     Raises:
         BackendError: when that is not possible.
     """
+    reports = reports or Reports()
     choice = choose_backend(name)
     precision = choose_precision(precision, choice.name, model)
-    if choice.name != "tensorrt":
+    if name != "auto":
+        if choice.name in _GPU:
+            return _create_on_gpu(choice.name, model, size, precision, engines, reports, runtime)
         return _create_on_cpu(choice.name, model, size, threads, precision)
-    reports = reports or Reports()
+
+    refused: tuple[str, ...] = ()
+    while choice.name in _GPU:
+        try:
+            backend = _create_on_gpu(choice.name, model, size, precision, engines, reports, runtime)
+            break
+        except BackendError as error:
+            refused = (*refused, f"{choice.name} ({error})")
+            choice = _choose_automatically(refused)
+            precision = choose_precision("auto", choice.name, model)
+    else:
+        backend = _create_on_cpu(choice.name, model, size, threads, precision)
+    if refused:
+        reports.warning(f"backend {choice.reason}")
+        backend.description += f"; passed over: {', '.join(refused)}"
+    else:
+        reports.info(f"backend {choice.reason}")
     others = installed_backends()
-    if name != "auto" or not others:
-        return _create_tensorrt(model, size, precision, engines, reports)
+    if choice.name in _CPU or not others:
+        return backend
 
     def create_other() -> Backend:
         return _create_on_cpu(others[0], model, size, threads, "auto")
 
-    try:
-        backend = _create_tensorrt(model, size, precision, engines, reports)
-    except BackendError as error:
-        reports.warning(
-            f"backend auto: tensorrt cannot be used, going on with {others[0]}: {error}"
-        )
-        return create_other()
     return FallbackBackend(backend, create_other, reports.warning)
 
 
-def _create_tensorrt(
+def _choose_automatically(refused: tuple[str, ...]) -> BackendChoice:
+    """The first runtime without an obstacle.
+
+    Args:
+        refused: GPU runtimes that were tried, each with its reason.
+
+    Raises:
+        BackendError: when there is none.
+    """
+    passed_over = list(refused)
+    for name in _PREFERENCE:
+        if any(each.startswith(f"{name} ") for each in refused):
+            continue
+        obstacle = _obstacle(name)
+        if obstacle is None:
+            over = f"; passed over: {', '.join(passed_over)}" if passed_over else ""
+            return BackendChoice(name, f"auto: takes {name}{over}", tuple(passed_over))
+        passed_over.append(f"{name} ({obstacle})")
+    raise BackendError(
+        "backend 'auto' found neither OpenVINO nor ONNX Runtime; install one with pip install "
+        f"openvino, or pip install onnxruntime; passed over: {', '.join(passed_over)}"
+    )
+
+
+def _obstacle(name: str) -> str | None:
+    """What keeps a runtime from running here, found out without importing it."""
+    if name in _CPU:
+        return None if importlib.util.find_spec(name) else "not installed"
+    from coarse_loftr_ros.backends.gpu import find_gpu
+
+    missing = _tensorrt_missing() if name == "tensorrt" else _cuda_missing()
+    if missing:
+        return missing
+    gpu = find_gpu()
+    if gpu is None:
+        return "there is no NVIDIA GPU, or no driver for it"
+    if name == "tensorrt":
+        from coarse_loftr_ros.backends.tensorrt.library import (
+            only_rtx_is_installed,
+            rtx_refusal,
+            rtx_supports,
+        )
+
+        if only_rtx_is_installed() and not rtx_supports(gpu):
+            return f"TensorRT for RTX {rtx_refusal(gpu)}"
+    return None
+
+
+def _tensorrt_missing() -> str | None:
+    from coarse_loftr_ros.backends.tensorrt.library import installation_advice, is_installed
+
+    if not is_installed():
+        return f"TensorRT is not installed ({installation_advice()})"
+    if not importlib.util.find_spec("pycuda"):
+        return "PyCUDA is not installed (pip install pycuda, which needs CUDA's headers)"
+    return None
+
+
+def _cuda_missing() -> str | None:
+    spec = importlib.util.find_spec("onnxruntime")
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
+    libraries = (folder / "capi" / "libonnxruntime_providers_cuda.so" for folder in folders)
+    if not any(library.is_file() for library in libraries):
+        return "ONNX Runtime's CUDA provider is not installed (pip install onnxruntime-gpu)"
+    return None
+
+
+def _create_on_gpu(
+    name: str,
     model: ModelFiles,
     size: NetworkSize,
     precision: str,
     engines: EngineFolder | None,
     reports: Reports,
+    runtime: str,
 ) -> Backend:
+    """A backend of a GPU that computes what the CPU does.
+
+    Raises:
+        BackendError: when there is none.
+    """
+    from coarse_loftr_ros.backends.self_check import GpuBackend, check_backend
+
     try:
-        from coarse_loftr_ros.backends.tensorrt_backend import TensorRtBackend
+        backend: GpuBackend
+        if name == "tensorrt":
+            from coarse_loftr_ros.backends.tensorrt_backend import TensorRtBackend
+
+            backend = TensorRtBackend(model, size, precision, engines, reports)
+        else:
+            from coarse_loftr_ros.backends.cuda_backend import CudaBackend
+
+            backend = CudaBackend(model, size, precision, runtime, engines)
     except ImportError as error:  # compiled for another Python, NumPy or driver
-        raise BackendError(f"PyCUDA cannot be loaded: {error}") from error
-    return TensorRtBackend(model, size, precision, engines, reports)
+        raise BackendError(f"backend '{name}' cannot be loaded: {error}") from error
+    try:
+        check_backend(backend, model, engines, reports)
+    except BackendError:
+        backend.close()
+        raise
+    return backend
 
 
 def _create_on_cpu(

@@ -130,10 +130,11 @@ def _gigabytes(text: str) -> float:
 
 def _build(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.backends.base import ModelFiles
+    from coarse_loftr_ros.backends.joined_graphs import GRAPHS
     from coarse_loftr_ros.backends.precision import choose_precision
     from coarse_loftr_ros.backends.tensorrt.builder import BuildSettings
     from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
-    from coarse_loftr_ros.backends.tensorrt.engines import GRAPHS, obtain_engine
+    from coarse_loftr_ros.backends.tensorrt.engines import obtain_engine
     from coarse_loftr_ros.backends.tensorrt.library import load_library
 
     model = ModelFiles.load(args.model)
@@ -203,7 +204,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
+    from coarse_loftr_ros.backends.gpu import find_gpu
     from coarse_loftr_ros.backends.tensorrt.library import load_library
 
     entries = _entries(args)

@@ -39,6 +39,7 @@ class PipelineSettings:
         threads: CPU threads of the runtime; 0 lets it choose.
         precision: of the runtime, or ``auto``, the fastest of it that keeps the accuracy.
         engines: folder of TensorRT's engines.
+        runtime: of the backend ``cuda``, see ``create_backend``.
     """
 
     backend: str = "auto"
@@ -48,6 +49,7 @@ class PipelineSettings:
     threads: int = 0
     precision: str = "auto"
     engines: EngineFolder = field(default_factory=EngineFolder)
+    runtime: str = "cuda"
 
     def __post_init__(self) -> None:
         least = 64 * 64
@@ -322,6 +324,7 @@ def _load(settings: PipelineSettings, reports: Reports, size: NetworkSize) -> Ma
             settings.precision,
             settings.engines,
             reports,
+            settings.runtime,
         )
     finally:
         reports.progress(task, 1.0)

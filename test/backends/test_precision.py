@@ -10,7 +10,7 @@ from coarse_loftr_ros.backends.precision import PRECISION_NAMES, choose_precisio
 from coarse_loftr_ros.backends.registry import create_backend
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
-RUNTIMES = ("openvino", "onnxruntime", "tensorrt")
+RUNTIMES = ("openvino", "onnxruntime", "tensorrt", "cuda")
 SIZE = NetworkSize(96, 64)
 
 
@@ -26,7 +26,12 @@ def int8_model(float_model):
 
 def test_auto_is_the_best_of_each_runtime(int8_model):
     best = {runtime: choose_precision("auto", runtime, int8_model) for runtime in RUNTIMES}
-    assert best == {"openvino": "int8", "onnxruntime": "fp32", "tensorrt": "fp16"}
+    assert best == {
+        "openvino": "int8",
+        "onnxruntime": "fp32",
+        "tensorrt": "fp16",
+        "cuda": "fp32",
+    }
 
 
 @pytest.mark.parametrize("name", SHIPPED_MODELS)

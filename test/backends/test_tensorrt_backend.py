@@ -14,8 +14,8 @@ from pycuda_driver import functions_of_graphs, functions_of_pycuda, make_driver
 from scenes import motion, texture, view
 
 from coarse_loftr_ros.backends.base import ModelFiles
+from coarse_loftr_ros.backends.gpu import find_gpu
 from coarse_loftr_ros.backends.registry import choose_backend, create_backend
-from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.matcher import Matcher
 
@@ -34,7 +34,8 @@ def broken_driver(tmp_path_factory):
     asked = {"cuDeviceGetName", "cuDeviceGetAttribute"}
     code = [
         "int cuDeviceGetName(char *name, int size, int device) { name[0] = 0; return 0; }",
-        "int cuDeviceGetAttribute(int *value, int which, int device) { *value = 8; return 0; }",
+        "int cuDeviceGetAttribute(int *value, int which, int device)"
+        " { *value = which == 76 ? 6 : 8; return 0; }",  # compute capability 8.6
     ]
     code += [
         f"int {name}() {{ return {0 if name in works else NO_DEVICE}; }}"
@@ -97,8 +98,10 @@ def test_auto_goes_on_with_a_cpu_and_says_why(broken_driver, tensorrt_rtx):
     )
     assert done.returncode == 0, done.stderr
     why, warning, name = done.stdout.splitlines()
-    assert why == "auto: an NVIDIA GPU and TensorRT are there"
-    assert warning.startswith("backend auto: tensorrt cannot be used, going on with openvino: CUDA")
+    assert why == "auto: takes tensorrt"
+    assert warning.startswith(
+        "backend auto: takes openvino; passed over: tensorrt (CUDA cannot use the GPU: "
+    )
     assert name == "openvino"
 
 

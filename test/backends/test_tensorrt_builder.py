@@ -6,16 +6,16 @@ import signal
 import pytest
 
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, BackendError, ModelFiles
+from coarse_loftr_ros.backends.gpu import Gpu
+from coarse_loftr_ros.backends.joined_graphs import GRAPHS
 from coarse_loftr_ros.backends.tensorrt.builder import BuildSettings, build_engine
 from coarse_loftr_ros.backends.tensorrt.cache import CheckedEngine, EngineCache
 from coarse_loftr_ros.backends.tensorrt.engines import (
-    GRAPHS,
     PRECISIONS,
     check_gpu,
     obtain_engine,
 )
 from coarse_loftr_ros.backends.tensorrt.execution import LoadedEngine
-from coarse_loftr_ros.backends.tensorrt.gpu import Gpu
 from coarse_loftr_ros.backends.tensorrt.library import Library
 from coarse_loftr_ros.images.preprocessing import network_size
 
@@ -114,12 +114,31 @@ def test_what_is_no_engine_is_refused_in_the_words_of_the_library(tensorrt_rtx):
         LoadedEngine(tensorrt_rtx, engine)
 
 
-def test_a_gpu_that_the_library_has_no_products_for_is_refused(tensorrt_rtx):
+RTX = {"A100": "8.0", "RTX 3060": "8.6", "RTX 4090": "8.9", "RTX 5090": "12.0", "GB10": "12.1"}
+NOT_RTX = {"V100": "7.0", "RTX 4000": "7.5", "Orin": "8.7", "H200": "9.0", "B200": "10.0"}
+
+
+@pytest.mark.parametrize("gpu", [Gpu(*each) for each in RTX.items()], ids=str)
+def test_gpus_of_the_library_s_list_are_taken(tensorrt_rtx, gpu):
+    check_gpu(tensorrt_rtx, gpu)
     check_gpu(tensorrt_rtx, None)  # to build ahead of time
-    check_gpu(tensorrt_rtx, Gpu("NVIDIA GeForce RTX 3060", "8.6"))
-    check_gpu(tensorrt_rtx, Gpu("NVIDIA GeForce RTX 5090", "12.0"))
-    with pytest.raises(BackendError, match=r"8\.0 and later, and Quadro RTX 4000 has 7\.5"):
-        check_gpu(tensorrt_rtx, Gpu("Quadro RTX 4000", "7.5"))
+
+
+@pytest.mark.parametrize("gpu", [Gpu(*each) for each in NOT_RTX.items()], ids=str)
+def test_a_gpu_that_is_not_on_the_library_s_list_is_refused_before_anything_is_built(
+    tensorrt_rtx, gpu, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("coarse_loftr_ros.backends.tensorrt.engines.find_gpu", lambda: gpu)
+    monkeypatch.delattr("coarse_loftr_ros.backends.tensorrt.engines.build_engine")
+    sentence = (
+        rf"8\.0, 8\.6, 8\.9 and from 12\.0 on, and {gpu.name} has {gpu.compute_capability}; use"
+    )
+    size = network_size(96, 64, 96 * 64, 32)
+    with pytest.raises(BackendError, match=sentence):
+        obtain_engine(tensorrt_rtx, EngineCache(tmp_path), ModelFiles.load(), "encode", size)
+
+
+def test_every_gpu_is_taken_by_tensorrt_and_one_is_needed(tensorrt_rtx):
     other = Library(tensorrt_rtx.module, "tensorrt", "10.3.0", tensorrt_rtx.log)
     check_gpu(other, Gpu("Quadro RTX 4000", "7.5"))
     with pytest.raises(BackendError, match="needs the GPU that an engine is for"):

@@ -11,9 +11,9 @@ import time
 import pytest
 
 from coarse_loftr_ros.backends.base import BackendError
+from coarse_loftr_ros.backends.gpu import Gpu
 from coarse_loftr_ros.backends.tensorrt.builder import BuiltEngine
 from coarse_loftr_ros.backends.tensorrt.cache import EngineCache, read_engine
-from coarse_loftr_ros.backends.tensorrt.gpu import Gpu
 from coarse_loftr_ros.backends.tensorrt.library import Library
 from coarse_loftr_ros.backends.tensorrt.manifest import EngineIdentity, Manifest, ManifestError
 

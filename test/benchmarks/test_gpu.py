@@ -10,8 +10,8 @@ import time
 import pytest
 
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, BackendError, ModelFiles
+from coarse_loftr_ros.backends.gpu import find_gpu
 from coarse_loftr_ros.backends.tensorrt.builder import build_engine
-from coarse_loftr_ros.backends.tensorrt.gpu import find_gpu
 from coarse_loftr_ros.images.preprocessing import network_size
 
 pytest.importorskip("onnx", reason="onnx is not installed (make test has it)")
@@ -34,7 +34,10 @@ def test_without_a_gpu_the_graphs_are_compared_and_nothing_is_claimed(repository
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
-    assert "TensorRT has not run here: nothing above says anything about a GPU" in done.stdout
+    for library in ("TensorRT", "ONNX Runtime"):
+        assert f"{library} has not run on a GPU here: nothing above says anything" in done.stdout
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 32 and max(map(len, lines)) <= 170  # of one model, 60 of two
     values = json.loads(report.read_text())
     assert values["environment"]["gpu"] == "none, or no driver for it"
     fast = values["models"]["fast"]
@@ -43,7 +46,7 @@ def test_without_a_gpu_the_graphs_are_compared_and_nothing_is_claimed(repository
     for row in on_gpu:
         assert row["error"] == "there is no NVIDIA GPU, or no driver for it"
         assert "times_ms" not in row
-    table = [line for line in done.stdout.splitlines() if line.startswith("| none, or no driver")]
+    table = report.with_suffix(".md").read_text().splitlines()[2:]
     eager = [line for line in table if "eager PyTorch" in line]
     assert len(table) - len(eager) == len(fast["runtimes"])
     has_torch = importlib.util.find_spec("torch") is not None
@@ -51,11 +54,12 @@ def test_without_a_gpu_the_graphs_are_compared_and_nothing_is_claimed(repository
     assert all(line.count("|") == 8 for line in table)
     assert sum("not run: there is no NVIDIA GPU" in line for line in table) == len(on_gpu)
     joined = [row for row in fast["runtimes"] if row not in on_gpu]
-    assert joined
+    assert len(joined) == 9
     for row in joined:
-        assert "on the CPU" in row["runtime"]
+        assert row["runtime"].startswith("CPU ")
         assert row["parity"]["overlap"] > 0.9 and row["parity"]["points_p95_px"] < 0.1
     assert "not measured" in fast["reconfiguration"] and "not measured" in fast["stereo_ms"]
+    assert len(fast["engines"]) == 6
     assert fast["floor"]["fp16"]["macs"] == fast["floor"]["fp32"]["macs"] > 1e6
     assert fast["floor"]["fp16"]["fused_bytes"] < fast["floor"]["fp32"]["fused_bytes"]
 
@@ -118,3 +122,9 @@ def test_both_images_become_one_engine(benchmarks, tensorrt_rtx, name):
     assert built.shapes["grey_image"] == shape
     assert built.shapes["tokens"][:2] == (2, model.cells(size))
     assert built.shapes["fine"][:3] == (2, size.height // 4, size.width // 4)
+
+
+def test_a_failure_is_kept_short(benchmarks):
+    short = benchmarks("gpu_parts.results").short
+    assert short("one\n  line") == "one line"
+    assert len(short("word " * 100)) == 120 and short("word " * 100).endswith("...")

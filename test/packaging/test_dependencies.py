@@ -42,6 +42,7 @@ NOT_ON_PYPI = {"cv_bridge", "launch", "launch_ros", "tf2_ros", "coarse_loftr_msg
 NEEDS_AN_EXTRA = [
     "node/**/*.py",
     "backends/*_backend.py",
+    "backends/cuda/tensors.py",
     "backends/tensorrt/device.py",
     *(f"commands/demo/{name}.py" for name in ("pictures", "player", "report")),  # speak ROS
 ]

@@ -20,11 +20,11 @@ from coarse_loftr_ros.backends.base import BackendError, EngineFolder
 from coarse_loftr_ros.backends.tensorrt.builder import BuiltEngine
 from coarse_loftr_ros.backends.tensorrt.lease import Lease
 from coarse_loftr_ros.backends.tensorrt.manifest import EngineIdentity, Manifest, ManifestError
+from coarse_loftr_ros.backends.tensorrt.trusted_files import read_trusted
 
 __all__ = ["CacheUnusableError", "CachedEngine", "CheckedEngine", "EngineCache", "read_engine"]
 
-_ENGINE, _MANIFEST, _UNFINISHED, _LOCK = ".engine", ".json", ".unfinished", "lock"
-_MOST_BYTES = {_MANIFEST: 1 << 20}  # of any other file: 4 GiB
+_ENGINE, _MANIFEST, _CHECK, _UNFINISHED, _LOCK = ".engine", ".json", ".check", ".unfinished", "lock"
 
 
 class CacheUnusableError(BackendError):
@@ -80,11 +80,11 @@ def read_engine(path: Path, wanted: EngineIdentity | None = None) -> CheckedEngi
     Raises:
         ManifestError: with the reason why the engine must not be loaded.
     """
-    manifest = Manifest.from_json(_read(path.with_suffix(_MANIFEST)))
+    manifest = Manifest.from_json(read_trusted(path.with_suffix(_MANIFEST)))
     difference = wanted and manifest.identity.difference(wanted)
     if difference:
         raise ManifestError(f"its {difference}")
-    data = _read(path)
+    data = read_trusted(path)
     manifest.check(data)
     return CheckedEngine(data, manifest)
 
@@ -147,6 +147,24 @@ class EngineCache:
             note = f"{found}; it could not be kept: {error}"
             return CheckedEngine(engine.data, Manifest.of(identity, engine), True, False, note)
 
+    def kept_check(self, name: str) -> str | None:
+        """What ``keep_check`` kept under a name; ``None`` where nothing is that may be read."""
+        try:
+            self.check_folder()
+            return read_trusted(self.folder / (name + _CHECK)).decode()
+        except (CacheUnusableError, ManifestError, OSError, UnicodeDecodeError):
+            return None
+
+    def keep_check(self, name: str, text: str) -> None:
+        """Keep what a check of a backend has found, where that can be kept.
+
+        Raises:
+            BackendError: when the folder is not the user's alone.
+        """
+        with contextlib.suppress(CacheUnusableError, OSError):
+            self._prepare()
+            self._write(self.folder / (name + _CHECK), text.encode())
+
     def entries(self) -> list[CachedEngine]:
         """All engines, each checked except for its identity; unfinished ones are not listed."""
         self.check_folder()
@@ -164,7 +182,7 @@ class EngineCache:
         self.check_folder()
         with self._locked(lambda sentence: None):
             count = len(self._files(_ENGINE))
-            for path in self._files(_MANIFEST, _ENGINE, _UNFINISHED):
+            for path in self._files(_MANIFEST, _ENGINE, _CHECK, _UNFINISHED):
                 path.unlink(missing_ok=True)
         return count
 
@@ -191,6 +209,17 @@ class EngineCache:
                 f"{stat.S_IMODE(found.st_mode):04o}), who could put a program of theirs in an "
                 f"engine's place; look through it, then chmod 700 {self.folder}"
             )
+
+    def private_folder(self, name: str) -> Path:
+        """A folder within this one, for engines that a library keeps by itself.
+
+        Raises:
+            BackendError: when somebody else can write there, or it cannot be made.
+        """
+        inner = EngineCache(self.folder / name, self.most_bytes)
+        self._prepare()
+        inner._prepare()
+        return inner.folder
 
     def _load(self, identity: EngineIdentity) -> CheckedEngine | str:
         """The engine, or why there is none that may be used."""
@@ -306,34 +335,10 @@ def _entry(path: Path) -> CachedEngine:
     try:
         with contextlib.suppress(FileNotFoundError):
             size = path.lstat().st_size
-        manifest = Manifest.from_json(_read(path.with_suffix(_MANIFEST)))
-        manifest.check(_read(path))
+        manifest = Manifest.from_json(read_trusted(path.with_suffix(_MANIFEST)))
+        manifest.check(read_trusted(path))
     except FileNotFoundError as error:
         problem = f"{Path(error.filename).name} is missing"
     except (ManifestError, OSError) as error:
         problem = str(error)
     return CachedEngine(path, size, manifest, problem)
-
-
-def _read(path: Path) -> bytes:
-    """A regular file that nobody but the user or root could have written.
-
-    Raises:
-        ManifestError: for any other.
-        OSError: when it cannot be opened; ``FileNotFoundError`` when it is not there.
-    """
-    # Not a link to elsewhere; and a pipe must not block the one who opens it.
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise ManifestError(f"{path.name} is not a regular file")
-        if found.st_uid not in (os.geteuid(), 0):
-            raise ManifestError(f"{path.name} belongs to user {found.st_uid}")
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            mode = stat.S_IMODE(found.st_mode)
-            raise ManifestError(f"{path.name} can be written by others (mode {mode:04o})")
-        most = _MOST_BYTES.get(path.suffix, 4 << 30)
-        if found.st_size > most:
-            raise ManifestError(f"{path.name} has {found.st_size} bytes, more than {most}")
-        return file.read()

@@ -6,6 +6,13 @@ from collections.abc import Callable
 
 from coarse_loftr_ros.backends.base import BackendError, ModelFiles, Reports
 from coarse_loftr_ros.backends.float16 import HALF_RECIPE
+from coarse_loftr_ros.backends.gpu import Gpu, find_gpu
+from coarse_loftr_ros.backends.joined_graphs import (
+    GRAPHS,
+    addition,
+    input_shapes,
+    joined_graph,
+)
 from coarse_loftr_ros.backends.precision import graph_in
 from coarse_loftr_ros.backends.tensorrt.builder import (
     BuildSettings,
@@ -14,15 +21,12 @@ from coarse_loftr_ros.backends.tensorrt.builder import (
     build_engine,
 )
 from coarse_loftr_ros.backends.tensorrt.cache import CheckedEngine, EngineCache
-from coarse_loftr_ros.backends.tensorrt.gpu import Gpu, find_gpu
-from coarse_loftr_ros.backends.tensorrt.graphs import addition, fine_channels, join
-from coarse_loftr_ros.backends.tensorrt.library import Library
+from coarse_loftr_ros.backends.tensorrt.library import Library, rtx_refusal, rtx_supports
 from coarse_loftr_ros.backends.tensorrt.manifest import EngineIdentity
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
-__all__ = ["GRAPHS", "PRECISIONS", "check_gpu", "obtain_engine", "obtain_engines"]
+__all__ = ["PRECISIONS", "check_gpu", "obtain_engine", "obtain_engines"]
 
-GRAPHS = ("encode", "match")
 PRECISIONS = ("fp32", "fp16", "int8")
 
 # Under which name an engine's identity knows the precision.
@@ -78,17 +82,8 @@ def obtain_engine(
     )
 
     def build() -> BuiltEngine:
-        try:
-            source = join(graph_in(model, graph, precision), graph, added)
-            dimensions = _dimensions(model, graph, size)
-        except ImportError as error:
-            raise BackendError(
-                f"backend 'tensorrt' extends the graphs with the onnx package ({error}); pip "
-                "install onnx"
-            ) from error
-        except ValueError as error:
-            raise BackendError(str(error)) from error
-        return build_engine(library, source, dimensions, settings, progress)
+        source = joined_graph(model, graph, size, precision)
+        return build_engine(library, source, input_shapes(model, graph, size), settings, progress)
 
     return cache.obtain(identity, build, on_wait)
 
@@ -145,27 +140,5 @@ def check_gpu(library: Library, gpu: Gpu | None) -> None:
             f"{library.title} needs the GPU that an engine is for, and there is none here (no "
             "NVIDIA GPU, or no driver); TensorRT for RTX builds engines without one"
         )
-    # Its engines leave Turing (7.5) out, and built for that alone it has no float32 products.
-    if gpu is not None and library.portable and int(gpu.compute_capability.split(".")[0]) < 8:
-        raise BackendError(
-            f"{library.title} runs this model on GPUs of compute capability 8.0 and later, and "
-            f"{gpu.name} has {gpu.compute_capability}; install TensorRT, which is preferred where "
-            "both are there"
-        )
-
-
-def _dimensions(model: ModelFiles, graph: str, size: NetworkSize) -> dict[str, tuple[int, ...]]:
-    """Shapes of a graph's inputs; the number of tokens' channels is the graph's own."""
-    if graph == "encode":
-        return {"grey_image": (1, 1, size.height, size.width)}
-    cells, stride = model.cells(size), model.fine_stride
-    tokens = (1, cells, -1)
-    channels = fine_channels(model.encode.read_bytes())
-    fine = (1, size.height // stride, size.width // stride, channels)
-    return {
-        "reference_tokens": tokens,
-        "current_tokens": tokens,
-        "reference_fine": fine,
-        "current_fine": fine,
-        "corners": (cells, 2),
-    }
+    if gpu is not None and library.portable and not rtx_supports(gpu):
+        raise BackendError(f"{library.title} {rtx_refusal(gpu)}")

@@ -2,6 +2,9 @@
 
 TensorRT 10.3 and later, TensorRT 11 and TensorRT for RTX have the same Python interface as far as
 this package uses it: strongly typed networks, ``set_tensor_address``, ``execute_async_v3``.
+
+Run so far: TensorRT for RTX 1.7.1 on machines without a GPU (tests) and on an H200, where it builds
+engines and refuses to load them. No other TensorRT was run yet.
 """
 
 from __future__ import annotations
@@ -15,8 +18,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from coarse_loftr_ros.backends.base import BackendError
+from coarse_loftr_ros.backends.gpu import Gpu
 
-__all__ = ["MODULES", "Library", "installation_advice", "is_installed", "load_library"]
+__all__ = [
+    "MODULES",
+    "Library",
+    "installation_advice",
+    "is_installed",
+    "load_library",
+    "only_rtx_is_installed",
+    "rtx_refusal",
+    "rtx_supports",
+]
 
 MODULES = {
     "tensorrt": "tensorrt",
@@ -31,6 +44,8 @@ meta-package have the third module alone.
 """
 
 _OLDEST = {"tensorrt": (10, 3), "tensorrt_rtx": (1, 0)}
+_RTX_CAPABILITIES = ((8, 0), (8, 6), (8, 9))
+_RTX_SINCE = (12, 0)
 _TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}
 
 
@@ -65,6 +80,34 @@ class Library:
 def is_installed() -> bool:
     """Whether a TensorRT module is there; it is not imported."""
     return any(_is_there(module) for module in MODULES)
+
+
+def only_rtx_is_installed() -> bool:
+    """Whether TensorRT for RTX is there and TensorRT is not; neither is imported."""
+    there = {name for module, name in MODULES.items() if _is_there(module)}
+    return there == {"tensorrt_rtx"}
+
+
+def rtx_supports(gpu: Gpu) -> bool:
+    """Whether TensorRT for RTX runs its engines on a GPU, by its own list.
+
+    The list is what version 1.7.1 says on a Hopper (9.0) when it refuses to load an engine that it
+    has built there. It supports Turing (7.5) in part: its engines for several GPUs leave that out,
+    and built for that alone they have no float32 products.
+    """
+    capability = tuple(int(part) for part in gpu.compute_capability.split("."))
+    return capability in _RTX_CAPABILITIES or capability >= _RTX_SINCE
+
+
+def rtx_refusal(gpu: Gpu) -> str:
+    """What to say of a GPU that TensorRT for RTX does not support."""
+    listed = ", ".join(f"{major}.{minor}" for major, minor in _RTX_CAPABILITIES)
+    since = ".".join(map(str, _RTX_SINCE))
+    return (
+        f"runs on GPUs of compute capability {listed} and from {since} on, and {gpu.name} has "
+        f"{gpu.compute_capability}; use backend 'cuda', or install TensorRT, which is preferred "
+        "where both are there"
+    )
 
 
 @functools.cache

@@ -9,8 +9,8 @@ import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from coarse_loftr_ros.backends.gpu import Gpu
 from coarse_loftr_ros.backends.tensorrt.builder import BuiltEngine
-from coarse_loftr_ros.backends.tensorrt.gpu import Gpu
 from coarse_loftr_ros.backends.tensorrt.library import Library
 
 __all__ = ["EngineIdentity", "Manifest", "ManifestError", "running_platform"]

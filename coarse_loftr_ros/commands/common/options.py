@@ -38,7 +38,12 @@ def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2)
     group.add_argument(
         "--backend",
         default="auto",
-        help="runtime: auto, openvino, onnxruntime or tensorrt (default: %(default)s)",
+        help="runtime: auto, tensorrt, cuda, openvino or onnxruntime (default: %(default)s)",
+    )
+    group.add_argument(
+        "--runtime",
+        default="cuda",
+        help="of backend cuda: cuda or tensorrt, a provider of ONNX Runtime (default: %(default)s)",
     )
     group.add_argument(
         "--precision",
@@ -153,6 +158,7 @@ def make_pipeline(
     with as_user_error(ValueError, BackendError):
         settings = PipelineSettings(
             backend=args.backend,
+            runtime=args.runtime,
             model=ModelFiles.load(args.model),
             network_pixels=args.network_pixels,
             threads=args.threads,

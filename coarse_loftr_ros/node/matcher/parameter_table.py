@@ -6,6 +6,7 @@ The configuration files, the launch file and the documentation are checked again
 from __future__ import annotations
 
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, EngineFolder
+from coarse_loftr_ros.backends.cuda.providers import CUDA_RUNTIMES
 from coarse_loftr_ros.backends.precision import PRECISION_NAMES
 from coarse_loftr_ros.backends.registry import BACKEND_NAMES
 from coarse_loftr_ros.images.decoding import DEPTH16_SCALINGS
@@ -33,8 +34,18 @@ PARAMETERS = table(
     Parameter(
         "backend",
         "auto",
-        "Runtime of the network; auto takes the fastest that is installed and says which.",
+        "Runtime of the network; auto takes the first of tensorrt, cuda, openvino and onnxruntime "
+        "that can be used, a GPU only when it matches as the CPU does, and says what it passed "
+        "over.",
         choices=BACKEND_NAMES,
+        change=Change.UNCONFIGURED,
+    ),
+    Parameter(
+        "runtime",
+        CUDA_RUNTIMES[0],
+        "Of backend cuda: ONNX Runtime's CUDA provider, or its TensorRT provider where TensorRT is "
+        "installed.",
+        choices=CUDA_RUNTIMES,
         change=Change.UNCONFIGURED,
     ),
     Parameter(

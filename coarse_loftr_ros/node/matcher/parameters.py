@@ -71,6 +71,7 @@ def pipeline_settings(values: Mapping[str, Value]) -> PipelineSettings:
     try:
         return PipelineSettings(
             backend=values["backend"],
+            runtime=values["runtime"],
             model=model,
             network_pixels=values["network_pixels"],
             detail_pixels=values["detail_pixels"],

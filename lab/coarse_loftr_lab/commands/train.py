@@ -5,16 +5,24 @@ from __future__ import annotations
 import argparse
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
 
-__all__ = ["add_parser", "require_torch", "run"]
+if TYPE_CHECKING:
+    from coarse_loftr_lab.training.run_folder import RunFolder
+
+__all__ = ["add_parser", "export_run", "require_torch", "run"]
 
 # Settings that are often changed; all others by --set. Their defaults are those of
 # TrainingSettings, which cannot be imported here because it imports PyTorch.
 _OPTIONS: tuple[tuple[str, type, str], ...] = (
     ("steps", int, "optimiser steps of the whole run; may change when it is resumed"),
+    (
+        "max_minutes",
+        float,
+        "end in this time, the fall of the rate planned for it and the ending included",
+    ),
     ("batch", int, "pairs per step, over all processes"),
     ("accumulate", int, "parts of a step that each process makes one after the other"),
     ("width", int, "of the views, px, a multiple of 32"),
@@ -42,7 +50,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="train the network on folders of photographs",
         description="Train the network on random views of photographs. Settings are those of "
         "--config, or of the run folder with --resume, changed by the options given here. Writes "
-        "last.pt, figures, pictures of matches and report.html into the run folder. Several GPUs: "
+        "last.pt, figures, pictures of matches and report.html into the run folder, and with "
+        "--max-minutes the exported model. SIGINT and SIGTERM end it after the step at hand, with "
+        "last.pt saved, and status 130 or 143. Several GPUs: "
         "torchrun --nproc_per_node=N -m coarse_loftr_ros train ...",
     )
     parser.add_argument(
@@ -90,7 +100,22 @@ def run(args: argparse.Namespace) -> int:
             trainer = Trainer(settings, processes, resume=args.resume)
         with as_user_error(FloatingPointError):
             trainer.run()
+    if trainer.stopped_by:
+        return 128 + trainer.stopped_by
+    if settings.max_minutes and trainer.processes.first:
+        return export_run(trainer.folder)
     return 0
+
+
+def export_run(folder: RunFolder) -> int:
+    """Export the weights of a run into the folder ``model`` within it; the command's exit code."""
+    from coarse_loftr_lab.commands import export
+
+    parser = argparse.ArgumentParser()
+    export.add_parser(parser.add_subparsers())
+    name = folder.path.resolve().name
+    words = ["export", str(folder.checkpoint), str(folder.model), "--name", name]
+    return export.run(parser.parse_args(words))
 
 
 def require_torch(*others: str) -> None:

@@ -1,4 +1,4 @@
-"""The graphs that TensorRT builds engines from, run by ONNX Runtime to check them."""
+"""The graphs that GPUs run, in ONNX Runtime without anything bound: what binding is measured by."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import BackendError, CellMatches, ModelFiles
 from coarse_loftr_ros.backends.decoding import select_cells
-from coarse_loftr_ros.backends.precision import graph_in
-from coarse_loftr_ros.backends.tensorrt.engines import GRAPHS
-from coarse_loftr_ros.backends.tensorrt.graphs import addition, join
+from coarse_loftr_ros.backends.joined_graphs import GRAPHS, joined_graph
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 __all__ = ["JoinedGraphs"]
@@ -48,12 +46,12 @@ class JoinedGraphs:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        if precision == "fp16":
-            # Or the CPU provider would leave roundings to float16 out.
+        if precision == "fp16" and provider == "CPUExecutionProvider":
+            # Or it would leave roundings to float16 out.
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         self._encode, self._match = (
             onnxruntime.InferenceSession(
-                join(graph_in(model, graph, precision), graph, addition(model, graph, size)),
+                joined_graph(model, graph, size, precision),
                 options,
                 [provider],
             )

@@ -63,6 +63,12 @@ class Processes:
             values /= self.count
         return values
 
+    def most(self, values: Tensor) -> Tensor:
+        """Largest over all processes of a vector."""
+        if self.count > 1:
+            dist.all_reduce(values, dist.ReduceOp.MAX)
+        return values
+
     def wait(self) -> None:
         """Until all processes are here."""
         if self.count > 1:

@@ -53,6 +53,13 @@ class Disturbance:
         """The same on a device."""
         return Disturbance(*(getattr(self, f.name).to(device) for f in fields(self)))
 
+    def select(self, which: slice, pairs: int) -> Disturbance:
+        """Those of some of so many pairs, whose reference views come first."""
+        values = (getattr(self, f.name) for f in fields(self))
+        return Disturbance(
+            *(torch.cat([value[:pairs][which], value[pairs:][which]]) for value in values)
+        )
+
 
 def stack_disturbances(disturbances: list[Disturbance]) -> Disturbance:
     """One of B views, as tensors."""
@@ -164,16 +171,19 @@ def disturb(image: Tensor, disturbance: Disturbance, generator: torch.Generator)
     image = image * F.interpolate(
         d.light[:, None], (height, width), mode="bicubic", align_corners=True
     )
-    for i in _those(d.shadow[:, 3]):
-        normal_x, normal_y, offset, depth = d.shadow[i]
+    shaded = _those(d.shadow[:, 3])
+    if shaded:
+        normal_x, normal_y, offset, depth = (each(values) for values in d.shadow[shaded].unbind(1))
         edge = torch.sigmoid((x * normal_x + y * normal_y - offset) * 40.0)
-        image[i] = image[i] * (1.0 - depth * edge)
-    for i in _those(d.highlight[:, 3]):
-        cx, cy, radius, strength = d.highlight[i]
+        image[shaded] = image[shaded] * (1.0 - depth * edge)
+    lit = _those(d.highlight[:, 3])
+    if lit:
+        cx, cy, radius, strength = (each(values) for values in d.highlight[lit].unbind(1))
         square = (x + 0.5 - cx) ** 2 + (y + 0.5 - cy) ** 2
-        image[i] = image[i] + strength * torch.exp(-square / (2 * radius**2))
-    for i in _those(d.streaks[:, 0]):
-        image[i] = image[i] + _streaks(height, width, d.streaks[i], generator)
+        image[lit] = image[lit] + strength * torch.exp(-square / (2 * radius**2))
+    streaked = _those(d.streaks[:, 0])
+    if streaked:
+        image[streaked] = image[streaked] + _streaks(height, width, d.streaks[streaked], generator)
     middle = _KERNEL // 2
     blurred = _those(1.0 - d.kernel[:, middle, middle])
     if blurred:
@@ -212,13 +222,14 @@ def _noise(image: Tensor, amounts: Tensor, generator: torch.Generator) -> Tensor
 
 
 def _streaks(height: int, width: int, amounts: Tensor, generator: torch.Generator) -> Tensor:
-    """Short steep lines of one direction."""
-    start = torch.empty(1, height, width, device=amounts.device).uniform_(generator=generator)
-    start = (start < amounts[0]).float()
+    """Short steep lines of one direction, [B, 1, H, W]."""
+    share, brightness = (values[:, None, None, None] for values in amounts.unbind(1))
+    start = torch.empty(len(amounts), 1, height, width, device=amounts.device)
+    start = (start.uniform_(generator=generator) < share).float()
     lines = torch.zeros_like(start)
     for step in range(12):
-        lines += torch.roll(start, (step, step // 4), (1, 2))
-    return lines.clamp(max=1.0) * amounts[1]
+        lines += torch.roll(start, (step, step // 4), (2, 3))
+    return lines.clamp(max=1.0) * brightness
 
 
 # ITU-T T.81, table K.1: the luminance table of JPEG.

@@ -109,6 +109,18 @@ class RecipeBatch:
         """The same on a device."""
         return RecipeBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
+    def select(self, which: slice) -> RecipeBatch:
+        """Some of the pairs, without the pieces that none of them has."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        disturbance = values.pop("disturbance")
+        some = {name: value[which] for name, value in values.items()}
+        most = int(some["count"].max())
+        for name in ("texture", "region", "round", "triangle", "endless", "moving"):
+            some[name] = some[name][:, :most]
+        for name in ("to_piece", "from_piece"):
+            some[name] = some[name][:, :, :most]
+        return RecipeBatch(**some, disturbance=disturbance.select(which, len(self)))
+
 
 @dataclass(frozen=True, eq=False)
 class _Recipe:

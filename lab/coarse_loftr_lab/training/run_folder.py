@@ -29,7 +29,8 @@ class RunFolder:
 
     ``settings.yaml``, ``environment.json`` (revision, versions, machine), ``training.jsonl`` (a
     line of means every ``log_every`` steps), ``figures.jsonl`` (a line per validation),
-    ``final.json``, ``last.pt``, ``pictures/``, ``tensorboard/``, ``report.html``.
+    ``final.json``, ``last.pt``, ``pictures/``, ``tensorboard/``, ``report.html``, and ``model/``,
+    the exported model where one was made.
 
     Args:
         path: made when it does not exist.
@@ -41,6 +42,7 @@ class RunFolder:
         self.settings = path / "settings.yaml"
         self.pictures = path / "pictures"
         self.report = path / "report.html"
+        self.model = path / "model"
 
     def check(self, *, resume: bool) -> None:
         """Whether a run may start here.

@@ -102,6 +102,9 @@ class TrainingSettings:
             name, is kept for validation.
         output: run folder for checkpoints, figures, pictures and the report.
         steps: optimiser steps of the whole run; may be changed when a run is resumed.
+        max_minutes: that training may take from its start or resumption on, ending included: the
+            rate's fall and the end are planned for it, where ``steps`` would take longer; 0 sets
+            no limit.
         batch: pairs per step, over all processes together.
         accumulate: parts that each process makes of its pairs, one after the other, when they
             do not fit into memory together.
@@ -135,6 +138,7 @@ class TrainingSettings:
     images: tuple[Path, ...]
     output: Path
     steps: int = 12000
+    max_minutes: float = 0.0
     batch: int = 8
     accumulate: int = 1
     width: int = 320
@@ -171,6 +175,8 @@ class TrainingSettings:
         for name in (*counts, "log_every", "validation_pairs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0.0 <= self.max_minutes < float("inf"):
+            raise ValueError(f"max_minutes is {self.max_minutes:g}; it must be 0 or more")
         if self.amp not in AMP:
             raise ValueError(f"amp is {self.amp!r}; it must be one of {', '.join(AMP)}")
         if not 0.0 <= self.ema_decay < 1.0:
@@ -200,17 +206,24 @@ class TrainingSettings:
         return self.batch // (processes * self.accumulate)
 
 
-def learning_rate_factor(step: int, settings: TrainingSettings) -> float:
+def learning_rate_factor(
+    step: int, settings: TrainingSettings, progress: float | None = None
+) -> float:
     """Share of the peak rate at ``step``: a rise, a plateau, a linear fall to zero.
 
     The plateau makes a run's length a decision that can be changed while it runs.
+
+    Args:
+        step: number of the step.
+        settings: of the run.
+        progress: share of the run that is done, where its end is not that of ``steps``.
     """
     if step < settings.warmup:
         return (step + 1) / settings.warmup
-    decay_start = settings.steps * (1 - settings.decay_share)
-    if step < decay_start:
+    left = 1.0 - (step / settings.steps if progress is None else progress)
+    if left > settings.decay_share:
         return 1.0
-    return max(0.0, (settings.steps - step) / (settings.steps - decay_start))
+    return max(0.0, left / settings.decay_share) if settings.decay_share else 0.0
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

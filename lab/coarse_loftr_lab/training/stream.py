@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -121,11 +122,16 @@ class TrainingStream:
             batch_sampler=[range(start, start + part) for start in first],
             collate_fn=_MixedPairs.collate,
             num_workers=settings.workers,
+            worker_init_fn=_leave_interrupts_to_the_run,
             pin_memory=processes.device.type == "cuda",
         )
 
+    def drawn(self) -> Iterator[_Drawn]:
+        """The parts before they are rendered."""
+        return iter(self._loader)
+
     def __iter__(self) -> Iterator[PairBatch]:
-        drawn = iter(self._loader)
+        drawn = self.drawn()
         while True:
             start = time.perf_counter()
             batch = next(drawn, None)
@@ -133,6 +139,11 @@ class TrainingStream:
             if batch is None:
                 return
             yield batch.made(self._size, self._device)
+
+
+def _leave_interrupts_to_the_run(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal, and the step at hand still needs its pairs."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class ValidationPairs:

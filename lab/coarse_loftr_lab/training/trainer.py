@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import nullcontext
 
@@ -15,6 +16,7 @@ from coarse_loftr_lab.network.matcher_net import MatcherNet
 from coarse_loftr_lab.training.board import Board
 from coarse_loftr_lab.training.distributed import Processes, joined
 from coarse_loftr_lab.training.ema import MovingAverage
+from coarse_loftr_lab.training.ending import StopRequest, TimePlan
 from coarse_loftr_lab.training.html_report import write_report
 from coarse_loftr_lab.training.initialise import initialise
 from coarse_loftr_lab.training.meters import Meters
@@ -27,6 +29,9 @@ from coarse_loftr_lab.training.truth import PairBatch
 from coarse_loftr_lab.training.validation import validate
 
 __all__ = ["Trainer", "train"]
+
+# Of several processes: to agree, the CPU waits for the GPU.
+_STEPS_BETWEEN_AGREEMENTS = 10
 
 
 def train(settings: TrainingSettings, *, resume: bool = False) -> dict[str, float]:
@@ -58,6 +63,9 @@ class Trainer:
         FileNotFoundError: when ``resume`` is true and there is none, or data are missing.
         ValueError: when the settings do not fit the checkpoint, the processes or the teacher.
         ModuleNotFoundError: when something that the settings ask for is not installed.
+
+    Attributes:
+        stopped_by: number of the signal that has ended ``run`` early; 0 when none has.
     """
 
     def __init__(
@@ -82,10 +90,16 @@ class Trainer:
         self.average = MovingAverage(net, settings.ema_decay)
         self.net = processes.synchronise_batch_norm(net)
         self.optimiser = torch.optim.AdamW(
-            self.net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            self.net.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,  # one kernel for all weights
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=settings.amp == "float16")
         self.step = 0
+        self.stopped_by = 0
+        self.plan = TimePlan(settings)
+        self._progress = 0.0
         if resume:
             self._resume()
         teacher = None
@@ -100,24 +114,43 @@ class Trainer:
         self.board = Board(self.folder.path / "tensorboard", enabled=wanted)
 
     def run(self) -> dict[str, float]:
-        """Train to the last step and return the last validation figures.
+        """Train to the end of the run and return the last validation figures.
+
+        SIGINT and SIGTERM end it after the step at hand, with ``last.pt`` of that step.
 
         Raises:
             FloatingPointError: when the loss is not finite, naming the step; ``last.pt`` is from
                 before it.
         """
+        if self.processes.first:
+            self.folder.begin(self.settings, self.step, self.processes.count)
+        with StopRequest() as request:
+            figures = self._run(request)
+        self.board.close()
+        if self.processes.first and self.stopped_by:
+            name = signal.Signals(self.stopped_by).name
+            self._say(
+                f"{name} at step {self.step}: {self.folder.checkpoint} is saved, go on with "
+                "--resume"
+            )
+        elif self.processes.first and figures:
+            self.folder.finish(figures)
+            self._say(f"report: {write_report(self.folder)}")
+        return figures
+
+    def _run(self, request: StopRequest) -> dict[str, float]:
         settings, first = self.settings, self.processes.first
-        if first:
-            self.folder.begin(settings, self.step, self.processes.count)
         figures: dict[str, float] = {}
         batches = iter(self.stream)
         progress = tqdm(
             total=settings.steps, initial=self.step, unit="step", desc="training", disable=not first
         )
         clock = _Clock(self.step)
-        while self.step < settings.steps:
+        self._agree(request)
+        while self._progress < 1.0 and not self.stopped_by:
             self.advance([next(batches) for _ in range(settings.accumulate)])
             progress.update()
+            self._agree(request)
             if self._due(settings.log_every):
                 self.meters.check(settings.batch)
                 means = self.meters.take(self.processes)
@@ -127,22 +160,30 @@ class Trainer:
                     self.folder.log("training.jsonl", {"step": self.step, **means})
                     self.board.scalars("training", means, self.step)
                     progress.set_postfix_str(_short(means))
-            if first and self._due(settings.checkpoint_every):
+            if first and (self.stopped_by or self._due(settings.checkpoint_every)):
                 self.save()
-            if self._due(settings.validate_every):
+            if self._due(settings.validate_every) and not self.stopped_by:
                 if first:
                     figures = self.validate()
                 self.processes.wait()
                 clock.restart(self.step, self.stream.waited)
         progress.close()
-        self.board.close()
-        if first and figures:
-            self.folder.finish(figures)
-            self._say(f"report: {write_report(self.folder)}")
         return figures
+
+    def _agree(self, request: StopRequest) -> None:
+        """How far the run is, and whether it is to stop; the same in all processes."""
+        done, stop = self.plan.progress(self.step), request.number
+        if self.processes.count > 1:
+            last = self.step >= self.settings.steps
+            if not last and self.step % _STEPS_BETWEEN_AGREEMENTS:
+                return
+            most = self.processes.most(torch.tensor([done, stop], device=self.processes.device))
+            done, stop = float(most[0]), int(most[1])
+        self._progress, self.stopped_by = done, stop
 
     def validate(self) -> dict[str, float]:
         """Measure the averaged weights and write figures and a picture."""
+        begun = time.monotonic()
         measured, picture = validate(self.average.net, self.validation)
         figures = {"step": self.step, **measured}
         self.folder.log("figures.jsonl", figures)
@@ -150,13 +191,16 @@ class Trainer:
         self.board.scalars("validation", measured, self.step)
         self.board.picture("matches", picture, self.step)
         self._say(", ".join(f"{name} {value:g}" for name, value in figures.items()))
+        self.plan.validated(time.monotonic() - begun)
         return figures
 
     def advance(self, parts: list[PairBatch]) -> None:
         """One optimiser step on this process's parts of its pairs."""
         settings = self.settings
+        progress = self._progress if settings.max_minutes else None
+        factor = learning_rate_factor(self.step, settings, progress)
         for group in self.optimiser.param_groups:
-            group["lr"] = settings.learning_rate * learning_rate_factor(self.step, settings)
+            group["lr"] = settings.learning_rate * factor
         loss = self.gradient(parts)
         self.scaler.unscale_(self.optimiser)
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), settings.clip_norm)
@@ -228,7 +272,7 @@ class Trainer:
             tqdm.write(sentence)
 
     def _due(self, every: int) -> bool:
-        return self.step % every == 0 or self.step == self.settings.steps
+        return self.step % every == 0 or self._progress >= 1.0
 
 
 class _Clock:

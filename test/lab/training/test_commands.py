@@ -1,9 +1,13 @@
 """`coarse-loftr train` and `export`, as a user calls them."""
 
 import dataclasses
+import json
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -14,6 +18,7 @@ import pytest
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from coarse_loftr_lab.commands import train as command
+from coarse_loftr_lab.network.checkpoint import load_checkpoint
 from coarse_loftr_lab.training.settings import TrainingSettings, make_settings, read_yaml
 from coarse_loftr_ros.backends.base import ModelFiles
 from coarse_loftr_ros.commands import cli
@@ -187,6 +192,7 @@ def test_the_guide_names_files_settings_and_commands_that_exist(repository: Path
         assert name in names, name
     options = {"--" + name.replace("_", "-") for name, *_ in command._OPTIONS}
     options |= {"--config", "--resume", "--set", "--model", "--nproc_per_node", "--logdir"}
+    options |= {"--images", "--batch"}
     assert set(re.findall(r"(--[a-z][a-z_-]+)", text)) <= options
 
 
@@ -202,6 +208,80 @@ def test_an_export_is_checked_and_loads(trained, tmp_path: Path, size: str | Non
     model = ModelFiles.load(folder)
     assert model.name == "model"
     assert model.size == (NetworkSize(128, 96) if size else None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_after_the_step_at_hand_and_saves_it(trained, tmp_path, number) -> None:
+    output = tmp_path / "run"
+    words = ["train", trained[0], output, "--steps", 100_000, *SMALL, "--set", "log_every=1"]
+    words += ["--checkpoint-every", 100_000, "--validate-every", 100_000]
+    command = [sys.executable, "-m", "coarse_loftr_ros", *map(str, words)]
+    running = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        lines = output / "training.jsonl"
+        while not (lines.exists() and lines.read_text().count("\n") >= 3):
+            assert running.poll() is None
+            time.sleep(0.05)
+        running.send_signal(number)
+        said, _ = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert running.returncode == 128 + number
+    steps = lines.read_text().count("\n")
+    assert f"{number.name} at step {steps}: {output}/last.pt is saved" in said
+    saved = load_checkpoint(output / "last.pt")
+    assert saved.step == steps and saved.training is not None
+    if number != signal.SIGINT:
+        return
+    done = run("train", output, "--steps", steps + 1, "--resume")
+    assert done.returncode == 0 and f"step {steps + 1}" in done.stdout, done.stderr
+
+
+def test_a_run_with_an_end_keeps_to_it_lets_the_rate_fall_and_exports(trained, tmp_path) -> None:
+    output, minutes = tmp_path / "night", 0.15
+    words = (*SMALL, "--steps", 100_000, "--set", "warmup=1", "--set", "log_every=1")
+    begun = time.monotonic()
+    done = run("train", trained[0], output, "--max-minutes", minutes, *words)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - begun < 60 * minutes + 20  # and PyTorch has to be loaded
+    rates = [json.loads(line)["learning_rate"] for line in (output / "training.jsonl").open()]
+    assert rates[len(rates) // 4] == max(rates) and rates[-1] < 0.1 * max(rates)
+    assert rates == sorted(rates[:2]) + sorted(rates[2:], reverse=True)
+    assert load_checkpoint(output / "last.pt").step == len(rates)
+    assert json.loads((output / "final.json").read_text())["step"] == len(rates)
+    assert ModelFiles.load(output / "model").name == "night"
+
+
+def test_a_run_is_released_with_its_card(trained, repository, tmp_path) -> None:
+    photographs, output, folder = trained[0], tmp_path / "run", tmp_path / "robot"
+    config = repository / "lab/config/fast.yaml"
+    words = ("--initialise", "fast", "--learning-rate", "1e-6", "--steps", 1, *SMALL[:6])
+    done = run("train", photographs, output, "--config", config, *words, *SMALL[6:8])
+    assert done.returncode == 0, done.stderr
+    few = ("--pairs", 8, "--samples", 4, "--threads", 1, "--network-pixels", 256 * 192)
+    done = run("release", output, folder, *few)
+    assert done.returncode == 0, done.stdout + done.stderr
+    model = ModelFiles.load(folder)
+    assert model.name == "robot" and model.encode_int8 is not None and len(model.calibration) > 2
+    card = (folder / "README.md").read_text()
+    assert card.startswith("# Model card: robot\n")
+    for text in ("1 steps of 2 pairs, 96x64 px", model.sha256, "coarse_recall", str(photographs)):
+        assert text in card
+    assert "| robot int8 |" in card and "Random homographies, 8 pairs:" in card
+    assert all(line.count("|") == 3 for line in card.splitlines()[3:14])
+
+
+def test_a_release_of_several_folders_asks_for_one(trained, tmp_path, capsys) -> None:
+    output = tmp_path / "run"
+    shutil.copytree(trained[1], output)
+    settings = read_yaml(output / "settings.yaml") | {"images": ["a", "b"]}
+    (output / "settings.yaml").write_text(json.dumps(settings))
+    assert cli.main(["release", str(output), str(tmp_path / "model")]) == 2
+    assert "photographs are a, b: give one folder with --images" in capsys.readouterr().err
+    assert cli.main(["release", str(tmp_path / "none"), str(tmp_path / "model")]) == 2
+    assert "last.pt does not exist" in capsys.readouterr().err
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

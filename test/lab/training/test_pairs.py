@@ -156,7 +156,7 @@ def test_a_terrain_has_no_holes(photographs):
     terrains = [i for i in range(60) if dataset[i].scene.pieces[0].triangle]
     assert len(terrains) > 3
     batch = PairRecipes.collate([dataset[i] for i in terrains])
-    surface = _nearest_surface(batch, 0, SIZE).piece
+    surface = _nearest_surface(batch, SIZE).piece
     for piece in surface.numpy():
         shown = (piece >= 0).astype(np.uint8)
         assert shown.mean() > 0.5

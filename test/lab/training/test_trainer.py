@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 import subprocess
 
 import pytest
@@ -19,7 +20,9 @@ from coarse_loftr_lab.network.checkpoint import load_checkpoint, load_network, s
 from coarse_loftr_lab.network.matcher_net import MatcherNet
 from coarse_loftr_lab.training.distributed import Processes, joined
 from coarse_loftr_lab.training.ema import MovingAverage
+from coarse_loftr_lab.training.ending import StopRequest, TimePlan
 from coarse_loftr_lab.training.meters import Meters
+from coarse_loftr_lab.training.recipes import PairRecipes, find_images
 from coarse_loftr_lab.training.run_folder import git_revision
 from coarse_loftr_lab.training.settings import (
     SequenceSettings,
@@ -30,6 +33,7 @@ from coarse_loftr_lab.training.settings import (
 from coarse_loftr_lab.training.step import MixedPrecision
 from coarse_loftr_lab.training.stream import TrainingStream
 from coarse_loftr_lab.training.trainer import Trainer, train
+from coarse_loftr_lab.training.views import render_pairs
 
 CPU = torch.device("cpu")
 ALONE = Processes(0, 1, CPU)
@@ -322,3 +326,46 @@ def test_several_folders_of_photographs_are_one_set(settings, photographs, tmp_p
     stream = TrainingStream(with_other, ALONE, 0)
     names = {path.parent for path in stream._loader.dataset.recipes.images}
     assert names == {photographs, other}
+
+
+def test_the_rate_falls_with_the_time_of_a_run_that_has_an_end(settings, tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("coarse_loftr_lab.training.ending.time.monotonic", lambda: now[0])
+    run = settings(tmp_path, steps=1000, warmup=0, decay_share=0.5, max_minutes=10.0)
+    plan = TimePlan(run)
+    plan.validated(50.0)  # with saving and exporting, 80 s are kept for the end
+    rates = {}
+    for now[0] in (0.0, 250.0, 390.0, 519.0, 520.0, 900.0):
+        rates[now[0]] = learning_rate_factor(3, run, plan.progress(3))
+    assert (rates[0.0], rates[250.0], rates[390.0]) == (1.0, 1.0, 0.5)
+    assert 0 < rates[519.0] < 0.01 and rates[520.0] == rates[900.0] == 0.0
+    now[0] = 0.0
+    assert plan.progress(1000) == 1.0  # the steps may be over before the time is
+    with pytest.raises(ValueError, match="max_minutes is -1; it must be 0 or more"):
+        settings(tmp_path, max_minutes=-1.0)
+
+
+def test_one_request_to_stop_is_noted_and_another_ends_the_process(monkeypatch):
+    now = [10.0]
+    monkeypatch.setattr("coarse_loftr_lab.training.ending.time.monotonic", lambda: now[0])
+    before = signal.getsignal(signal.SIGTERM)
+    with StopRequest() as request:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)  # passed on by a launcher
+        assert request.number == signal.SIGTERM
+        now[0] += 3.0
+        with pytest.raises(SystemExit) as ended:
+            signal.raise_signal(signal.SIGINT)
+        assert ended.value.code == 130
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_pairs_are_the_same_however_many_are_rendered_at_once(photographs):
+    size = (96, 64)
+    recipes = PairRecipes(find_images(photographs, held_out_split=False), size, 8, 3)
+    batch = PairRecipes.collate([recipes[k] for k in range(5)])
+    whole, parts = render_pairs(batch, size, 5), render_pairs(batch, size, 2)
+    for name in ("reference_visible", "current_visible"):
+        same = getattr(whole, name) == getattr(parts, name)
+        assert same.float().mean() > 0.999
+    torch.testing.assert_close(whole.to_current, parts.to_current, atol=1e-2, rtol=1e-3)

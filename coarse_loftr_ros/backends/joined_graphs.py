@@ -2,21 +2,26 @@
 
 What a CPU does around the graphs is made part of them, so that neither float images nor
 similarities nor features are copied between host and GPU. The additions are written in ONNX's text
-format and joined to the exported graphs when an engine is built.
+format and joined to the exported graphs for TensorRT and ONNX Runtime alike.
+
+Run so far: by ONNX Runtime on CPUs and on an H200; TensorRT for RTX built them, none ran them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coarse_loftr_ros.backends.base import ModelFiles
+from coarse_loftr_ros.backends.base import BackendError, ModelFiles
 from coarse_loftr_ros.backends.decoding import FINE_WINDOW
+from coarse_loftr_ros.backends.precision import graph_in
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["addition", "fine_channels", "join"]
+__all__ = ["GRAPHS", "addition", "input_shapes", "join", "joined_graph"]
+
+GRAPHS = ("encode", "match")  # of a model, in the order in which a pair needs them
 
 _GREY = """
 grey (uint8[1, 1, {height}, {width}] grey_image) => (float[1, 1, {height}, {width}] unit_image)
@@ -269,7 +274,53 @@ def join(exported: bytes, graph: str, added: str) -> bytes:
     return joint.SerializeToString()
 
 
-def fine_channels(encode: bytes) -> int:
+def joined_graph(model: ModelFiles, graph: str, size: NetworkSize, precision: str) -> bytes:
+    """One graph of a model as a GPU runs it.
+
+    Args:
+        model: as exported.
+        graph: one of ``GRAPHS``.
+        size: of the network image.
+        precision: ``fp32``, ``fp16`` or ``int8``.
+
+    Raises:
+        BackendError: when the graph cannot be converted or extended, with what to do.
+    """
+    try:
+        return join(graph_in(model, graph, precision), graph, addition(model, graph, size))
+    except ImportError as error:
+        raise BackendError(
+            f"a GPU's graphs are extended with the onnx package ({error}); pip install onnx"
+        ) from error
+    except ValueError as error:
+        raise BackendError(str(error)) from error
+
+
+def input_shapes(model: ModelFiles, graph: str, size: NetworkSize) -> dict[str, tuple[int, ...]]:
+    """Shapes of a joined graph's inputs; -1 where the number of tokens' channels is, its own.
+
+    Raises:
+        BackendError: when the exported graphs are none, or the onnx package is missing.
+    """
+    if graph == "encode":
+        return {"grey_image": (1, 1, size.height, size.width)}
+    cells, stride = model.cells(size), model.fine_stride
+    try:
+        channels = _fine_channels(model.encode.read_bytes())
+    except (ImportError, ValueError) as error:
+        raise BackendError(f"model {model.name}: {error}") from error
+    tokens = (1, cells, -1)
+    fine = (1, size.height // stride, size.width // stride, channels)
+    return {
+        "reference_tokens": tokens,
+        "current_tokens": tokens,
+        "reference_fine": fine,
+        "current_fine": fine,
+        "corners": (cells, 2),
+    }
+
+
+def _fine_channels(encode: bytes) -> int:
     """Width of the fine features that an exported graph ``encode`` returns.
 
     Raises:

@@ -1,0 +1,175 @@
+"""The CUDA backend with ONNX Runtime's CPU provider: all of it but the GPU."""
+
+import gc
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
+from scenes import motion, texture, view
+
+from coarse_loftr_ros.backends.base import (
+    SHIPPED_MODELS,
+    BackendError,
+    DeviceError,
+    EngineFolder,
+    ModelFiles,
+)
+from coarse_loftr_ros.backends.cuda.providers import CUDA_RUNTIMES, Provider
+from coarse_loftr_ros.backends.cuda_backend import CudaBackend
+from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
+from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.matching.matcher import Matcher
+
+pytest.importorskip("onnx", reason="onnx is not installed (make test has it)")
+
+SIZE = NetworkSize(320, 224)
+IMAGES = [view(texture(), motion(3 * k, 2, k), SIZE.width, SIZE.height) for k in range(5)]
+
+
+def on_cpu(name="fast", precision="fp32", fixed=True, size=SIZE):
+    model = ModelFiles.load(name)
+    provider = Provider.cpu()
+    return CudaBackend(model, size, precision, use_cuda_graphs=fixed, provider=provider, threads=1)
+
+
+@pytest.fixture(params=[True, False], ids=["fixed addresses", "bound where they lie"])
+def backend(request):
+    return on_cpu(fixed=request.param)
+
+
+def matches_of(backend, pairs):
+    """Points of pairs of images that are encoded once each and kept, as a stream does."""
+    matcher = Matcher(ModelFiles.load(), backend)
+    encoded = {}
+    for k in sorted({k for pair in pairs for k in pair}):
+        encoded[k] = matcher.encode(IMAGES[k])
+    return [matcher.match(encoded[a], encoded[b], 0.5, 1000) for a, b in pairs]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("fixed", [True, False])
+@pytest.mark.parametrize("name", SHIPPED_MODELS)
+def test_matches_are_those_of_the_cpu_backend(name, fixed, precision):
+    model = ModelFiles.load(name)
+    found = []
+    for backend in (
+        on_cpu(name, precision, fixed),
+        OnnxRuntimeBackend(model, SIZE, 1, precision),
+    ):
+        matcher = Matcher(model, backend)
+        found.append(matcher.match(*map(matcher.encode, IMAGES[:2]), 0.5, 1000))
+    assert len(found[0]) > 60
+    np.testing.assert_array_equal(found[0].point, found[1].point)
+    np.testing.assert_allclose(found[0].current, found[1].current, atol=1e-2)
+
+
+def test_kept_features_match_in_any_order(backend):
+    """Keyframe, pairs, backwards and one image with itself: what lies where is no matter."""
+    pairs = [(0, 1), (0, 2), (2, 1), (1, 1), (3, 4), (0, 4), (4, 0)]
+    wanted = matches_of(OnnxRuntimeBackend(ModelFiles.load(), SIZE, 1, "fp32"), pairs)
+    for ours, theirs in zip(matches_of(backend, pairs), wanted, strict=True):
+        np.testing.assert_array_equal(ours.point, theirs.point)
+        np.testing.assert_allclose(ours.current, theirs.current, atol=1e-2)
+
+
+def test_memory_of_features_that_nobody_keeps_is_used_again(backend):
+    """The reference's too, whose old values must not be taken for the new ones'."""
+    other = OnnxRuntimeBackend(ModelFiles.load(), SIZE, 1, "fp32")
+    ours, theirs = Matcher(ModelFiles.load(), backend), Matcher(ModelFiles.load(), other)
+    seen = set()
+    for first in (0, 1, 2, 3):
+        pair = [ours.encode(IMAGES[first]), ours.encode(IMAGES[first + 1])]
+        seen |= {id(features.encoded.tensors) for features in pair}
+        found = ours.match(*pair, 0.5, 1000)
+        wanted = theirs.match(*map(theirs.encode, IMAGES[first : first + 2]), 0.5, 1000)
+        np.testing.assert_array_equal(found.point, wanted.point)
+        np.testing.assert_allclose(found.current, wanted.current, atol=1e-2)
+        del pair
+        gc.collect()
+    assert len(seen) <= 3
+
+
+def test_it_says_in_what_it_computes(backend):
+    assert backend.description.startswith(f"ONNX Runtime {onnxruntime.__version__}, CPUExecution")
+    assert ", fp32, 320x224" in backend.description
+
+
+def test_fp16_rounds_and_matches_alike():
+    found = matches_of(on_cpu(precision="fp16"), [(0, 1)])[0]
+    wanted = matches_of(on_cpu(), [(0, 1)])[0]
+    assert len(np.intersect1d(found.point, wanted.point)) > 0.97 * len(wanted)
+    assert found.current.tobytes() != wanted.current.tobytes()
+
+
+def test_a_closed_backend_is_an_error_of_the_device(backend):
+    features = backend.encode(IMAGES[0])
+    backend.close()
+    with pytest.raises(DeviceError, match="closed, it cannot encode an image"):
+        backend.encode(IMAGES[0])
+    with pytest.raises(DeviceError, match="closed, it cannot match two images"):
+        backend.match(features, features, np.zeros((280, 2), np.float32), 0.5, 10)
+
+
+def test_what_the_runtime_fails_of_is_an_error_of_the_device(backend):
+    good, other = backend.encode(IMAGES[0]), on_cpu(size=NetworkSize(96, 64), fixed=False)
+    strange = other.encode(np.zeros((64, 96), np.uint8))
+    with pytest.raises(DeviceError, match="the GPU failed to match two images: "):
+        backend.match(good, strange, np.zeros((280, 2), np.float32), 0.5, 10)
+    assert backend.failure.startswith("the GPU failed to match two images")
+    backend.match(good, good, np.zeros((280, 2), np.float32), 0.5, 10)
+    assert not backend.failure
+
+
+class CannotRecord(Provider):
+    """The CPU's provider, which ONNX Runtime refuses when it is asked for what only a GPU can."""
+
+    def session_arguments(self, recording):
+        if recording:
+            raise onnxruntime_errors.Fail("nodes are not partitioned to it")
+        return super().session_arguments(recording)
+
+
+def test_a_provider_that_cannot_record_runs_without_and_says_why():
+    provider = CannotRecord("CPUExecutionProvider", "cpu", {}, {"graphs": "1"})
+    backend = CudaBackend(ModelFiles.load(), SIZE, provider=provider, threads=1)
+    assert "no CUDA graphs (nodes are not partitioned to it), 320x224" in backend.description
+    assert len(matches_of(backend, [(0, 1)])[0]) > 60
+
+
+@pytest.mark.parametrize("runtime", CUDA_RUNTIMES)
+def test_a_runtime_that_is_not_installed_is_refused_with_the_way_to_it(runtime, tmp_path):
+    if len(onnxruntime.get_available_providers()) > 2:
+        pytest.skip("onnxruntime-gpu is installed")
+    engines = EngineFolder(tmp_path)
+    with pytest.raises(BackendError, match=r"has no \w+ExecutionProvider; .*onnxruntime-gpu"):
+        CudaBackend(ModelFiles.load(), SIZE, runtime=runtime, engines=engines)
+
+
+def test_a_provider_that_onnxruntime_replaces_by_the_cpu_is_an_error():
+    """A warning is all that ONNX Runtime makes of it."""
+    provider = Provider("CUDAExecutionProvider", "cpu", {}, {})
+    with (
+        pytest.warns(UserWarning, match="not in available provider names"),
+        pytest.raises(BackendError, match="cannot use CUDAExecutionProvider here and would use"),
+    ):
+        CudaBackend(ModelFiles.load(), SIZE, provider=provider)
+
+
+def test_an_unknown_runtime_is_refused_with_the_choices():
+    with pytest.raises(BackendError, match="runtime is 'vulkan'; it must be cuda or tensorrt"):
+        CudaBackend(ModelFiles.load(), SIZE, runtime="vulkan")
+
+
+def test_engines_of_the_tensorrt_provider_lie_in_a_folder_of_the_user_s_own(tmp_path):
+    provider = Provider.tensorrt(EngineFolder(tmp_path / "engines"))
+    folder = tmp_path / "engines" / "onnxruntime"
+    assert provider.options["trt_engine_cache_path"] == str(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    with pytest.raises(BackendError, match="can be written by others"):
+        Provider.tensorrt(EngineFolder(tmp_path / "engines"))
+
+
+def test_cuda_computes_float32_as_float32():
+    assert Provider.cuda().options["use_tf32"] == "0"
