@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import resource
 import time
@@ -168,6 +169,7 @@ def follow(
         truth, truth_lacking = find_truth(path, settings, frame_sets.numbers, source, streams)
         result = summary_of(series, run, truth, source, frame_sets)
         result["mode"] = mode if run is not None else "none"
+        result["camera"] = _camera(calibrations)
         result["odometry_lacking"] = why_not
         result["truth_lacking"] = truth_lacking
         result["streams"] = [str(name) for name in streams if name is not None]
@@ -201,6 +203,13 @@ def _calibrations(source: Source) -> tuple[list[Calibration], str]:
         return [], str(error)
     lacking = "it comes without a calibration (camera_info, calib.txt or sensor.yaml)"
     return calibrations, "" if calibrations else lacking
+
+
+def _camera(calibrations: list[Calibration]) -> str:
+    """What tells one camera from another; empty where none is known."""
+    if not calibrations:
+        return ""
+    return hashlib.sha256(repr(calibrations).encode()).hexdigest()[:8]
 
 
 def _rectifies(settings: Settings, source: Source, calibrations: list[Calibration]) -> bool:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from coarse_loftr_ros.fleet.settings import FleetError
@@ -109,7 +110,7 @@ def _in(files: AbstractFileSystem, path: str) -> Iterator[str]:
         yield _address(files, path)
         return
     for name in names:
-        if is_storage_name(posixpath.basename(name)) or name.lower().endswith((*_VIDEOS, ".bag")):
+        if is_storage_name(PurePosixPath(name)) or name.lower().endswith((*_VIDEOS, ".bag")):
             yield _address(files, f"{path}/{name}")
     for name in sorted((each for each in folders if not each.startswith(".")), key=natural):
         yield from _in(files, folders[name])

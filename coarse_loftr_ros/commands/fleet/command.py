@@ -214,7 +214,7 @@ def _report(args: argparse.Namespace, folder: FleetFolder, manifest: Manifest) -
 
 
 def _absolute(source: str) -> str:
-    return source if "://" in source else os.path.abspath(source)
+    return source if "://" in source else os.path.abspath(source)  # noqa: PTH100 - links keep their names
 
 
 def _say(sentence: str) -> None:
