@@ -32,10 +32,13 @@ class WorstMoments:
 
     def __init__(self) -> None:
         self._kept: list[_Moment] = []
+        self._start: int | None = None
 
     def offer(self, result: MatchResult) -> None:
         """Keep a match while it is among the worst: by status, then by the least coverage."""
         homography, stamp = result.homography, result.current.stamp
+        if self._start is None:
+            self._start = result.reference.stamp
         score = (int(homography.status), 1.0 - homography.coverage)
         near = [each for each in self._kept if abs(each.stamp - stamp) < _APART_NS]
         if any(each.score >= score for each in near):
@@ -48,6 +51,7 @@ class WorstMoments:
             others.remove(least)
         caption = {
             "stamp": stamp,
+            "after": (stamp - self._start) / 1e9,
             "status": homography.status.name,
             "reason": homography.reason,
             "matches": homography.match_count,

@@ -13,6 +13,7 @@ from coarse_loftr_ros.files.json_text import to_json
 from coarse_loftr_ros.fleet.folder import FleetFolder
 from coarse_loftr_ros.fleet.manifest import Manifest
 from coarse_loftr_ros.fleet.metrics import METRICS
+from coarse_loftr_ros.fleet.settings import Settings
 from coarse_loftr_ros.fleet.statistics import paired_difference
 
 __all__ = ["report_data"]
@@ -22,6 +23,7 @@ _BINS = (20, 120)
 _PATH_POINTS_IN_ALL = 40_000
 _PATH_POINTS = (20, 100)
 _MOMENTS = 24
+_MOMENTS_IF_OK = 9
 _WORST = {"LOST": 2, "DEGRADED": 1, "OK": 0}
 
 
@@ -198,9 +200,10 @@ def _badness(moment: dict[str, Any]) -> tuple[float, ...]:
 
 
 def _worst(moments: list[tuple]) -> list[tuple]:
-    """The worst moments, a recording's second ones only where there are not enough first ones."""
+    """The worst moments: first those that are not OK, and of each recording first the worst one."""
     ordered = sorted(moments, key=lambda m: (m[0][0] > 0, m[1], m[0], -m[2]), reverse=True)
-    return ordered[:_MOMENTS]
+    bad = sum(moment[0][0] > 0 for moment in ordered)
+    return ordered[: max(min(bad, _MOMENTS), _MOMENTS_IF_OK)]
 
 
 def _picture(folder: FleetFolder, row: dict[str, Any], moment: dict[str, Any]) -> dict[str, Any]:
@@ -212,15 +215,13 @@ def _picture(folder: FleetFolder, row: dict[str, Any], moment: dict[str, Any]) -
         "settings": row["settings"],
         "picture": f"data:image/webp;base64,{coded}",
         "file": moment["picture"],
-        "stamp": moment["stamp"] / 1e9,
+        "after": moment["after"],
         "coverage": round(100 * moment["coverage"]),
     }
 
 
 def _changed(values: dict[str, Any]) -> dict[str, Any]:
     """Settings that are not the defaults."""
-    from coarse_loftr_ros.fleet.settings import Settings
-
     default = Settings().values()
     return {"values": {k: v for k, v in values.items() if k != "name" and default[k] != v}}
 

@@ -23,7 +23,7 @@ function make(tag, attributes, ...children) {
 }
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const number = (value, digits) => (value === undefined || value === null ? "" : value.toFixed(digits));
+const number = (value, digits) => (value === undefined || value === null ? "" : value.toFixed(digits).replace(/^-(0(\.0*)?)$/, "$1"));
 const link = (row) => "#" + encodeURIComponent(row.recording);
 const time = (ms) => (ms ? new Date(ms).toISOString().slice(0, 16).replace("T", " ") : "");
 const median = (values) => {
@@ -49,6 +49,7 @@ async function plot(element, traces, layout) {
     if (name in layout || !/\d/.test(name)) full[name] = { ...axis, ...layout[name] };
   }
   const rest = Object.fromEntries(Object.entries(layout).filter(([name]) => !name.includes("axis")));
+  traces.forEach((each) => { each.showlegend = Boolean(each.showlegend); });
   await Plotly.newPlot(element, traces, { ...full, ...rest }, { responsive: true, displayModeBar: false });
 }
 
@@ -138,6 +139,8 @@ function comparison() {
   const chosen = make("select", { "aria-label": "metric", onchange: draw },
     ...data.metrics.filter((each) => data.comparisons.some((c) => c.metric === each.name))
       .map((each) => make("option", { value: each.name }, each.title)));
+  const surest = data.comparisons.find((each) => each.low > 0 || each.high < 0);
+  if (surest) chosen.value = surest.metric;
   const area = make("div", { class: "plot", id: "comparison-plot" });
   function draw() {
     const name = chosen.value;
@@ -166,7 +169,7 @@ function comparison() {
 function figure(moment) {
   return make("figure", {}, make("a", { href: link(moment) }, make("img", { src: moment.picture, alt: `reference, current image and matches: ${moment.recording}` })),
     make("figcaption", {}, make("b", { class: moment.status }, moment.status), ` ${moment.inliers} of ${moment.matches} matches are inliers, coverage ${moment.coverage} %`,
-      make("br"), make("a", { href: link(moment) }, moment.recording), data.settings.length > 1 ? ` (${moment.settings})` : "", ` at ${moment.stamp.toFixed(2)} s`,
+      make("br"), make("a", { href: link(moment) }, moment.recording), data.settings.length > 1 ? ` (${moment.settings})` : "", ` after ${moment.after.toFixed(2)} s`,
       moment.reason ? make("div", { class: "soft" }, moment.reason) : null));
 }
 
@@ -298,7 +301,7 @@ function overview() {
       tile(String(count("unusable")), "cannot be used"), tile(String(count("failed")), "failed"),
       count("missing") ? tile(String(count("missing")), "not done yet") : null),
     make("p", { class: "soft" }, data.settings.map((each) => `${each.name}: ${Object.entries(each.values).map(([k, v]) => `${k} ${v}`).join(", ") || "defaults"}`).join("; ")),
-    make("h2", {}, "Recordings"), ...recordingsTable(), ...comparison(), ...moments(), ...calibration()];
+    make("h2", {}, "Recordings"), ...recordingsTable(), ...comparison(), ...calibration(), ...moments()];
 }
 
 function route() {
