@@ -85,9 +85,9 @@ class Manifest:
         """
         ours = {each.name: each for each in self.settings}
         theirs = {each.name: each for each in other.settings}
-        for name in sorted(ours.keys() | theirs.keys()):
-            if name not in ours or name not in theirs:
-                return f"settings '{name}' are {'not there' if name not in ours else 'new'}"
+        if ours.keys() != theirs.keys():
+            return f"its settings are {', '.join(ours)}, and these are {', '.join(theirs)}"
+        for name in ours:
             before, after = ours[name].values(), theirs[name].values()
             for key, value in before.items():
                 if after[key] != value:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,9 +18,9 @@ from coarse_loftr_ros.fleet.following import Outputs
 from coarse_loftr_ros.fleet.settings import FleetError
 from coarse_loftr_ros.fleet.worker import FAILED, Outcome, Task, Worker
 
-__all__ = ["RayWorkers", "check_reachable"]
+__all__ = ["RayWorkers", "check_ray"]
 
-_REACH_S = 12.0
+_REACH_S = 8.0
 _POLL_S = 1.0
 _STORE_BYTES = 100 << 20  # results go to the disk, not through Ray
 _INSTALL = "pip install 'coarse_loftr_ros[fleet]'"
@@ -40,7 +41,7 @@ class RayWorkers:
         say: told what the user should know.
 
     Raises:
-        FleetError: when Ray is not installed, or the cluster cannot be reached.
+        FleetError: when the cluster cannot be used.
     """
 
     def __init__(
@@ -128,21 +129,25 @@ class RayWorkers:
         return number
 
 
-def check_reachable(address: str, seconds: float = _REACH_S) -> None:
-    """Say it when no Ray answers at an address; Ray itself would try for minutes.
+def check_ray(address: str | None, seconds: float = _REACH_S) -> None:
+    """Say it when there is no Ray, or none at an address; Ray itself would try for minutes.
 
     Args:
-        address: ``HOST:PORT``, ``ray://HOST:PORT`` or ``auto``.
+        address: ``HOST:PORT`` of its head, or ``auto``; ``None`` for one that is started here.
         seconds: to wait at most.
 
     Raises:
-        FleetError: when it does not answer in time, or is no Ray.
+        FleetError: when Ray is not installed, or none answers in time.
     """
     start = time.monotonic()
+    if find_spec("ray") is None:
+        raise FleetError(f"Ray is not installed: {_INSTALL}; or --workers 0 without it")
+    if address is None:
+        return
     if address != "auto":
-        host, _, port = address.removeprefix("ray://").rpartition(":")
+        host, _, port = address.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise FleetError(f"--ray is '{address}'; it must be auto, HOST:PORT or ray://HOST:PORT")
+            raise FleetError(f"--ray is '{address}'; it must be auto or HOST:PORT")
         try:
             with socket.create_connection((host.strip("[]"), int(port)), timeout=seconds / 2):
                 pass
@@ -171,13 +176,11 @@ def _connected(workers: int | None, address: str | None, cpus: int, gpus: float)
     """Ray, connected.
 
     Raises:
-        FleetError: when it is not installed, or cannot be reached or started.
+        FleetError: when it cannot be connected with or started.
     """
     os.environ.update(_quiet())
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise FleetError(f"Ray is not installed: {_INSTALL}; or --workers 0 without it") from error
+    import ray
+
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address is None:
         count = workers or max(1, (os.cpu_count() or 1) // cpus)
@@ -188,8 +191,6 @@ def _connected(workers: int | None, address: str | None, cpus: int, gpus: float)
         }
         if not gpus:
             options["num_gpus"] = 0
-    else:
-        check_reachable(address)
     on_term = signal.getsignal(signal.SIGTERM)
     try:
         # "local": a cluster of the environment (RAY_ADDRESS) is none that was asked for.

@@ -22,6 +22,7 @@ __all__ = ["Recording", "find_recordings"]
 
 _VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg")
 _LISTS = (".txt", ".list")
+_DEEPEST = 12
 _LAYOUTS = tuple(left for left, _ in (*kitti.PAIRS, *euroc.PAIRS))
 
 
@@ -93,14 +94,14 @@ def _addresses(source: str, *, lists: bool) -> Iterator[str]:
         raise FleetError(f"{source} cannot be read: {error.strerror or error}") from error
 
 
-def _in(files: AbstractFileSystem, path: str) -> Iterator[str]:
+def _in(files: AbstractFileSystem, path: str, depth: int = 0) -> Iterator[str]:
     """The recordings of a path: itself, or those of a folder and its sub-folders."""
     if not files.isdir(path):
         yield _address(files, path)
         return
     entries = files.ls(path, detail=True)
-    folders = {_base(each): each["name"] for each in entries if each["type"] == "directory"}
-    names = sorted((_base(each) for each in entries if each["type"] != "directory"), key=natural)
+    folders = {_base(each): each["name"] for each in entries if _is_folder(files, each)}
+    names = sorted((_base(each) for each in entries if _base(each) not in folders), key=natural)
     if (
         METADATA in names
         or "rgb.txt" in names
@@ -113,7 +114,12 @@ def _in(files: AbstractFileSystem, path: str) -> Iterator[str]:
         if is_storage_name(PurePosixPath(name)) or name.lower().endswith((*_VIDEOS, ".bag")):
             yield _address(files, f"{path}/{name}")
     for name in sorted((each for each in folders if not each.startswith(".")), key=natural):
-        yield from _in(files, folders[name])
+        if depth < _DEEPEST:  # links may lead in circles
+            yield from _in(files, folders[name], depth + 1)
+
+
+def _is_folder(files: AbstractFileSystem, entry: dict) -> bool:
+    return entry["type"] == "directory" or (entry.get("islink") and files.isdir(entry["name"]))
 
 
 def _base(entry: dict) -> str:

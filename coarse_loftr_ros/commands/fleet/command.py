@@ -69,8 +69,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--ray",
         metavar="ADDRESS",
-        help="Ray cluster to run on: auto, HOST:PORT or ray://HOST:PORT (default: one in this "
-        "process, for the time being)",
+        help="Ray cluster that this machine is a part of: auto, or HOST:PORT of its head "
+        "(default: one that is started for the time being)",
     )
     parser.add_argument(
         "--gpus-per-worker",
@@ -116,9 +116,13 @@ def run(args: argparse.Namespace) -> int:
             raise UserError(f"{module} is not installed: {_FLEET}")
     _check(args)
     from coarse_loftr_ros.fleet.folder import FleetFolder
+    from coarse_loftr_ros.fleet.ray_workers import check_ray
     from coarse_loftr_ros.fleet.settings import FleetError
 
     folder = FleetFolder((args.resume or args.output).absolute())
+    if args.workers != 0:
+        with as_user_error(FleetError):
+            check_ray(args.ray)
     with as_user_error(FleetError), folder.held():
         manifest = _resumed(args, folder) if args.resume else _begun(args, folder)
         failed = _work(args, folder, manifest)
