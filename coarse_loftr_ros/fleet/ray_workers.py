@@ -22,6 +22,7 @@ __all__ = ["RayWorkers", "check_ray"]
 
 _REACH_S = 8.0
 _POLL_S = 1.0
+_ROOM_S = 10.0
 _STORE_BYTES = 100 << 20  # results go to the disk, not through Ray
 _INSTALL = "pip install 'coarse_loftr_ros[fleet]'"
 
@@ -79,6 +80,8 @@ class RayWorkers:
         self._actors: dict[int, Any] = {}
         self._busy: dict[Any, int] = {}
         self._next = 0
+        self._say, self._cpus = say, cpus
+        self._began, self._heard = time.monotonic(), False
         for _ in range(self.count):
             self._add()
 
@@ -102,6 +105,8 @@ class RayWorkers:
             ready, _ = ray.wait(list(self._busy), num_returns=1, timeout=_POLL_S)
             if ready:
                 break
+            self._look_for_room()
+        self._heard = True
         number = self._busy.pop(ready[0])
         try:
             return number, ray.get(ready[0])
@@ -122,6 +127,18 @@ class RayWorkers:
     def close(self) -> None:
         """End the workers, and the cluster if it was started here."""
         self._ray.shutdown()
+
+    def _look_for_room(self) -> None:
+        """Say it once when no worker has found a place on the cluster."""
+        if self._heard or time.monotonic() - self._began < _ROOM_S:
+            return
+        self._heard = True
+        free = self._ray.available_resources().get("CPU", 0)
+        if free < self._cpus:
+            self._say(
+                f"waiting for room: {free:g} CPUs of the Ray cluster are free, and a worker needs "
+                f"{self._cpus} (others may be using it)"
+            )
 
     def _add(self) -> int:
         number, self._next = self._next, self._next + 1

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from coarse_loftr_ros.fleet.folder import FleetFolder
     from coarse_loftr_ros.fleet.manifest import Manifest
 
@@ -201,12 +204,24 @@ def _work(args: argparse.Namespace, folder: FleetFolder, manifest: Manifest) -> 
     )
     show = (JsonLines if args.json else Lines)(folder.root)
     progress = None
-    with show:
+    with show, _ray_log(args, folder):
         for progress, task, outcome in run_fleet(
             folder, manifest, resources, retry=args.retry, say=_say
         ):
             show.show(progress, task, outcome)
     return progress.failed + progress.unusable
+
+
+@contextmanager
+def _ray_log(args: argparse.Namespace, folder: FleetFolder) -> Iterator[None]:
+    """Ray prints what its nodes say: that goes to a file, or lines of JSON were not alone."""
+    if args.workers == 0:
+        yield
+        return
+    with as_user_error(OSError):
+        log = (folder.root / "ray.log").open("a", encoding="utf-8")
+    with log, redirect_stdout(log):
+        yield
 
 
 def _report(args: argparse.Namespace, folder: FleetFolder, manifest: Manifest) -> None:

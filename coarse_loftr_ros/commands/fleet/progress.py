@@ -29,6 +29,7 @@ class Lines:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._out = sys.stdout  # while Ray's own words go elsewhere
         self._bar: Any = None
         self._said = time.monotonic()
         self._progress: Progress | None = None
@@ -45,7 +46,7 @@ class Lines:
         if self._bar is not None:
             self._bar.close()
         if error is None and self._progress is not None:
-            print(_table(self._progress, self._root))
+            print(_table(self._progress, self._root), file=self._out)
 
     def show(self, progress: Progress, task: Task | None, outcome: Outcome | None) -> None:
         """Show how far it is."""
@@ -85,6 +86,7 @@ class JsonLines:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._out = sys.stdout  # while Ray's own words go elsewhere
         self._progress: Progress | None = None
 
     def __enter__(self) -> JsonLines:
@@ -138,7 +140,7 @@ class JsonLines:
             "seconds": round(progress.seconds, 3),
             "eta_s": None if eta is None else round(eta, 1),
         }
-        print(json.dumps({**values, **more}), flush=True)
+        print(json.dumps({**values, **more}), file=self._out, flush=True)
 
 
 def _table(progress: Progress, root: Path) -> str:
