@@ -3,6 +3,7 @@
 
     python benchmarks/fleet_recordings.py /tmp/fleet --recordings 200 --images 40
     python benchmarks/fleet.py scale /tmp/fleet --out /tmp/fleet_out
+    python benchmarks/fleet.py stages /tmp/fleet --out /tmp/fleet_stages
     python benchmarks/fleet.py faults /tmp/fleet --out /tmp/fleet_out --kill-every 20
 
 ``faults`` needs the results of ``scale``, with which it compares its own bit for bit.
@@ -169,16 +170,38 @@ def faults(args: argparse.Namespace) -> None:
     )
 
 
+def stages(args: argparse.Namespace) -> None:
+    """CPU time of each stage per frame set, in this process; a busy machine does not change it."""
+    time.perf_counter = time.process_time
+    from coarse_loftr_ros.fleet.following import Outputs
+    from coarse_loftr_ros.fleet.settings import Settings
+    from coarse_loftr_ros.fleet.sources import find_recordings
+    from coarse_loftr_ros.fleet.worker import Task, Worker
+
+    worker, spent, sets = Worker(args.out, Outputs()), {}, 0
+    read = written = 0
+    for recording in find_recordings([str(args.folder)]):
+        outcome = worker.work(Task(recording, Settings()))
+        sets += outcome.images // 2
+        read, written = read + outcome.bytes_read, written + outcome.bytes_written
+        for stage, seconds in outcome.stages.items():
+            spent[stage] = spent.get(stage, 0.0) + seconds
+    per_set = {stage: round(1e3 * seconds / sets, 2) for stage, seconds in spent.items()}
+    print(json.dumps({"pairs": sets, "cpu_ms_per_pair": per_set,
+                      "read_kb_per_pair": round(read / sets / 1e3, 1),
+                      "written_kb_per_pair": round(written / sets / 1e3, 1)}))  # fmt: skip
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description="Measure coarse-loftr fleet.")
-    parser.add_argument("what", choices=("scale", "faults"))
+    parser.add_argument("what", choices=("scale", "faults", "stages"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kill-every", type=float, default=20.0, metavar="S")
     args = parser.parse_args()
-    (scale if args.what == "scale" else faults)(args)
+    {"scale": scale, "faults": faults, "stages": stages}[args.what](args)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,7 @@ class RayWorkers:
         actor = ray.remote(Worker).options(**options)
         self._make = lambda: actor.remote(root, outputs, scratch, cpus, expected)
         self._actors: dict[int, Any] = {}
+        self._placed: dict[int, Any] = {}
         self._busy: dict[Any, int] = {}
         self._next = 0
         self._say, self._cpus = say, cpus
@@ -122,6 +123,7 @@ class RayWorkers:
     def renew(self, worker: int) -> int:
         """See ``Pool``."""
         self._ray.kill(self._actors.pop(worker))
+        del self._placed[worker]
         return self._add()
 
     def close(self) -> None:
@@ -133,16 +135,18 @@ class RayWorkers:
         if self._heard or time.monotonic() - self._began < _ROOM_S:
             return
         self._heard = True
-        free = self._ray.available_resources().get("CPU", 0)
-        if free < self._cpus:
+        placed, _ = self._ray.wait(list(self._placed.values()), num_returns=1, timeout=0)
+        if not placed:
+            free = self._ray.available_resources().get("CPU", 0)
             self._say(
-                f"waiting for room: {free:g} CPUs of the Ray cluster are free, and a worker needs "
-                f"{self._cpus} (others may be using it)"
+                f"waiting for room: a worker needs {self._cpus} CPUs, and {free:g} of the Ray "
+                "cluster are free"
             )
 
     def _add(self) -> int:
         number, self._next = self._next, self._next + 1
-        self._actors[number] = self._make()
+        self._actors[number] = actor = self._make()
+        self._placed[number] = actor.__ray_ready__.remote()
         return number
 
 
