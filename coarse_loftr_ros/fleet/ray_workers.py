@@ -16,7 +16,7 @@ from typing import Any
 
 from coarse_loftr_ros.fleet.following import Outputs
 from coarse_loftr_ros.fleet.settings import FleetError
-from coarse_loftr_ros.fleet.worker import FAILED, Outcome, Task, Worker
+from coarse_loftr_ros.fleet.worker import FAILED, KILLED, Outcome, Task, Worker
 
 __all__ = ["RayWorkers", "check_ray"]
 
@@ -113,7 +113,7 @@ class RayWorkers:
             return number, ray.get(ready[0])
         except (ray.exceptions.ActorDiedError, ray.exceptions.ActorUnavailableError) as error:
             self.renew(number)
-            return number, Outcome(FAILED, _why_died(error))
+            return number, Outcome(KILLED, _why_died(error))
         except ray.exceptions.OutOfMemoryError:
             self.renew(number)
             return number, Outcome(FAILED, "its worker was ended because memory was short")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from coarse_loftr_ros.fleet.folder import FleetFolder
 from coarse_loftr_ros.fleet.settings import FleetError
 from coarse_loftr_ros.fleet.worker import (
     FAILED,
+    KILLED,
     MISFIT,
     NO_ROOM,
     Outcome,
@@ -19,9 +20,11 @@ from coarse_loftr_ros.fleet.worker import (
     record_failure,
 )
 
-__all__ = ["TRIES", "InThisProcess", "Pool", "run_tasks"]
+__all__ = ["KILLS", "TRIES", "InThisProcess", "Pool", "run_tasks"]
 
 TRIES = 3
+KILLS = 8
+"""Workers that a task may lose: whoever kills them is rarely the recording, and may be."""
 
 
 class Pool(Protocol):
@@ -85,6 +88,7 @@ class _Waiting:
     task: Task
     failed_on: set[int] = field(default_factory=set)
     tries: int = 0
+    kills: int = 0
 
 
 def run_tasks(
@@ -94,6 +98,8 @@ def run_tasks(
 
     No more tasks are taken than workers are idle, so memory does not grow with their number. A
     task that fails is tried twice more, each time on another worker, and then recorded as failed.
+    One whose worker was killed waits until all others had their turn, so that what kills workers
+    again and again does not hit it every time.
 
     Args:
         tasks: in any order.
@@ -104,16 +110,14 @@ def run_tasks(
         FleetError: when the disk of the results is full, or a node has other versions.
     """
     again: deque[_Waiting] = deque()
+    killed: deque[_Waiting] = deque()
     under_way: dict[int, _Waiting] = {}
     fresh = iter(tasks)
     while True:
         for worker in pool.idle:
-            waiting = again.popleft() if again else None
+            waiting = _next(again, fresh, killed)
             if waiting is None:
-                task = next(fresh, None)
-                if task is None:
-                    break
-                waiting = _Waiting(task)
+                break
             if worker in waiting.failed_on:
                 worker = pool.renew(worker)
             pool.start(worker, waiting.task)
@@ -131,14 +135,35 @@ def run_tasks(
             raise FleetError(
                 f"{outcome.reason}: every node needs the driver's versions, or results differ"
             )
-        if outcome.status == FAILED:
+        if outcome.status == KILLED:
+            waiting.kills += 1
+            if waiting.kills < KILLS:
+                killed.append(waiting)
+                continue
+            outcome = replace(outcome, status=FAILED)
+            waiting.tries = waiting.kills
+        elif outcome.status == FAILED:
             waiting.tries += 1
             waiting.failed_on.add(worker)
             if waiting.tries < TRIES:
                 again.append(waiting)
                 continue
+        if outcome.status == FAILED:
             try:
-                record_failure(folder, waiting.task, f"{outcome.reason} ({TRIES} tries)")
+                reason = f"{outcome.reason} ({waiting.tries} tries)"
+                record_failure(folder, waiting.task, reason)
             except OSError as error:
                 raise FleetError(f"{folder.root} cannot be written: {error.strerror}") from error
         yield waiting.task, outcome
+
+
+def _next(
+    again: deque[_Waiting], fresh: Iterator[Task], killed: deque[_Waiting]
+) -> _Waiting | None:
+    """The task whose turn it is; ``None`` when all are done or under way."""
+    if again:
+        return again.popleft()
+    task = next(fresh, None)
+    if task is not None:
+        return _Waiting(task)
+    return killed.popleft() if killed else None

@@ -25,6 +25,7 @@ from coarse_loftr_ros.recordings.errors import RecordingError
 __all__ = [
     "DONE",
     "FAILED",
+    "KILLED",
     "MISFIT",
     "NO_ROOM",
     "UNUSABLE",
@@ -34,7 +35,8 @@ __all__ = [
     "record_failure",
 ]
 
-DONE, UNUSABLE, FAILED, NO_ROOM, MISFIT = "done", "unusable", "failed", "no room", "misfit"
+DONE, UNUSABLE, FAILED, NO_ROOM = "done", "unusable", "failed", "no room"
+MISFIT, KILLED = "misfit", "killed"
 _LEAST_ROOM = 4 << 20  # bytes
 
 
@@ -58,7 +60,8 @@ class Outcome:
     Attributes:
         status: ``done``; ``unusable``, where the recording is to blame and another try would end
             alike; ``failed``; ``no room``, when the disk is full;
-            ``misfit``, when the node has other versions than the driver.
+            ``misfit``, when the node has other versions than the driver; ``killed``, when the
+            worker was.
         reason: in words, unless done.
         images: that were read.
         seconds: that it took.
