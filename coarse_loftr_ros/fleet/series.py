@@ -16,7 +16,7 @@ __all__ = ["CURVE_BINS", "Series"]
 
 CURVE_BINS = 120
 _IMAGES_PER_GROUP = 256
-_NONE = np.nan
+_LEAST_FOR_ROWS = 10  # matches
 
 
 class Series:
@@ -87,7 +87,8 @@ class Series:
             row.update(_odometry_row(estimate))
         self._rows.append(row)
         for name, column in self.columns.items():
-            column.append(row.get(name, _NONE))
+            value = row.get(name)
+            column.append(np.nan if value is None else value)
         if len(self._rows) == _IMAGES_PER_GROUP:
             self._flush()
 
@@ -182,11 +183,13 @@ def _temporal_row(result: MatchResult) -> dict[str, Any]:
 
 
 def _stereo_row(match: StereoMatch) -> dict[str, Any]:
+    count = len(match.correspondences) + match.off_row
     return {
         "stereo_matches": len(match.correspondences),
         "off_row": match.off_row,
         "negative_disparity": match.negative,
-        "row_offset_px": match.row_offset_px,
+        # The median of a few matches says nothing; of none it would be zero.
+        "row_offset_px": match.row_offset_px if count >= _LEAST_FOR_ROWS else None,
     }
 
 

@@ -99,13 +99,26 @@ def _stereo(columns: Mapping[str, NDArray], stamps: NDArray[np.int64]) -> dict[s
     if not found.any():
         return None
     count, off = columns["stereo_matches"][found], columns["off_row"][found]
-    offset = columns["row_offset_px"][found]
-    minutes = (stamps[found] - stamps[found][0]) / 6e10
-    quarter, median, three = np.percentile(offset, (25, 50, 75))
-    slope = float(np.polyfit(minutes, offset, 1)[0]) if len(offset) > 2 and minutes[-1] > 0 else 0.0
     return {
         "matches": float(np.median(count)),
         "off_row_share": float(off.sum() / max(1.0, (off + count).sum())),
+        **_rows(columns["row_offset_px"], stamps),
+    }
+
+
+def _rows(offset: NDArray[np.float64], stamps: NDArray[np.int64]) -> dict[str, Any]:
+    """How far the rows of left and right are apart, over the images that show it."""
+    known = np.isfinite(offset)
+    if not known.any():
+        return {
+            "row_offset_px": None,
+            "row_offset_quartiles_px": None,
+            "row_drift_px_per_min": None,
+        }
+    offset, minutes = offset[known], (stamps[known] - stamps[known][0]) / 6e10
+    quarter, median, three = np.percentile(offset, (25, 50, 75))
+    slope = float(np.polyfit(minutes, offset, 1)[0]) if len(offset) > 2 else None
+    return {
         "row_offset_px": float(median),
         "row_offset_quartiles_px": [float(quarter), float(three)],
         "row_drift_px_per_min": slope,

@@ -84,6 +84,21 @@ def test_a_bad_recording_ends_in_its_row_with_a_reason(home, name, reason):
     assert reason in found["reason"]
 
 
+def test_a_covered_camera_says_nothing_about_calibration(fleet, tmp_path):
+    from fleet_recordings import make_recordings
+    from pyarrow import parquet
+
+    make_recordings(tmp_path / "drives", 1, 20, (256, 192), first=45)  # 0.75 px, covered from 10 on
+    assert fleet(tmp_path / "drives", "-o", tmp_path / "out")[0] == 0
+    found = result(tmp_path / "out", "drive_0045")
+    assert abs(found["stereo"]["row_offset_px"] - 0.75) < 0.1
+    assert found["matching"]["lost"] >= 6
+    folder = tmp_path / "out" / "recordings" / "drive_0045" / "default"
+    offsets = parquet.read_table(folder / "images.parquet")["row_offset_px"].to_pylist()
+    assert offsets[10:16] == [None] * 6
+    assert min(each for each in offsets if each is not None) > 0.6
+
+
 def test_the_order_of_recordings_does_not_matter(fleet, home, garage, tmp_path):
     names = ["tuesday/flight.mcap", "sequence", "monday/flight.mcap"]
     code, _ = fleet(*(garage / name for name in names), "-o", tmp_path / "out")

@@ -95,10 +95,10 @@ def _done(result: dict[str, Any]) -> dict[str, Any]:
         "notes": _notes(result),
         "moments": [moment["picture"] for moment in result["moments"]],
     }
+    if stereo is not None and stereo["row_offset_px"] is not None:
+        values = (stereo["row_offset_px"], *stereo["row_offset_quartiles_px"])
+        row["offset"] = [_short(value) for value in values]
     if stereo is not None:
-        row["offset"] = [
-            _short(value) for value in (stereo["row_offset_px"], *stereo["row_offset_quartiles_px"])
-        ]
         row["off_row"] = _short(100 * stereo["off_row_share"])
     if odometry is not None:
         row["length"], row["metric"] = _short(odometry["length"]), odometry["metric"]
