@@ -94,8 +94,8 @@ $(VENV)/.msgs: $(MESSAGES) | $(VENV)/.base
 	@touch $@
 
 $(VENV)/.test: $(READY) $(VENV)/.pycuda
-	@echo "Installing test tools, colcon, evo and TensorRT for RTX into $(VENV) ..."
-	$(VENV)/$(PIP) install --editable '.[test,colcon,tensorrt-rtx,odometry]' \
+	@echo "Installing test tools, colcon, evo, Ray and TensorRT for RTX into $(VENV) ..."
+	$(VENV)/$(PIP) install --editable '.[test,colcon,tensorrt-rtx,odometry,fleet]' \
 	  --editable './lab[quantize,plots]'
 	@touch $@
 

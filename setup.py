@@ -61,6 +61,7 @@ setup(
     # No "**": the setuptools of ROS 2 Humble does not know it.
     package_data={
         NAME: ["models/*.md", "models/*/*.onnx", "models/*/*.json", "models/*/*.md"],
+        f"{NAME}.fleet.report": ["page.*"],
         f"{NAME}.recordings.bags": ["msg/*.msg"],  # a link to the message package's
     },
     data_files=[
@@ -110,6 +111,8 @@ setup(
         "odometry": ["evo>=1.30"],
         # Adjusts the latest stereo images together, 145 MB; on ROS it is apt's python3-scipy.
         "refinement": ["scipy>=1.8"],
+        # Many recordings on Ray, with Parquet files and a page with plots; 480 MB.
+        "fleet": ["ray>=2.40", "pyarrow>=14", "fsspec", "plotly>=6"],
         "test": [
             "pytest>=8",
             "pytest-timeout",
@@ -117,6 +120,7 @@ setup(
             "PyYAML",
             "matplotlib>=3.7",
             "scipy>=1.8",
+            "selenium>=4.20",  # reports in a real browser, where there is one
         ],
         "colcon": COLCON,
     },

@@ -175,8 +175,9 @@ def _write(
     from dataclasses import replace
 
     from coarse_loftr_ros.commands.common.recording import too_few_images
-    from coarse_loftr_ros.commands.common.truth import find_truth, true_path
+    from coarse_loftr_ros.commands.common.truth import find_truth
     from coarse_loftr_ros.recordings.bags.messages import image_message
+    from coarse_loftr_ros.recordings.trajectories.truth import true_path
 
     namespace = f"/{args.namespace.strip('/')}" if args.namespace.strip("/") else ""
     namespaces = [f"{namespace}/left", f"{namespace}/right"] if images.stereo else [namespace]

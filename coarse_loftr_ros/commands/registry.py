@@ -9,13 +9,14 @@ from typing import NoReturn
 from coarse_loftr_ros import __version__
 from coarse_loftr_ros.commands import bag, engine, match, register
 from coarse_loftr_ros.commands.demo import command as demo
+from coarse_loftr_ros.commands.fleet import command as fleet
 from coarse_loftr_ros.commands.live import command as live
 from coarse_loftr_ros.commands.odometry import command as odometry
 from coarse_loftr_ros.commands.replay import command as replay
 
 __all__ = ["COMMANDS", "installed_commands", "make_parser"]
 
-COMMANDS = (demo, match, register, live, replay, odometry, bag, engine)
+COMMANDS = (demo, match, register, live, replay, odometry, fleet, bag, engine)
 """The commands of this package."""
 
 

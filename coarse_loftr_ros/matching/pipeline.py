@@ -140,6 +140,12 @@ class Pipeline:
         self._prior = None
         self._search_at = 0
 
+    def start_over(self) -> None:
+        """Forget the stream and its track ids, as if newly made; what is compiled stays."""
+        self.reset()
+        self._age = 0
+        self._track_base = 0
+
     def discontinuity(self, frame: Frame) -> str:
         """Why ``frame`` cannot follow the last one; empty when it can.
 

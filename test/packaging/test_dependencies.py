@@ -48,7 +48,7 @@ NEEDS_AN_EXTRA = [
 ]
 EXTRAS_MODULES = ["rclpy", "sensor_msgs", "coarse_loftr_msgs", "torch", "onnx", "onnxruntime",
                   "openvino", "tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings",
-                  "pycuda", "evo", "matplotlib"]  # fmt: skip
+                  "pycuda", "evo", "matplotlib", "ray", "pyarrow", "fsspec", "plotly"]  # fmt: skip
 
 
 def imports_of(file: Path) -> set[str]:

@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         rejected_rows,
         too_few_images,
     )
-    from coarse_loftr_ros.commands.common.truth import find_truth, true_path
+    from coarse_loftr_ros.commands.common.truth import find_truth
     from coarse_loftr_ros.commands.odometry.setup import (
         choose_mode,
         find_cameras,
@@ -115,6 +115,7 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.recordings.frame_sets import FrameSets
     from coarse_loftr_ros.recordings.opening import choose_streams
     from coarse_loftr_ros.recordings.trajectories.path_report import path_report
+    from coarse_loftr_ros.recordings.trajectories.truth import true_path
     from coarse_loftr_ros.recordings.trajectories.visual_odometry import run_odometry
 
     if args.plot is not None:

@@ -27,6 +27,7 @@ from coarse_loftr_ros.recordings.trajectories.matcher_streams import (
     OwnStream,
     PairStream,
 )
+from coarse_loftr_ros.recordings.trajectories.modes import make_mode
 
 __all__ = [
     "choose_mode",
@@ -143,27 +144,16 @@ def make_odometry(
     Raises:
         UserError: when cameras or settings do not serve.
     """
-    from coarse_loftr_ros.odometry.mono import MonoOdometry
-    from coarse_loftr_ros.odometry.planar import PlanarOdometry
-    from coarse_loftr_ros.odometry.settings import (
-        MonoSettings,
-        PlanarSettings,
-        ScaleSource,
-        StereoSettings,
-    )
-    from coarse_loftr_ros.odometry.stereo import StereoOdometry
-
     down = None if mounting is None else tuple((-mounting.rotation[2]).tolist())
     with as_user_error(ValueError):
-        if mode == "stereo":
-            return StereoOdometry(cameras.rig(), StereoSettings(window=args.window))
-        if mode == "planar":
-            planar = PlanarSettings(altitude_m=args.altitude)
-            return PlanarOdometry(cameras.left, replace(planar, normal=down or planar.normal))
-        height = args.camera_height
-        scale = ScaleSource.UNIT if height is None else ScaleSource.GROUND_PLANE
-        mono = MonoSettings(scale=scale, camera_height_m=height)
-        return MonoOdometry(cameras.left, replace(mono, down=down or mono.down))
+        return make_mode(
+            mode,
+            cameras,
+            window=args.window,
+            camera_height_m=args.camera_height,
+            altitude_m=args.altitude,
+            down=down,
+        )
 
 
 def make_stream(args: argparse.Namespace, first: FrameSet) -> MatcherStream:

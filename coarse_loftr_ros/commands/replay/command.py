@@ -24,9 +24,9 @@ from coarse_loftr_ros.commands.common.source_options import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from coarse_loftr_ros.commands.replay.cameras import ImageCameras
     from coarse_loftr_ros.matching.result import StreamResult
     from coarse_loftr_ros.recordings.frame_sets import FrameSet, FrameSets
+    from coarse_loftr_ros.recordings.replays.cameras import ImageCameras
     from coarse_loftr_ros.recordings.source import Source
 
 __all__ = ["add_parser", "run"]
@@ -123,14 +123,15 @@ def run(args: argparse.Namespace) -> int:
         print_stereo_gap,
         progress,
     )
-    from coarse_loftr_ros.commands.replay.cameras import ImageCameras
-    from coarse_loftr_ros.commands.replay.output import ReplayOutput, make_replay_odometry
+    from coarse_loftr_ros.commands.replay.odometry import make_replay_odometry
     from coarse_loftr_ros.commands.replay.tally import Tally
     from coarse_loftr_ros.recordings.bags.types import BagError
     from coarse_loftr_ros.recordings.bags.writer import BagWriter
     from coarse_loftr_ros.recordings.errors import RecordingError
     from coarse_loftr_ros.recordings.frame_sets import FrameSets
     from coarse_loftr_ros.recordings.opening import choose_streams
+    from coarse_loftr_ros.recordings.replays.cameras import ImageCameras
+    from coarse_loftr_ros.recordings.replays.output import ReplayOutput
 
     for option in ("--node-name", "--odometry-name"):
         check_topic_name(option, getattr(args, option.strip("-").replace("-", "_")))
@@ -195,8 +196,8 @@ def _match(
     from dataclasses import replace
 
     from coarse_loftr_ros.commands.common.recording import too_few_images
-    from coarse_loftr_ros.commands.replay.cameras import on_one_row
     from coarse_loftr_ros.matching.result import StreamResult
+    from coarse_loftr_ros.recordings.replays.cameras import on_one_row
 
     pipeline = None
     tolerance = ROW_TOLERANCE_PX if args.row_tolerance is None else args.row_tolerance

@@ -185,6 +185,14 @@ class BagReader:
         """
         return self._messages({(topic.name, topic.msgtype) for topic in topics})
 
+    def headed_messages(self, topic: str, msgtypes: Collection[str]) -> Iterator[RecordedMessage]:
+        """Messages of a topic, of types that have a header, in the order of recording.
+
+        Raises:
+            BagError: when the recording cannot be read any more.
+        """
+        return self._messages({(topic, msgtype) for msgtype in msgtypes})
+
     def _channels(self) -> Iterator[Channel]:
         for storage in self._storages:
             yield from storage.channels.values()

@@ -76,6 +76,11 @@ class VisualOdometry:
         self._estimates.append(estimate)
 
     @property
+    def latest(self) -> OdometryEstimate | None:
+        """The estimate of the frames that were taken last."""
+        return self._estimates[-1] if self._estimates else None
+
+    @property
     def run(self) -> OdometryRun:
         """What came of the frames so far.
 

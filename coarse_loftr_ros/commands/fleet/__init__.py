@@ -1,0 +1,1 @@
+"""``coarse-loftr fleet``: many recordings at once."""

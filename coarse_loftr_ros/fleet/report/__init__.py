@@ -1,0 +1,1 @@
+"""The report of a fleet: one page that needs nothing else."""

@@ -1,0 +1,86 @@
+"""A fleet on Ray: workers that are killed, a driver that is interrupted, no cluster."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fleet import descendants, workers_of
+from fleet_recordings import make_recordings
+from fleet_results import results
+
+pytest.importorskip("ray", reason="the extra 'fleet' is not installed")
+
+
+@pytest.fixture(scope="module")
+def drives(tmp_path_factory):
+    """Enough small recordings for a fleet to be disturbed."""
+    folder = tmp_path_factory.mktemp("drives")
+    make_recordings(folder, 8, 12, (256, 192))
+    return folder
+
+
+def start(*arguments):
+    command = [sys.executable, "-m", "coarse_loftr_ros", "fleet", *map(str, arguments), "--json"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_whoever_is_killed_a_fleet_goes_on_to_the_same_bits(run_tool, drives, tmp_path):
+    out = tmp_path / "out"
+    driver = start(drives, "-o", out, "--workers", 2)
+    done = 0
+    try:
+        for line in driver.stdout:
+            done = json.loads(line)["done"]
+            if done == 1:
+                os.kill(workers_of(driver.pid)[0], signal.SIGKILL)
+            if done == 4:
+                below = descendants(driver.pid)
+                driver.send_signal(signal.SIGINT)
+                break
+        assert done == 4
+        _, said = driver.communicate(timeout=15)
+        assert driver.returncode == 130
+        assert said.splitlines()[-1] == "coarse-loftr: interrupted"
+        assert "Traceback" not in said
+    finally:
+        driver.kill()
+    assert len(list((out / "recordings").iterdir())) < 8
+    for _ in range(50):  # nothing is left running
+        left = [pid for pid in below if Path(f"/proc/{pid}/exe").exists()]
+        if not left:
+            break
+        time.sleep(0.1)
+    assert not left
+    resumed = run_tool("fleet", "--resume", out, "--workers", 2, "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    end = json.loads(resumed.stdout.splitlines()[-1])
+    assert (end["done"], end["failed"], end["unusable"]) == (8, 0, 0)
+    alone = run_tool("fleet", drives, "-o", tmp_path / "alone", "--workers", 0)
+    assert alone.returncode == 0
+    assert results(out) == results(tmp_path / "alone")
+    assert (out / "index.html").read_bytes() == (tmp_path / "alone" / "index.html").read_bytes()
+
+
+@pytest.mark.parametrize("address", ["nobody", "silent", "words"])
+def test_a_ray_that_is_not_there_is_a_sentence_within_15_seconds(
+    run_tool, drives, tmp_path, address
+):
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{server.getsockname()[1]}"
+        if address == "silent":
+            server.listen()
+        given = "the cluster" if address == "words" else host
+        begin = time.monotonic()
+        tool = run_tool("fleet", drives, "-o", tmp_path / "out", "--ray", given)
+        assert time.monotonic() - begin < 15
+    assert tool.returncode == 2
+    assert len(tool.stderr.splitlines()) == 1
+    assert given in tool.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,77 @@
+"""Where recordings are found, and what they are called."""
+
+import pytest
+
+from coarse_loftr_ros.fleet.settings import FleetError, Settings, read_settings
+from coarse_loftr_ros.fleet.sources import find_recordings
+
+
+def names(*sources):
+    return [each.name for each in find_recordings([str(source) for source in sources])]
+
+
+def test_a_folder_is_searched_for_every_kind_of_recording(garage, tmp_path):
+    (tmp_path / "tum").mkdir()
+    (tmp_path / "tum" / "rgb.txt").write_text("")
+    (tmp_path / "euroc" / "mav0" / "cam0").mkdir(parents=True)
+    (tmp_path / "rosbag" / "x").mkdir(parents=True)
+    (tmp_path / "rosbag" / "metadata.yaml").write_text("")
+    (tmp_path / "rosbag" / "rosbag_0.mcap").write_bytes(b"")
+    (tmp_path / "notes.md").write_text("")
+    assert names(tmp_path) == ["euroc", "rosbag", "tum"]
+    assert "sequence" in names(garage)
+
+
+def test_globs_and_lists_name_recordings_once(garage, tmp_path):
+    listed = tmp_path / "drives.txt"
+    listed.write_text(f"# ours\n{garage}/monday\n\n{garage}/tuesday/fl*.mcap\n{garage}/sequence\n")
+    assert names(listed) == ["monday-flight", "tuesday-flight", "sequence"]
+    assert names(listed, garage / "sequence", garage / "*" / "flight.mcap") == names(listed)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [("nowhere", "does not exist"), ("no*where", "no recording"), ("nosuch://x", "cannot be")],
+)
+def test_a_source_without_a_recording_is_refused(tmp_path, source, reason):
+    source = source if "://" in source else str(tmp_path / source)
+    with pytest.raises(FleetError, match=reason):
+        find_recordings([source])
+
+
+def test_names_that_only_differ_in_what_no_folder_may_have_are_numbered(tmp_path):
+    for name in ("a b", "a_b", "a:b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(b"")
+    found = names(*(tmp_path / name for name in ("a b", "a_b", "a:b")))
+    assert len(set(found)) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("treshold: 0.4", "there is no setting 'treshold'"),
+        ("threshold: 2", "threshold is 2; it must be a number of 0 to 1"),
+        ("max_matches: 1.5", "whole number"),
+        ("mode: sterio", "must be one of auto, stereo"),
+        ("left: /a", "both left and right"),
+        ("name: a/b", "name is 'a/b'"),
+        ("mounting: [1, 2]", "six numbers"),
+        ("- a", "must be lines of"),
+        ("a: [", "are no YAML"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(tmp_path, text, reason):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    with pytest.raises(FleetError, match=reason):
+        read_settings(path)
+
+
+def test_settings_are_known_by_their_values(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("threshold: 0.25\naltitude: 3\n")
+    settings = read_settings(path)
+    assert (settings.name, settings.threshold, settings.altitude) == ("mine", 0.25, 3.0)
+    assert Settings.of(settings.values(), "here") == settings
+    assert settings.digest != Settings().digest == Settings(name="other").digest
