@@ -146,7 +146,8 @@ def match_points(
     if settings.refinement.enabled and settings.refinement.points_per_cell == 2:
         matches = with_second_points(matches, found.corners, found.first, settings.max_matches)
     explained = found.first.explains()
-    if explained and not 1 / FINE_ZOOM < zoom(found.first.matrix, reference.map.network) < FINE_ZOOM:
+    apart = zoom(found.first.matrix, reference.map.network) if explained else 1.0
+    if max(apart, 1 / apart) > FINE_ZOOM:
         details = reference.fine_detail, current.fine_detail
     else:
         details = reference.detail, current.detail

@@ -114,9 +114,7 @@ def _match(
     return kept, best[kept]
 
 
-def _similarity(
-    start: NDArray[np.complex128], end: NDArray[np.complex128]
-) -> NDArray[np.float64]:
+def _similarity(start: NDArray[np.complex128], end: NDArray[np.complex128]) -> NDArray[np.float64]:
     """The similarity [3, 3] that moves points nearest to others, by least squares."""
     from_middle, to_middle = start - start.mean(), end - end.mean()
     grow = np.vdot(from_middle, to_middle) / max(np.vdot(from_middle, from_middle).real, 1e-9)

@@ -110,7 +110,8 @@ def find_matches(
     def improved(found: Found) -> Found:
         """Matched once more from where it says that the reference was, where that may help."""
         first, size = found.first, current.map.network
-        if not (_is_promising(first, settings) or needs_other_view(first, size, settings, found.view)):
+        far = needs_other_view(first, size, settings, found.view)
+        if not far and not _is_promising(first, settings):
             return found
         again = seen_from(first.matrix)
         return again if again.first.inliers > first.inliers else found

@@ -34,7 +34,9 @@ def test_a_zoom_is_told_whatever_turns_and_shifts(times, turn):
     assert zoom(-3 * moved, SIZE) == pytest.approx(times)
 
 
-@pytest.mark.parametrize("homography", [motion(0, 0, 30, 4.0), motion(400, -250), motion(0, 0, 0, 9)])
+@pytest.mark.parametrize(
+    "homography", [motion(0, 0, 30, 4.0), motion(400, -250), motion(0, 0, 0, 9)]
+)
 def test_a_window_shows_what_both_views_show(homography):
     window = overlap_window(homography, SIZE, SIZE, SIZE)
     rng = np.random.default_rng(0)
