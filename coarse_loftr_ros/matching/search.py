@@ -120,8 +120,10 @@ def find_matches(
         found = improved(seen_from(prior))
         if found.first.inliers >= settings.reliable_inliers:
             return found
-    found = improved(_match_plain(matcher, reference, current, threshold, limit))
-    if found.first.inliers < settings.reliable_inliers:
+    plain = _match_plain(matcher, reference, current, threshold, limit)
+    found = improved(plain)
+    failed = plain.first.inliers < settings.reliable_inliers
+    if failed and found.first.inliers < settings.sure_inliers:
         for view in _proposed_views(reference, current, settings.views):
             other = improved(seen_from(view))
             if other.first.inliers > found.first.inliers:

@@ -66,7 +66,11 @@ def fit_first(matches: PointMatches) -> FirstHomography:
     if estimate.matrix is None or abs(np.linalg.det(estimate.matrix)) < 1e-9:
         return nothing
     inliers = int(np.count_nonzero(estimate.inlier))
-    return FirstHomography(estimate.matrix, inliers, inliers / len(matches))
+    matrix = estimate.matrix
+    middle = matches.reference[estimate.inlier].mean(axis=0)
+    if matrix[2, :2] @ middle + matrix[2, 2] < 0:
+        matrix = -matrix  # the same map, with what is seen in front of the camera
+    return FirstHomography(matrix, inliers, inliers / len(matches))
 
 
 def view_change(homography: NDArray[np.float64], size: NetworkSize) -> float:

@@ -110,6 +110,15 @@ def test_the_first_homography_needs_agreement():
     assert fit_first(matches(points[:5], points[:5])).matrix is None
 
 
+def test_what_the_matches_show_is_in_front_of_the_camera_of_the_first_homography():
+    """Where the image's origin is not, the estimator scales the matrix the other way round."""
+    truth = motion(tilt=4e-3)
+    points = np.random.default_rng(0).uniform((300, 50), (600, 400), (80, 2))
+    first = fit_first(matches(points, transfer(truth, points)))
+    assert first.inliers == 80
+    assert np.abs(transfer(first.matrix, points) - transfer(truth, points)).max() < 0.5
+
+
 def test_views_of_a_plane_can_be_rendered_from_each_other():
     plane = texture()
     homography = motion(20, -10, 60, 1.2)
