@@ -71,6 +71,11 @@ class ImageMap:
     content: NetworkSize | None = None
 
     @property
+    def filled(self) -> NetworkSize:
+        """The part of the network image, from its top-left corner, that the image fills."""
+        return self.content or self.network
+
+    @property
     def scale(self) -> NDArray[np.float64]:
         """Network pixels per image pixel, float64 [2] in x and y."""
         content = self.content or self.network

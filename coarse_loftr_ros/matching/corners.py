@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.matching.homography import transfer
+
 __all__ = ["CellCorners", "cell_corners"]
 
 # Corners closer than this to the border have no full window for the refinement.
@@ -29,6 +31,11 @@ class CellCorners:
     first: NDArray[np.float32]
     second: NDArray[np.float32]
     has_second: NDArray[np.bool_]
+
+    def moved(self, matrix: NDArray[np.float64]) -> CellCorners:
+        """In other pixels, by a homography [3, 3]."""
+        first, second = (transfer(matrix, points) for points in (self.first, self.second))
+        return CellCorners(first.astype(np.float32), second.astype(np.float32), self.has_second)
 
 
 def cell_corners(image: NDArray[np.uint8], stride: int) -> CellCorners:

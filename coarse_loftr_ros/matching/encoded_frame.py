@@ -10,13 +10,21 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.images.preprocessing import ImageMap, NetworkSize, network_size
+from coarse_loftr_ros.matching.keypoints import Keypoints, find_keypoints
 from coarse_loftr_ros.matching.matcher import Features, Matcher
+from coarse_loftr_ros.matching.viewpoint import render_view, zoom
 
-__all__ = ["Detail", "EncodedFrame"]
+__all__ = ["FINE_ZOOM", "Detail", "EncodedFrame"]
+
+FINE_ZOOM = 1.4
+"""Zoom of one view to another from which all pixels of both images are used: the farther one has
+few for what the nearer one shows, and averaging them for less noise costs more than it brings."""
 
 # A detail image must be this much larger than the network image to be worth aligning on: below,
 # the network image's averaged noise counts for more than the finer pixels.
 _DETAIL_GAIN = 1.5
+# Of the image in which keypoints are looked for: more cost time and find no other views.
+_KEYPOINT_PIXELS = 320 * 240
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +93,24 @@ class EncodedFrame:
         """The frame reduced to ``detail_pixels``, or as it is where it has no more."""
         detail_map = ImageMap(self.frame.width, self.frame.height, self._fine_size)
         return Detail(detail_map, detail_map.prepare(self.frame.image))
+
+    @cached_property
+    def keypoints(self) -> Keypoints:
+        """In pixels of the frame as received; needed only where a pair does not match."""
+        frame = self.frame
+        size = network_size(frame.width, frame.height, _KEYPOINT_PIXELS, 1)
+        reduced = ImageMap(frame.width, frame.height, size).prepare(frame.image)
+        return find_keypoints(reduced, frame.width / size.width)
+
+    def rendered(self, view: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """The frame from another viewpoint, as a network image.
+
+        Args:
+            view: homography from the result's pixels to network pixels.
+        """
+        enlarged = zoom(view, self.map.network) * FINE_ZOOM < 1
+        detail = self.fine_detail if enlarged else self.detail
+        return render_view(detail.image, self.to(detail) @ view, self.map.network)
 
     def to(self, detail: Detail) -> NDArray[np.float64]:
         """The map from network pixels to pixels of a detail image, float64 [3, 3]."""

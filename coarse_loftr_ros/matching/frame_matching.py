@@ -10,19 +10,15 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.densification import with_second_points
-from coarse_loftr_ros.matching.encoded_frame import EncodedFrame
+from coarse_loftr_ros.matching.encoded_frame import FINE_ZOOM, EncodedFrame
 from coarse_loftr_ros.matching.homography import HomographySettings, estimate_homography, transfer
 from coarse_loftr_ros.matching.matcher import Matcher, NetworkMatches
 from coarse_loftr_ros.matching.refinement import RefinementSettings, refine
 from coarse_loftr_ros.matching.result import Correspondences, Homography
 from coarse_loftr_ros.matching.search import SearchResult, SearchSettings, find_matches
-from coarse_loftr_ros.matching.viewpoint import zoom_of
+from coarse_loftr_ros.matching.viewpoint import zoom
 
 __all__ = ["FrameMatch", "FramePoints", "MatchSettings", "match_frames", "match_points"]
-
-# From this zoom on points are aligned on all pixels of both images: the farther view has few for
-# what the nearer one shows, and averaging them for less noise costs more than it brings.
-_ZOOMED = 1.4
 
 
 @dataclass(frozen=True)
@@ -124,7 +120,6 @@ def match_points(
     settings: MatchSettings,
     search: SearchSettings,
     prior: NDArray[np.float64] | None = None,
-    start: int = 0,
 ) -> FramePoints:
     """Match two frames and align the points to a fraction of a pixel.
 
@@ -135,7 +130,6 @@ def match_points(
         settings: thresholds; its own ``search`` is not used.
         search: other viewpoints to try.
         prior: see ``find_matches``.
-        start: see ``find_matches``.
     """
     times = [time.perf_counter()]
     found = find_matches(
@@ -146,15 +140,14 @@ def match_points(
         settings.max_matches,
         search,
         prior=prior,
-        start=start,
     )
     times.append(time.perf_counter())
     matches = found.matches
     if settings.refinement.enabled and settings.refinement.points_per_cell == 2:
-        corners = reference.features(matcher).corners
-        matches = with_second_points(matches, corners, found.first, settings.max_matches)
+        matches = with_second_points(matches, found.corners, found.first, settings.max_matches)
     explained = found.first.explains()
-    if explained and zoom_of(found.first.matrix, reference.map.network) > _ZOOMED:
+    apart = zoom(found.first.matrix, reference.map.network) if explained else 1.0
+    if max(apart, 1 / apart) > FINE_ZOOM:
         details = reference.fine_detail, current.fine_detail
     else:
         details = reference.detail, current.detail
@@ -200,8 +193,8 @@ def match_frames(
     current: EncodedFrame,
     settings: MatchSettings,
     track_base: int = 0,
+    window_track_base: int = 0,
     prior: NDArray[np.float64] | None = None,
-    start: int = 0,
 ) -> FrameMatch:
     """Match two frames and estimate the homography between them.
 
@@ -211,10 +204,10 @@ def match_frames(
         current: the current frame.
         settings: of all steps.
         track_base: track id of the reference's first point.
+        window_track_base: track id of the first point of a window, see ``SearchResult``.
         prior: see ``find_matches``.
-        start: see ``find_matches``.
     """
-    points = match_points(matcher, reference, current, settings, settings.search, prior, start)
+    points = match_points(matcher, reference, current, settings, settings.search, prior)
     begin = time.perf_counter()
     homography, inlier = estimate_homography(
         points.reference,
@@ -223,11 +216,12 @@ def match_frames(
         reference.frame.height,
         settings.homography,
         settings.homography.threshold_px / float(current.map.scale.max()),
-        points.point % len(reference.features(matcher).corners.first),
+        points.point % len(points.found.corners.first),
+        points.confidence,
     )
     homography_ms = (time.perf_counter() - begin) * 1e3
     return FrameMatch(
-        points.correspondences(track_base, inlier),
+        points.correspondences(window_track_base if points.found.windowed else track_base, inlier),
         homography,
         points.found,
         {**points.timings_ms, "homography": homography_ms},

@@ -36,6 +36,8 @@ class HomographySettings:
         good_inlier_ratio: a smaller share means DEGRADED: much of the scene does not agree with
             the homography (parallax, moving objects) or many matches are wrong.
         good_coverage: inliers on a smaller share of the image mean DEGRADED.
+        good_confidence: a smaller median of the inliers' confidence means DEGRADED: the network
+            doubts matches that agree where a texture repeats itself, as tiles and bricks do.
     """
 
     threshold_px: float = 3.0
@@ -43,6 +45,7 @@ class HomographySettings:
     good_inliers: int = 40
     good_inlier_ratio: float = 0.4
     good_coverage: float = 0.15
+    good_confidence: float = 0.8
 
     def __post_init__(self) -> None:
         if not self.threshold_px > 0:
@@ -124,6 +127,7 @@ def estimate_homography(
     settings: HomographySettings,
     threshold_px: float | None = None,
     cell: NDArray[np.int64] | None = None,
+    confidence: NDArray[np.float32] | None = None,
 ) -> tuple[Homography, NDArray[np.bool_]]:
     """Estimate the homography of matches and its status.
 
@@ -136,6 +140,8 @@ def estimate_homography(
         threshold_px: inlier threshold in the points' own pixels; ``None`` takes the settings'.
         cell: int64 [N], on which cell of the reference each match rests; matches of one cell count
             once for the status. ``None``: each has its own.
+        confidence: float32 [N] of the matches, the share of right ones; ``None`` does
+            not count.
 
     Returns:
         The homography and the inliers, bool [N]; none while LOST.
@@ -165,6 +171,10 @@ def estimate_homography(
         reasons.append(f"inlier ratio {ratio:.2f} below {settings.good_inlier_ratio:.2f}")
     if covered < settings.good_coverage:
         reasons.append(f"coverage {covered:.2f} below {settings.good_coverage:.2f}")
+    if confidence is not None:
+        median = float(np.median(confidence[inlier]))
+        if median < settings.good_confidence:
+            reasons.append(f"confidence {median:.2f} below {settings.good_confidence:.2f}")
     status = Status.DEGRADED if reasons else Status.OK
     homography = Homography(
         matrix, len(reference), count, support, rms, covered, status, "; ".join(reasons)

@@ -100,10 +100,10 @@ class Pipeline:
         self._latest: EncodedFrame | None = None
         self._age = 0
         self._track_base = 0
+        self._latest_track_base = 0  # of the reference, or of a window since
         self._last_stamp: int | None = None
         # Where the last frame lay relative to the reference, while that is far away.
         self._prior: NDArray[np.float64] | None = None
-        self._search_at = 0
         # Of a function, not a bound method: that would be a reference cycle, which holds memory.
         self._sizes = LoadedSizes(partial(_load, settings, reports or Reports()), limit)
         self._matcher = self._sizes.get(self._network_size(*expected_size))
@@ -138,7 +138,6 @@ class Pipeline:
         self._latest = None
         self._last_stamp = None
         self._prior = None
-        self._search_at = 0
 
     def start_over(self) -> None:
         """Forget the stream and its track ids, as if newly made; what is compiled stays."""
@@ -276,11 +275,12 @@ class Pipeline:
             current,
             self.match_settings,
             self._track_base,
+            self._next_track_base(),
             self._prior,
-            self._search_at,
         )
+        if match.found.windowed:
+            self._latest_track_base = self._next_track_base()
         lost = match.homography.status == Status.LOST
-        self._search_at = self._search_at + match.found.tried if lost else 0
         first, search = match.found.first, self.match_settings.search
         far = not lost and needs_other_view(first, current.map.network, search)
         self._prior = first.matrix if far else None
@@ -294,12 +294,12 @@ class Pipeline:
         self._reference = encoded
         self._prior = None
         self._age = 0
-        self._track_base = self._next_track_base()
+        self._track_base = self._latest_track_base = self._next_track_base()
 
     def _next_track_base(self) -> int:
-        """Track id of the next reference's first point; each cell has two."""
+        """Track id of the first point of the next reference or window; each cell has two."""
         cells = self.settings.model.cells(self._matcher.backend.size)
-        return (self._track_base + 2 * cells) % 2**32
+        return (self._latest_track_base + 2 * cells) % 2**32
 
     def _prepare(self, frame: Frame, canvas: NetworkSize | None = None) -> EncodedFrame:
         """Reduce a frame, padded to ``canvas`` where one is given."""

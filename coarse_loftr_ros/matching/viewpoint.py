@@ -1,13 +1,14 @@
 """The current image as seen from elsewhere: turned, zoomed, or from where the reference was.
 
 The network matches views that differ by up to about 45 degrees of rotation and a factor of 1.5 in
-scale. Beyond that the current image is warped first: by the homography of the frame before, or,
-when matching fails, by quarter turns and zooms until one of them matches.
+scale. Beyond that the current image is warped first, and where both show only a small part of the
+other, that part alone is looked at.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -15,20 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.images.preprocessing import NetworkSize
-from coarse_loftr_ros.matching.homography import fit_homography
+from coarse_loftr_ros.matching.homography import fit_homography, image_outline, transfer
 from coarse_loftr_ros.matching.matcher import NetworkMatches
 
 __all__ = [
     "FirstHomography",
-    "candidate_views",
     "fit_first_homography",
+    "overlap_window",
     "render_view",
     "view_change",
-    "zoom_of",
+    "zoom",
 ]
 
 # The first homography is fitted to unrefined points: about a fine pixel of tolerance.
 _THRESHOLD_PX = 4.0
+
+# A window is this much wider than what it is to show; as a share of the view it is at least so
+# wide (the image has no more to show) and at most (the whole view does as well).
+_WINDOW_MARGIN, _LEAST_WINDOW, _MOST_WINDOW = 1.1, 0.15, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,28 +66,11 @@ def fit_first_homography(matches: NetworkMatches) -> FirstHomography:
     if estimate.matrix is None or abs(np.linalg.det(estimate.matrix)) < 1e-9:
         return nothing
     inliers = int(np.count_nonzero(estimate.inlier))
-    return FirstHomography(estimate.matrix, inliers, inliers / len(matches))
-
-
-def candidate_views(size: NetworkSize) -> list[NDArray[np.float64]]:
-    """Homographies from a view's pixels to the image's: quarter turns, zooms, then both.
-
-    Args:
-        size: of the view and of the image; both are turned about the centre.
-    """
-    centre = np.array([(size.width - 1) / 2, (size.height - 1) / 2])
-    kinds = [(1.0, turn) for turn in (1, 3, 2)]
-    kinds += [(zoom, 0) for zoom in (2.0, 0.5)]
-    kinds += [(zoom, turn) for turn in (1, 3, 2) for zoom in (2.0, 0.5)]
-    views = []
-    for zoom, turn in kinds:
-        cosine, sine = round(math.cos(turn * math.pi / 2)), round(math.sin(turn * math.pi / 2))
-        linear = zoom * np.array([[cosine, -sine], [sine, cosine]])
-        view = np.eye(3)
-        view[:2, :2] = linear
-        view[:2, 2] = centre - linear @ centre
-        views.append(view)
-    return views
+    matrix = estimate.matrix
+    middle = matches.reference[estimate.inlier].mean(axis=0)
+    if matrix[2, :2] @ middle + matrix[2, 2] < 0:
+        matrix = -matrix  # the same map, with what is seen in front of the camera
+    return FirstHomography(matrix, inliers, inliers / len(matches))
 
 
 def view_change(homography: NDArray[np.float64], size: NetworkSize) -> float:
@@ -109,17 +97,66 @@ def view_change(homography: NDArray[np.float64], size: NetworkSize) -> float:
     return float(np.linalg.norm(jacobian - np.eye(2), ord=2, axis=(1, 2)).max())
 
 
-def zoom_of(homography: NDArray[np.float64], size: NetworkSize) -> float:
-    """How much larger one of two views shows what is in the middle of the first; at least 1.
+def overlap_window(
+    homography: NDArray[np.float64], reference: NetworkSize, current: NetworkSize, size: NetworkSize
+) -> NDArray[np.float64] | None:
+    """The part of the reference that the current view shows as well, where that is small.
 
     Args:
-        homography: between the pixels of two views.
+        homography: from reference to current pixels.
+        reference: of the reference view.
+        current: of the current view.
+        size: of the window's image.
+
+    Returns:
+        The similarity from pixels of the window's image to reference pixels, float64 [3, 3];
+        ``None`` where the part is not small or nothing can be said.
+    """
+    back = np.linalg.inv(homography)
+    current_outline = image_outline(current.width, current.height)
+    outline = transfer(back, current_outline)
+    if not np.isfinite(outline).all():
+        outline = transfer(-back, current_outline)
+    if not (np.abs(outline) < 1e5).all():
+        return None
+    reference_outline = image_outline(reference.width, reference.height)
+    area, common = cv2.intersectConvexConvex(
+        outline.astype(np.float32), reference_outline.astype(np.float32)
+    )
+    if area <= 0:
+        return None
+    middle, sides, degrees = cv2.minAreaRect(common)
+    quarters = round(degrees / 90)
+    if quarters % 2:
+        sides = sides[::-1]
+    share = max((sides[0] + 1) / size.width, (sides[1] + 1) / size.height)
+    scale = max(_WINDOW_MARGIN * share, _LEAST_WINDOW)
+    if scale > _MOST_WINDOW:
+        return None
+    # Of its four directions the one that is turned least.
+    return _about(middle, math.radians(degrees - 90 * quarters), scale, size)
+
+
+def _about(
+    middle: Sequence[float], angle: float, scale: float, size: NetworkSize
+) -> NDArray[np.float64]:
+    """A view [3, 3] turned by an angle, with its middle on a point (x, y) of what it shows."""
+    cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
+    view = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+    view[:2, 2] = middle - view[:2, :2] @ ((size.width - 1) / 2, (size.height - 1) / 2)
+    return view
+
+
+def zoom(homography: NDArray[np.float64], size: NetworkSize) -> float:
+    """Pixels of the second view per pixel of the first, in the middle of the first.
+
+    Args:
+        homography: from the pixels of the first view to those of the second.
         size: of the first view.
     """
     middle = np.array([(size.width - 1) / 2, (size.height - 1) / 2, 1.0])
     depth = max(abs(float(homography[2] @ middle)), 1e-4)
-    zoom = math.sqrt(max(abs(float(np.linalg.det(homography))), 1e-12) / depth**3)
-    return max(zoom, 1.0 / zoom)
+    return math.sqrt(max(abs(float(np.linalg.det(homography))), 1e-12) / depth**3)
 
 
 def render_view(
@@ -132,10 +169,7 @@ def render_view(
         view: homography from the result's pixels to the image's.
         size: of the result.
     """
-    centre = np.array([(size.width - 1) / 2, (size.height - 1) / 2, 1.0])
-    depth = view[2] @ centre
-    step = math.sqrt(abs(np.linalg.det(view) / depth**3)) if abs(depth) > 1e-9 else 1.0
-    if step > 1.5:
+    if zoom(view, size) > 1.5:
         # About every second pixel is taken: without smoothing the view would alias.
         image = cv2.GaussianBlur(image, (5, 5), 0)
     return cv2.warpPerspective(

@@ -6,7 +6,7 @@ from scenes import motion, texture, view
 
 from coarse_loftr_lab.evaluation.metrics import mean_corner_error
 from coarse_loftr_ros.images.frame import Frame
-from coarse_loftr_ros.matching import frame_matching
+from coarse_loftr_ros.matching import frame_matching, search
 from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.result import Status
@@ -60,7 +60,7 @@ def test_zoomed_pairs_are_aligned_on_all_pixels(pipeline, monkeypatch, zoom):
         return np.median([mean_corner_error(matrix, truth, 640, 480) for matrix in found])
 
     fine = error()
-    monkeypatch.setattr(frame_matching, "_ZOOMED", np.inf)
+    monkeypatch.setattr(frame_matching, "FINE_ZOOM", np.inf)
     assert fine < error()
     assert fine < 0.2 * max(1.0, zoom**2)
 
@@ -111,34 +111,74 @@ def test_a_wrong_expectation_does_no_harm(pipeline):
     assert mean_corner_error(result.homography.matrix, turned(2), 640, 480) < 0.5
 
 
-def test_a_stream_that_tries_one_viewpoint_per_frame_gets_through_all_of_them(pipeline):
+def test_a_stream_that_tries_one_viewpoint_per_image_finds_far_views(pipeline):
     pipeline.match_settings = MatchSettings(search=SearchSettings(views=1))
-    pipeline.policy = Keyframe(
-        KeyframeRule(min_inliers=10, min_coverage=0.0, max_age=0, lost_patience=100)
-    )
     pipeline.process(seen(np.eye(3)))
-    states = [pipeline.process(seen(turned(180), stamp=i)).homography.status for i in range(1, 13)]
-    assert states[0] == Status.LOST and states[-1] == Status.OK
-    assert states.index(Status.OK) <= 11
+    for step, truth in enumerate([turned(180), motion(9, 0), turned(-100, 0.4), turned(30, 3.0)]):
+        result = pipeline.process(seen(truth, stamp=step + 1))
+        assert result.homography.status != Status.LOST
+        assert mean_corner_error(result.homography.matrix, truth, 640, 480) < 3
 
 
-def test_the_search_of_a_stream_goes_on_where_it_stopped_whatever_pairs_come_between(pipeline):
-    pipeline.match_settings = MatchSettings(search=SearchSettings(views=1))
+def test_an_image_that_matches_nothing_costs_no_more_viewpoints_than_set(pipeline, monkeypatch):
+    tried = []
 
-    def found_at():
-        pipeline.reset()
-        pipeline.policy = Keyframe(KeyframeRule(min_inliers=10, min_coverage=0.0, lost_patience=99))
-        pipeline.process(seen(np.eye(3)))
-        for step in range(1, 13):
-            pair = pipeline.process_pair(seen(np.eye(3)), seen(motion(9, 0)))
-            assert pair.homography.status == Status.OK
-            if pipeline.process(seen(turned(180), stamp=step)).homography.status == Status.OK:
-                return step
-        return None
+    def count(*arguments, **named):
+        tried.append(arguments)
+        return SearchResult(*arguments, **named)
 
-    first = found_at()
-    assert first is not None and first > 1
-    assert found_at() == first  # a reset starts the search afresh
+    def propose(reference, current, side, most):
+        return [turned(40 * k) for k in range(9)][:most]
+
+    SearchResult = search.SearchResult
+    monkeypatch.setattr(search, "propose_similarities", propose)
+    monkeypatch.setattr(search, "SearchResult", count)
+    other = Frame(view(texture(seed=3), START))
+    for views in (0, 1, 3):
+        tried.clear()
+        pipeline.match_settings = MatchSettings(search=SearchSettings(views))
+        pipeline.process_pair(seen(np.eye(3)), other)
+        assert len(tried) == 1 + views  # one is the plain match
+
+
+def test_pairs_that_match_as_they_are_need_no_keypoints(pipeline, monkeypatch):
+    monkeypatch.setattr(search, "propose_similarities", None)
+    for truth in (motion(9, 4), turned(20, 1.2)):
+        assert pipeline.process_pair(seen(np.eye(3)), seen(truth)).homography.status == Status.OK
+
+
+def test_the_points_of_a_window_share_no_identity_with_any_others(pipeline):
+    """They are not the reference's points, and another image has another window."""
+    pipeline.process(seen(np.eye(3)))
+    ids = {}
+    for step, truth in enumerate([motion(5, 0), turned(40, 3.0), motion(6, 0), turned(70, 3.2)]):
+        result = pipeline.process(seen(truth, stamp=step + 1))
+        assert mean_corner_error(result.homography.matrix, truth, 640, 480) < 3
+        ids[step] = set(result.correspondences.track_id.tolist())
+    assert ids[0] & ids[2]
+    assert not ids[1] & (ids[0] | ids[2] | ids[3])
+    assert not ids[3] & (ids[0] | ids[2])
+    pipeline.set_keyframe()
+    result = pipeline.process(seen(turned(71, 3.2), stamp=9))
+    assert not set(result.correspondences.track_id.tolist()) & set().union(*ids.values())
+
+
+@pytest.mark.parametrize("zoom", [0.2, 4.0])
+def test_what_both_show_may_be_a_small_part_of_one(pipeline, zoom):
+    """A plane so large that the farther view is full of it."""
+    plane = texture(3000, 2400)
+    far = motion(-1100, -900)
+    near = turned(130, max(zoom, 1 / zoom)) @ far
+    nearer, farther = (Frame(view(plane, each)) for each in (near, far))
+    truth = far @ np.linalg.inv(near)
+    if zoom < 1:
+        homography = pipeline.process_pair(nearer, farther).homography
+        matrix = homography.matrix
+    else:
+        homography = pipeline.process_pair(farther, nearer).homography
+        matrix = np.linalg.inv(homography.matrix)
+    assert homography.status != Status.LOST
+    assert mean_corner_error(matrix, truth, 640, 480) < 3
 
 
 def test_the_new_reference_of_a_far_frame_is_the_frame_as_it_is(pipeline):

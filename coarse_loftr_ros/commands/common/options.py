@@ -32,7 +32,7 @@ def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2)
 
     Args:
         parser: to add them to.
-        search_views: default of ``--search-views``; a command for single pairs tries them all.
+        search_views: default of ``--search-views``; a command for single pairs tries more.
     """
     group = parser.add_argument_group("matching")
     group.add_argument(
@@ -84,7 +84,7 @@ def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2)
         type=int,
         default=search_views,
         metavar="N",
-        help="viewpoints (quarter turns, zooms) tried for a pair that does not match, 0 to 11 "
+        help="viewpoints tried for a pair that does not match, as keypoints propose them, 0 to 11 "
         "(default: %(default)s)",
     )
     group.add_argument(

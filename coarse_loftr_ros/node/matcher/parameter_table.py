@@ -214,9 +214,9 @@ PARAMETERS = table(
     Parameter(
         "search.views",
         _MATCH.search.views,
-        "Viewpoints (quarter turns, zooms by 2 and 1/2) tried for an image that does not match; "
-        "each costs about half a match, the next image goes on where the last one stopped. 11 "
-        "are all of them, 0 tries none.",
+        "Viewpoints tried for an image that does not match, those first that keypoints (SIFT) of "
+        "both images say are likeliest; each costs about half a match, the keypoints of an image "
+        "about three. 0 tries none, and finds no keypoints.",
         low=0,
         high=11,
     ),
@@ -275,6 +275,14 @@ PARAMETERS = table(
         "homography.good_coverage",
         _HOMOGRAPHY.good_coverage,
         "Inliers on a smaller share of the image mean DEGRADED.",
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter(
+        "homography.good_confidence",
+        _HOMOGRAPHY.good_confidence,
+        "A smaller median confidence of the inliers means DEGRADED: textures that repeat "
+        "themselves agree, but the network doubts them.",
         low=0.0,
         high=1.0,
     ),

@@ -160,8 +160,9 @@ def _stress_arguments(parser: argparse.ArgumentParser) -> None:
         "--suite",
         action="append",
         metavar="NAME",
-        help="only this kind of stress; may be repeated (default: rotation, scale, exposure, "
-        "motion blur, noise, low light, low texture, moving foreground)",
+        help="only this kind of stress; may be repeated (default: rotation, scale, zoom and "
+        "turn, slant, small overlap, exposure, motion blur, noise, low light, low texture, moving "
+        "foreground)",
     )
 
 
@@ -299,7 +300,7 @@ EVALUATIONS = {
         "growing doses of one kind of stress at a time, with exact truth",
         "Success rate (mean corner error below 3 px) on pairs made from the photographs below DIR "
         "by a modest change of viewpoint and one kind of stress. --pairs counts the pairs of each "
-        "of 50 doses.",
+        "of 68 doses.",
         _stress_arguments,
         _stress,
     ),

@@ -96,8 +96,23 @@ def _scale(scene: StressScene, scale: float) -> Made:
     The nearer view is the photograph as it is, the farther one is reduced: neither is blown up.
     Around it the farther view shows another photograph, as around a picture on a wall.
     """
+    return _near_and_far(scene, scale, np.eye(3))
+
+
+def _zoom_and_turn(scene: StressScene, scale: float) -> Made:
+    """The same in any direction, anywhere on the wall."""
+    random = scene.random
+    turn = _about_centre(degrees=random.uniform(0, 360))
+    room = 1 - 1.25 * min(scale, 1 / scale)  # for the diagonal
+    shift = np.eye(3)
+    shift[:2, 2] = random.uniform(-0.5, 0.5, 2) * np.maximum(room, 0) * (WIDTH, HEIGHT)
+    return _near_and_far(scene, scale, shift @ turn)
+
+
+def _near_and_far(scene: StressScene, scale: float, motion: NDArray[np.float64]) -> Made:
+    """A pair of this scale, with the farther view moved besides."""
     reduction = min(scale, 1 / scale)
-    truth = _about_centre(scale=reduction) @ scene.viewpoint
+    truth = motion @ _about_centre(scale=reduction) @ scene.viewpoint
     soften = 0.5 * np.sqrt(1 / reduction**2 - 1)
     wall, _ = two_views(scene.other, np.eye(3))
     near, far = two_views(scene.photograph, truth, soften, wall)
@@ -106,6 +121,41 @@ def _scale(scene: StressScene, scale: float) -> Made:
         return near, far, truth
     back = np.linalg.inv(truth)
     return far, near, back / back[2, 2]
+
+
+def _slant(scene: StressScene, degrees: float) -> Made:
+    """The camera goes so far around the middle of the photograph, in any direction.
+
+    It sees 60 degrees of the world across, and another photograph around this one.
+    """
+    direction = scene.random.uniform(0, 2 * np.pi)
+    axis = np.radians(degrees) * np.array([np.cos(direction), np.sin(direction), 0.0])
+    rotation, _ = cv2.Rodrigues(axis)
+    focal = WIDTH / 2 / np.tan(np.radians(30))
+    camera = np.array([[focal, 0, (WIDTH - 1) / 2], [0, focal, (HEIGHT - 1) / 2], [0, 0, 1.0]])
+    # Of the plane at depth 1, about whose middle the camera goes.
+    rotation[:, 2] += (0, 0, 1) - rotation @ (0, 0, 1)
+    truth = camera @ rotation @ np.linalg.inv(camera) @ scene.viewpoint
+    truth /= truth[2, 2]
+    wall, _ = two_views(scene.other, np.eye(3))
+    soften = 0.5 * np.tan(np.radians(degrees / 2))
+    reference, current = two_views(scene.photograph, truth, soften, wall)
+    return scene.sensed(np.float32(reference)), scene.sensed(np.float32(current)), truth
+
+
+def _small_overlap(scene: StressScene, share: float) -> Made:
+    """The camera moves along a diagonal until this share of the view is left."""
+    side = np.sqrt(share)
+    sign = scene.random.choice([-1, 1], 2)
+    shift, back = np.eye(3), np.eye(3)
+    shift[:2, 2] = (1 - side) * sign * (WIDTH, HEIGHT)
+    back[:2, 2] = -shift[:2, 2] / 2
+    # The whole way is in the middle of the photograph, which both show twice as large.
+    to_reference = back @ _about_centre(scale=2.0)
+    truth = scene.viewpoint @ shift
+    _, reference = two_views(scene.photograph, to_reference)
+    _, current = two_views(scene.photograph, truth @ to_reference)
+    return scene.sensed(np.float32(reference)), scene.sensed(np.float32(current)), truth
 
 
 def _exposure(scene: StressScene, stops: float) -> Made:
@@ -188,6 +238,10 @@ SUITES = {
     for suite in (
         Suite("rotation", "degrees", "0", tuple(15.0 * k for k in range(1, 13)), _rotation),
         Suite("scale", "times", "1", (0.4, 0.5, 0.65, 0.8, 1.25, 1.6, 2.0, 2.5), _scale),
+        Suite("zoom and turn", "times, any turn", "1", (0.15, 0.2, 0.3, 0.45, 2.2, 3.3, 5.0, 6.5),
+              _zoom_and_turn),
+        Suite("slant", "degrees", "0", (30.0, 45.0, 55.0, 60.0, 65.0, 70.0), _slant),
+        Suite("small overlap", "share", "1", (0.4, 0.2, 0.1, 0.05), _small_overlap),
         Suite("exposure", "stops", "0", (-5.0, -4.0, -3.0, -2.0, 1.0, 2.0, 3.0), _exposure),
         Suite("motion blur", "px", "0", (5.0, 9.0, 15.0, 21.0, 31.0), _motion_blur),
         Suite("noise", "grey levels, both images", "2", (10.0, 20.0, 30.0, 40.0, 60.0), _noise),
