@@ -143,7 +143,7 @@ class Pipeline:
         """Forget the stream and its track ids, as if newly made; what is compiled stays."""
         self.reset()
         self._age = 0
-        self._track_base = 0
+        self._track_base = self._latest_track_base = 0
 
     def discontinuity(self, frame: Frame) -> str:
         """Why ``frame`` cannot follow the last one; empty when it can.

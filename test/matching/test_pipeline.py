@@ -207,6 +207,15 @@ def test_two_runs_give_the_same_bits(pipeline):
         assert a.confidence.tobytes() == b.confidence.tobytes()
 
 
+def test_a_pipeline_that_starts_over_gives_the_track_ids_of_a_new_one(pipeline):
+    def run():
+        pipeline.start_over()
+        results = [pipeline.process(frame(step)) for step in range(3)][1:]
+        return [result.correspondences.track_id.tobytes() for result in results]
+
+    assert run() == run()
+
+
 def test_settings_may_change_between_two_frames(pipeline):
     pipeline.process(frame(0))
     assert len(pipeline.process(frame(1)).correspondences) > 100
