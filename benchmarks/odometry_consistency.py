@@ -22,7 +22,9 @@ from coarse_loftr_lab.evaluation.consistency import Consistency, summarise
 from coarse_loftr_lab.evaluation.tables import text_table
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.commands.common.options import ROW_TOLERANCE_PX
-from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.frame_matching import MatchSettings
+from coarse_loftr_ros.matching.pipeline import Pipeline
+from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe
 from coarse_loftr_ros.odometry.estimate import Odometry, OdometryEstimate
 from coarse_loftr_ros.odometry.mono import MonoOdometry

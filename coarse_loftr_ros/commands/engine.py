@@ -172,7 +172,7 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _network_size(model: ModelFiles, args: argparse.Namespace) -> NetworkSize:
-    from coarse_loftr_ros.matching.pipeline import PipelineSettings
+    from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 
     with as_user_error(ValueError):
         PipelineSettings(model=model, network_pixels=args.network_pixels)

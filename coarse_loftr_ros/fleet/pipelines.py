@@ -7,7 +7,8 @@ from collections import OrderedDict
 from coarse_loftr_ros.backends.base import ModelFiles, Reports
 from coarse_loftr_ros.fleet.settings import Settings
 from coarse_loftr_ros.matching.frame_matching import MatchSettings
-from coarse_loftr_ros.matching.pipeline import Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.pipeline import Pipeline
+from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe
 from coarse_loftr_ros.matching.search import SearchSettings
 

@@ -3,65 +3,25 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.backends.base import MOST_SIDE, Backend, EngineFolder, ModelFiles, Reports
-from coarse_loftr_ros.backends.registry import create_backend
+from coarse_loftr_ros.backends.base import Backend, Reports
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.encoded_frame import EncodedFrame
 from coarse_loftr_ros.matching.frame_matching import FrameMatch, MatchSettings, match_frames
 from coarse_loftr_ros.matching.loaded_sizes import LoadedSizes, LoadingLimit
-from coarse_loftr_ros.matching.matcher import Matcher
+from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings, load_matcher
 from coarse_loftr_ros.matching.reference_policy import ReferencePolicy
 from coarse_loftr_ros.matching.result import MatchResult, Status, StreamResult
 from coarse_loftr_ros.matching.search import needs_other_view
 from coarse_loftr_ros.matching.stereo_matching import match_stereo_pair
+from coarse_loftr_ros.matching.track_ids import TrackIds
 
-__all__ = ["MatchSettings", "Pipeline", "PipelineSettings"]
-
-
-@dataclass(frozen=True)
-class PipelineSettings:
-    """What is fixed when a pipeline is made.
-
-    Attributes:
-        backend: name of the runtime, or ``auto``.
-        model: the exported model.
-        network_pixels: of the network image; larger images are reduced to about this. 0 takes
-            what the model was made for.
-        detail_pixels: of the image on which points are aligned; larger images are reduced to
-            about this.
-        threads: CPU threads of the runtime; 0 lets it choose.
-        precision: of the runtime, or ``auto``, the fastest of it that keeps the accuracy.
-        engines: folder of TensorRT's engines.
-        runtime: of the backend ``cuda``, see ``create_backend``.
-    """
-
-    backend: str = "auto"
-    model: ModelFiles = field(default_factory=ModelFiles.load)
-    network_pixels: int = 0
-    detail_pixels: int = 1280 * 720
-    threads: int = 0
-    precision: str = "auto"
-    engines: EngineFolder = field(default_factory=EngineFolder)
-    runtime: str = "cuda"
-
-    def __post_init__(self) -> None:
-        least = 64 * 64
-        most = MOST_SIDE * MOST_SIDE
-        if self.network_pixels and not least <= self.network_pixels <= most:
-            raise ValueError(
-                f"network_pixels is {self.network_pixels}; it must be 0, or {least} to {most}"
-            )
-        if self.detail_pixels < least:
-            raise ValueError(f"detail_pixels is {self.detail_pixels}; it must be at least {least}")
-        if self.threads < 0:
-            raise ValueError(f"threads is {self.threads}; it must not be negative")
+__all__ = ["Pipeline"]
 
 
 class Pipeline:
@@ -99,13 +59,12 @@ class Pipeline:
         self._reference: EncodedFrame | None = None
         self._latest: EncodedFrame | None = None
         self._age = 0
-        self._track_base = 0
-        self._latest_track_base = 0  # of the reference, or of a window since
+        self._track_ids = TrackIds()
         self._last_stamp: int | None = None
         # Where the last frame lay relative to the reference, while that is far away.
         self._prior: NDArray[np.float64] | None = None
         # Of a function, not a bound method: that would be a reference cycle, which holds memory.
-        self._sizes = LoadedSizes(partial(_load, settings, reports or Reports()), limit)
+        self._sizes = LoadedSizes(partial(load_matcher, settings, reports or Reports()), limit)
         self._matcher = self._sizes.get(self._network_size(*expected_size))
 
     @property
@@ -143,7 +102,7 @@ class Pipeline:
         """Forget the stream and its track ids, as if newly made; what is compiled stays."""
         self.reset()
         self._age = 0
-        self._track_base = self._latest_track_base = 0
+        self._track_ids = TrackIds()
 
     def discontinuity(self, frame: Frame) -> str:
         """Why ``frame`` cannot follow the last one; empty when it can.
@@ -224,9 +183,9 @@ class Pipeline:
             self._take_reference(pair[0])
         else:
             temporal = self._match_with_reference(pair[0], encode_ms)
-        track_base = self._track_base
+        track_base = self._track_ids.reference
         if self._reference is not pair[0]:
-            track_base = self._next_track_base()
+            track_base = self._track_ids.following(self._cells)
         stereo = match_stereo_pair(self._matcher, *pair, self.match_settings, rectified, track_base)
         return StreamResult(temporal, stereo)
 
@@ -274,12 +233,12 @@ class Pipeline:
             reference,
             current,
             self.match_settings,
-            self._track_base,
-            self._next_track_base(),
+            self._track_ids.reference,
+            self._track_ids.following(self._cells),
             self._prior,
         )
         if match.found.windowed:
-            self._latest_track_base = self._next_track_base()
+            self._track_ids.take_window(self._cells)
         lost = match.homography.status == Status.LOST
         first, search = match.found.first, self.match_settings.search
         far = not lost and needs_other_view(first, current.map.network, search)
@@ -294,12 +253,12 @@ class Pipeline:
         self._reference = encoded
         self._prior = None
         self._age = 0
-        self._track_base = self._latest_track_base = self._next_track_base()
+        self._track_ids.take_reference(self._cells)
 
-    def _next_track_base(self) -> int:
-        """Track id of the first point of the next reference or window; each cell has two."""
-        cells = self.settings.model.cells(self._matcher.backend.size)
-        return (self._latest_track_base + 2 * cells) % 2**32
+    @property
+    def _cells(self) -> int:
+        """Cells of the network's image."""
+        return self.settings.model.cells(self._matcher.backend.size)
 
     def _prepare(self, frame: Frame, canvas: NetworkSize | None = None) -> EncodedFrame:
         """Reduce a frame, padded to ``canvas`` where one is given."""
@@ -314,34 +273,6 @@ class Pipeline:
     def _prepare_for(self, size: NetworkSize) -> None:
         if size != self._matcher.backend.size:
             self._matcher = self._sizes.get(size)
-
-
-def _load(settings: PipelineSettings, reports: Reports, size: NetworkSize) -> Matcher:
-    """The network, loaded for a size."""
-    start = time.perf_counter()
-    task = f"loading the network for {size}"
-    reports.progress(task, 0.0)
-    try:
-        backend = create_backend(
-            settings.backend,
-            settings.model,
-            size,
-            settings.threads,
-            settings.precision,
-            settings.engines,
-            reports,
-            settings.runtime,
-        )
-    finally:
-        reports.progress(task, 1.0)
-    seconds = time.perf_counter() - start
-    reports.info(f"{backend.description}: loaded in {seconds:.2f} s")
-    if MOST_SIDE in (size.width, size.height):
-        reports.warning(
-            f"the network sees {size}: its sides are at most {MOST_SIDE} px, and longer images "
-            "are reduced to that, whatever network_pixels is"
-        )
-    return Matcher(settings.model, backend)
 
 
 def _result(

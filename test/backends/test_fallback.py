@@ -10,8 +10,10 @@ from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from coarse_loftr_ros.backends.openvino_backend import OpenVinoBackend
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.matching.frame_matching import MatchSettings
 from coarse_loftr_ros.matching.matcher import Matcher
-from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.pipeline import Pipeline
+from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.result import Status
 

@@ -10,7 +10,9 @@ from odometry_harness import position, through_both_nodes
 from ros_harness import PERIOD_NS, scene, view
 
 from coarse_loftr_ros.images.frame import Frame, Intrinsics
-from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.frame_matching import MatchSettings
+from coarse_loftr_ros.matching.pipeline import Pipeline
+from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.result import MatchResult, StereoMatch
 from coarse_loftr_ros.node.common.conversion import stamp_ns, time_message

@@ -6,8 +6,10 @@ from scenes import corner_error, motion, texture, view
 
 from coarse_loftr_ros.backends.base import Reports
 from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.matching.frame_matching import MatchSettings
 from coarse_loftr_ros.matching.homography import transfer
-from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.pipeline import Pipeline
+from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.result import Status
 

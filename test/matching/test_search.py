@@ -7,7 +7,9 @@ from scenes import motion, texture, view
 from coarse_loftr_lab.evaluation.metrics import mean_corner_error
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching import frame_matching, search
-from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.frame_matching import MatchSettings
+from coarse_loftr_ros.matching.pipeline import Pipeline
+from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.matching.search import SearchSettings

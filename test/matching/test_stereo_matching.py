@@ -7,7 +7,7 @@ import pytest
 from scenes import motion, texture, view
 
 from coarse_loftr_ros.images.frame import Frame, Intrinsics
-from coarse_loftr_ros.matching.pipeline import MatchSettings
+from coarse_loftr_ros.matching.frame_matching import MatchSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.matching.stereo_matching import epipolar_inliers, why_not_rectified

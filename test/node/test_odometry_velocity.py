@@ -28,7 +28,9 @@ from velocity_filter import ConstantVelocityFilter
 
 from coarse_loftr_msgs.msg import Correspondences, RelativePose
 from coarse_loftr_ros.images.frame import Frame
-from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.frame_matching import MatchSettings
+from coarse_loftr_ros.matching.pipeline import Pipeline
+from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, ReferencePolicy
 from coarse_loftr_ros.node.common.conversion import correspondences_message
 from coarse_loftr_ros.node.common.parameter import Value

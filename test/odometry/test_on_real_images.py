@@ -9,7 +9,9 @@ from odometry_scenes import angle_deg, rotation_error_deg
 
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.images.frame import Frame, Intrinsics
-from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.frame_matching import MatchSettings
+from coarse_loftr_ros.matching.pipeline import Pipeline
+from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe
 from coarse_loftr_ros.matching.result import Status
 from coarse_loftr_ros.odometry.estimate import Scale

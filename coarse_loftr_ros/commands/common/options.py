@@ -146,7 +146,9 @@ def make_pipeline(
         UserError: when an option has a bad value or the runtime or model cannot be used.
     """
     from coarse_loftr_ros.backends.base import BackendError, ModelFiles, Reports
-    from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+    from coarse_loftr_ros.matching.frame_matching import MatchSettings
+    from coarse_loftr_ros.matching.pipeline import Pipeline
+    from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
     from coarse_loftr_ros.matching.search import SearchSettings
 
     for option, value, most in (

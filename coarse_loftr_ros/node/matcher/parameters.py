@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from coarse_loftr_ros.backends.base import EngineFolder, ModelFiles
+from coarse_loftr_ros.matching.frame_matching import MatchSettings
 from coarse_loftr_ros.matching.homography import HomographySettings
-from coarse_loftr_ros.matching.pipeline import MatchSettings, PipelineSettings
+from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import (
     Consecutive,
     Keyframe,

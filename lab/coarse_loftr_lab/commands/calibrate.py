@@ -49,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_lab.evaluation.own import OwnMatcher
     from coarse_loftr_ros.backends.base import BackendError, ModelFiles
     from coarse_loftr_ros.images.decoding import ImageError
-    from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+    from coarse_loftr_ros.matching.frame_matching import MatchSettings
+    from coarse_loftr_ros.matching.pipeline import Pipeline
+    from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
     from coarse_loftr_ros.matching.reference_policy import Consecutive
 
     with as_user_error(OSError, ValueError, BackendError):

@@ -16,7 +16,9 @@ from coarse_loftr_lab.evaluation.own import OwnMatcher
 from coarse_loftr_ros.features.orb import Orb
 from coarse_loftr_ros.features.ratio_matching import DescribedKeypoints, match_ratio
 from coarse_loftr_ros.features.sift import Sift
-from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.frame_matching import MatchSettings
+from coarse_loftr_ros.matching.pipeline import Pipeline
+from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive
 
 MILD = Distortion(

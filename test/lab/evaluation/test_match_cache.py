@@ -8,7 +8,9 @@ from coarse_loftr_lab.evaluation.own import OwnMatcher
 from coarse_loftr_ros.features.orb import Orb
 from coarse_loftr_ros.features.pair_matcher import PointMatches
 from coarse_loftr_ros.files.digest import files_digest
-from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings
+from coarse_loftr_ros.matching.frame_matching import MatchSettings
+from coarse_loftr_ros.matching.pipeline import Pipeline
+from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive
 
 IMAGES = [np.full((4, 6), level, np.uint8) for level in range(3)]

@@ -10,7 +10,9 @@ pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 from coarse_loftr_lab.quantisation.int8 import to_int8  # noqa: E402
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, ModelFiles  # noqa: E402
 from coarse_loftr_ros.images.frame import Frame  # noqa: E402
-from coarse_loftr_ros.matching.pipeline import MatchSettings, Pipeline, PipelineSettings  # noqa: E402
+from coarse_loftr_ros.matching.frame_matching import MatchSettings  # noqa: E402
+from coarse_loftr_ros.matching.pipeline import Pipeline  # noqa: E402
+from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings  # noqa: E402
 from coarse_loftr_ros.matching.reference_policy import Consecutive  # noqa: E402
 
 INT8, INT32 = onnx.TensorProto.INT8, onnx.TensorProto.INT32
