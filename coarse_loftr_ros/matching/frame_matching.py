@@ -209,6 +209,9 @@ def match_frames(
     """
     points = match_points(matcher, reference, current, settings, settings.search, prior)
     begin = time.perf_counter()
+    # Of several viewpoints one may agree by chance, where a texture repeats itself; images that
+    # match as they are do so at the first try.
+    chosen = points.found.view is not None
     homography, inlier = estimate_homography(
         points.reference,
         points.current,
@@ -217,7 +220,7 @@ def match_frames(
         settings.homography,
         settings.homography.threshold_px / float(current.map.scale.max()),
         points.point % len(points.found.corners.first),
-        points.confidence,
+        points.confidence if chosen else None,
     )
     homography_ms = (time.perf_counter() - begin) * 1e3
     return FrameMatch(

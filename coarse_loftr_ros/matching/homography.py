@@ -36,8 +36,9 @@ class HomographySettings:
         good_inlier_ratio: a smaller share means DEGRADED: much of the scene does not agree with
             the homography (parallax, moving objects) or many matches are wrong.
         good_coverage: inliers on a smaller share of the image mean DEGRADED.
-        good_confidence: a smaller median of the inliers' confidence means DEGRADED: the network
-            doubts matches that agree where a texture repeats itself, as tiles and bricks do.
+        good_confidence: a smaller median of the inliers' confidence means DEGRADED, where
+            confidences are given: matches of a texture that repeats itself may agree by chance,
+            and the network is less sure of them.
     """
 
     threshold_px: float = 3.0
@@ -45,7 +46,7 @@ class HomographySettings:
     good_inliers: int = 40
     good_inlier_ratio: float = 0.4
     good_coverage: float = 0.15
-    good_confidence: float = 0.75
+    good_confidence: float = 0.8
 
     def __post_init__(self) -> None:
         if not self.threshold_px > 0:
@@ -140,8 +141,7 @@ def estimate_homography(
         threshold_px: inlier threshold in the points' own pixels; ``None`` takes the settings'.
         cell: int64 [N], on which cell of the reference each match rests; matches of one cell count
             once for the status. ``None``: each has its own.
-        confidence: float32 [N] of the matches, the share of right ones; ``None`` does
-            not count.
+        confidence: float32 [N] of the matches, the share of right ones; ``None`` asks for none.
 
     Returns:
         The homography and the inliers, bool [N]; none while LOST.

@@ -83,7 +83,7 @@ def test_matches_that_the_network_doubts_are_degraded_however_well_they_agree():
         )
         assert homography.status == status
         assert inlier.sum() > 290
-        assert ("confidence 0.74 below 0.75" in homography.reason) == (status != Status.OK)
+        assert ("confidence 0.74 below 0.80" in homography.reason) == (status != Status.OK)
 
 
 def test_a_mirrored_view_is_lost():

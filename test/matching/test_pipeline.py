@@ -1,5 +1,7 @@
 """Frames in, results out: the reference's life, resets, track ids, coordinates, determinism."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scenes import corner_error, motion, texture, view
@@ -7,7 +9,7 @@ from scenes import corner_error, motion, texture, view
 from coarse_loftr_ros.backends.base import Reports
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.frame_matching import MatchSettings
-from coarse_loftr_ros.matching.homography import transfer
+from coarse_loftr_ros.matching.homography import HomographySettings, transfer
 from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, KeyframeRule
@@ -104,6 +106,18 @@ def test_a_replaced_keyframe_says_why(pipeline):
     assert pipeline.process(frame(1)).new_reference == ""
     assert pipeline.process(frame(2)).new_reference == "age 2 frames"
     assert pipeline.reference.stamp == 2 * 33_000_000
+
+
+@pytest.mark.parametrize(("turn_deg", "status"), [(0.0, Status.OK), (40.0, Status.DEGRADED)])
+def test_confidence_is_asked_for_where_an_image_is_seen_from_elsewhere(pipeline, turn_deg, status):
+    """Of several viewpoints one may agree by chance; what matches as it is had no choice."""
+    sure = HomographySettings(good_confidence=1.0)
+    pipeline.match_settings = replace(pipeline.match_settings, homography=sure)
+    turned = Frame(view(PLANE, motion(6.0, 2.0, turn_deg), seed=1))
+    homography = pipeline.process_pair(frame(0), turned).homography
+    assert homography.inlier_count > 300
+    assert homography.status == status
+    assert ("confidence" in homography.reason) == (status == Status.DEGRADED)
 
 
 def test_an_unrelated_image_is_lost(pipeline):

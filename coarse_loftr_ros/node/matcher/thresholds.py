@@ -85,8 +85,9 @@ THRESHOLDS = (
     Parameter(
         "homography.good_confidence",
         _HOMOGRAPHY.good_confidence,
-        "A smaller median confidence of the inliers means DEGRADED: textures that repeat "
-        "themselves agree, but the network doubts them.",
+        "A smaller median confidence of the inliers means DEGRADED where the image was matched as "
+        "seen from another viewpoint: matches of a texture that repeats itself may agree by "
+        "chance.",
         low=0.0,
         high=1.0,
     ),
