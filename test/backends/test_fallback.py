@@ -110,7 +110,9 @@ def test_when_the_other_one_fails_too_that_is_said(device):
 def test_a_stream_keeps_its_keyframe_and_its_tracks(monkeypatch, device, other):
     said = []
     backend = FallbackBackend(device, lambda: other, said.append)
-    monkeypatch.setattr("coarse_loftr_ros.matching.pipeline.create_backend", lambda *_: backend)
+    monkeypatch.setattr(
+        "coarse_loftr_ros.matching.pipeline_settings.create_backend", lambda *_: backend
+    )
     pipeline = Pipeline(
         PipelineSettings(network_pixels=SIZE.width * SIZE.height),
         MatchSettings(),
@@ -146,7 +148,7 @@ def test_the_oldest_backend_is_closed_before_a_fourth_one_and_all_with_their_pip
     def pair(height):
         return [Frame(np.ascontiguousarray(image[:height])) for image in IMAGES[:2]]
 
-    monkeypatch.setattr("coarse_loftr_ros.matching.pipeline.create_backend", make)
+    monkeypatch.setattr("coarse_loftr_ros.matching.pipeline_settings.create_backend", make)
     settings = PipelineSettings(network_pixels=SIZE.width * SIZE.height)
     pipeline = Pipeline(settings, MatchSettings(), Keyframe(KeyframeRule()), (320, 224))
     frames = [Frame(image, stamp=k, frame_id="camera") for k, image in enumerate(IMAGES)]

@@ -23,7 +23,7 @@ from coarse_loftr_ros.node.matcher.parameters import (
 def pipeline() -> Iterator[Pipeline]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "coarse_loftr_ros.matching.pipeline.create_backend",
+            "coarse_loftr_ros.matching.pipeline_settings.create_backend",
             lambda name, model, size, threads, *others: Device(model, size, threads),
         )
         made = Pipeline(
