@@ -177,7 +177,7 @@ def test_a_full_disk_ends_the_fleet_and_loses_nothing(run_tool, fleet, garage, t
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(disk)]
     if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("a small disk cannot be mounted here")
+        pytest.skip("needs to mount a small disk (tmpfs), which root may outside of containers")
     try:
         sources = [garage / "monday", garage / "sequence"]
         done = run_tool("fleet", *sources, "-o", disk / "out", "--workers", 0)
