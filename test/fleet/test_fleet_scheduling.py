@@ -1,5 +1,6 @@
 """Which worker gets which task, and what happens when one fails."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,26 @@ def test_a_recording_that_needs_more_memory_than_a_worker_has_says_so(flight_bag
     ((_, outcome),) = run_tasks(waiting, pool, folder)
     assert outcome.status == "unusable"
     assert "more memory than a worker has" in result(tmp_path, "r0")["reason"]
+
+
+def test_a_copy_without_room_is_no_fault_of_the_recording(flight_bag, tmp_path, monkeypatch):
+    import fsspec
+
+    fsspec.filesystem("memory").put(str(flight_bag), "/room/flight.mcap")
+    everywhere, scratch = shutil.disk_usage, tmp_path / "scratch"
+    scratch.mkdir()
+
+    def usage(path):
+        found = everywhere(path)
+        return found._replace(free=1000) if scratch in Path(path).parents else found
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    pool = InThisProcess(lambda: Worker(tmp_path, Outputs(), scratch))
+    task = Task(Recording("r0", "memory://room/flight.mcap"), Settings())
+    ((_, outcome),) = run_tasks([task], pool, FleetFolder(tmp_path))
+    assert outcome.status == "failed"  # which --retry does again
+    assert f"{scratch} has room for 0.0 GB" in result(tmp_path, "r0")["reason"]
+    assert not list(scratch.iterdir())
 
 
 def test_a_node_of_other_versions_is_refused(flight_bag, tmp_path):
