@@ -69,7 +69,6 @@ class RayWorkers:
             )
         if wanted > room:
             say(f"the Ray cluster has room for {room} workers, not {wanted}")
-        self.count = min(wanted, room)
         options = {"num_cpus": cpus, "max_restarts": 0, "max_concurrency": 1}
         if gpus:
             options["num_gpus"] = gpus
@@ -83,7 +82,7 @@ class RayWorkers:
         self._next = 0
         self._say, self._cpus = say, cpus
         self._began, self._heard = time.monotonic(), False
-        for _ in range(self.count):
+        for _ in range(min(wanted, room)):
             self._add()
 
     @property
@@ -127,7 +126,7 @@ class RayWorkers:
         return self._add()
 
     def close(self) -> None:
-        """End the workers, and the cluster if it was started here."""
+        """See ``Pool``; the cluster ends too if it was started here."""
         self._ray.shutdown()
 
     def _look_for_room(self) -> None:
