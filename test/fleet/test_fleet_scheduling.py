@@ -9,10 +9,10 @@ from fleet_results import result
 from coarse_loftr_ros.fleet.folder import FleetFolder
 from coarse_loftr_ros.fleet.following import Outputs
 from coarse_loftr_ros.fleet.manifest import environment
-from coarse_loftr_ros.fleet.scheduling import TRIES, InThisProcess, run_tasks
+from coarse_loftr_ros.fleet.scheduling import KILLS, TRIES, InThisProcess, run_tasks
 from coarse_loftr_ros.fleet.settings import FleetError, Settings
 from coarse_loftr_ros.fleet.sources import Recording
-from coarse_loftr_ros.fleet.worker import Task, Worker
+from coarse_loftr_ros.fleet.worker import KILLED, Outcome, Task, Worker
 
 
 class Pool(InThisProcess):
@@ -25,6 +25,23 @@ class Pool(InThisProcess):
     def start(self, worker, task):
         self.given.append((worker, task.recording.name))
         super().start(worker, task)
+
+
+class DeadlyPool(Pool):
+    """Its workers are killed while they have the recording r0, so many times."""
+
+    def __init__(self, root: Path, times: int):
+        super().__init__(root)
+        self.times = times
+
+    def wait(self):
+        worker, name = self.given[-1]
+        if name != "r0" or not self.times:
+            return super().wait()
+        self.times -= 1
+        self._task = None
+        self.renew(worker)
+        return worker, Outcome(KILLED, "its worker was ended (SIGKILL)")
 
 
 def tasks(flight_bag, count, settings):
@@ -47,6 +64,25 @@ def test_a_task_that_fails_is_tried_on_three_workers_and_then_recorded(flight_ba
     found = result(tmp_path, "r0")
     assert found["status"] == "failed"
     assert "neither a model" in found["reason"] and "3 tries" in found["reason"]
+
+
+def test_a_task_whose_worker_was_killed_waits_until_all_others_had_their_turn(flight_bag, tmp_path):
+    folder, pool = FleetFolder(tmp_path), DeadlyPool(tmp_path, KILLS - 1)
+    waiting, _ = tasks(flight_bag, 3, Settings())
+    ended = [
+        (task.recording.name, outcome.status) for task, outcome in run_tasks(waiting, pool, folder)
+    ]
+    assert ended == [("r1", "done"), ("r2", "done"), ("r0", "done")]
+    assert [name for _, name in pool.given] == ["r0", "r1", "r2"] + ["r0"] * (KILLS - 1)
+
+
+def test_a_task_that_costs_worker_after_worker_has_failed(flight_bag, tmp_path):
+    folder, pool = FleetFolder(tmp_path), DeadlyPool(tmp_path, 100)
+    waiting, _ = tasks(flight_bag, 1, Settings())
+    ((_, outcome),) = run_tasks(waiting, pool, folder)
+    assert outcome.status == "failed"
+    assert len(pool.given) == KILLS
+    assert result(tmp_path, "r0")["reason"] == "its worker was ended (SIGKILL) (8 tries)"
 
 
 def test_tasks_are_taken_as_workers_become_idle(flight_bag, tmp_path):
