@@ -81,7 +81,7 @@ class RayWorkers:
         self._busy: dict[Any, int] = {}
         self._next = 0
         self._say, self._cpus = say, cpus
-        self._began, self._heard = time.monotonic(), False
+        self._began, self._room_is_known = time.monotonic(), False
         for _ in range(min(wanted, room)):
             self._add()
 
@@ -106,7 +106,7 @@ class RayWorkers:
             if ready:
                 break
             self._look_for_room()
-        self._heard = True
+        self._room_is_known = True
         number = self._busy.pop(ready[0])
         try:
             return number, ray.get(ready[0])
@@ -131,9 +131,9 @@ class RayWorkers:
 
     def _look_for_room(self) -> None:
         """Say it once when no worker has found a place on the cluster."""
-        if self._heard or time.monotonic() - self._began < _ROOM_S:
+        if self._room_is_known or time.monotonic() - self._began < _ROOM_S:
             return
-        self._heard = True
+        self._room_is_known = True
         placed, _ = self._ray.wait(list(self._placed.values()), num_returns=1, timeout=0)
         if not placed:
             free = self._ray.available_resources().get("CPU", 0)
