@@ -32,10 +32,6 @@ from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS as ODOMETR
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = REPOSITORY / "docs" / "reference"
 MESSAGES = REPOSITORY / "coarse_loftr_msgs" / "msg"
-END = "<!-- end of reference -->"
-_BLOCK = re.compile(
-    r"(<!-- reference: ([\w ]+) -->\n)((?:(?!<!-- reference:).)*?)" + re.escape(END), re.DOTALL
-)
 _NODES = {"matcher": MATCHER, "odometry": ODOMETRY}
 _WHEN = {
     "at start": Change.AT_START,
@@ -74,9 +70,9 @@ def fill(text: str) -> str:
     Raises:
         ValueError: when a marker has no end, an end no marker, or a subject is unknown.
     """
-    if not len(_BLOCK.findall(text)) == text.count("<!-- reference:") == text.count(END):
-        raise ValueError(f"every '<!-- reference: SUBJECT -->' must be followed by one '{END}'")
-    return _BLOCK.sub(lambda match: f"{match[1]}{_made(match[2])}\n{END}", text)
+    from coarse_loftr_lab.evaluation.marked_blocks import fill_blocks
+
+    return fill_blocks(text, "reference", _made)
 
 
 def _made(subject: str) -> str:

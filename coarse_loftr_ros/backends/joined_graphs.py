@@ -32,10 +32,19 @@ grey (uint8[1, 1, {height}, {width}] grey_image) => (float[1, 1, {height}, {widt
 }}
 """
 
+# The row and the column of a numbered cell. Halves are added before rounding down, so that a
+# product with the reciprocal in place of a division does not matter.
+_PLACE = """\
+  {name}_number = Cast <to = 1> ({number})
+  {name}_middle = Add ({name}_number, half)
+  {name}_rows = Div ({name}_middle, {columns})
+  {name}_row = Floor ({name}_rows)
+  {name}_rest = Mul ({name}_row, {columns})
+  {name}_column = Sub ({name}_number, {name}_rest)"""
+
 # The decoding of backends/decoding.py for all cells at once. Integers are kept in floats, which
-# hold them exactly; halves are added before rounding down, so that a product with the reciprocal
-# in place of a division does not matter. "Mutual" is asked of the places of the maxima, not of
-# their values: two kernels may have summed a similarity in different orders.
+# hold them exactly. "Mutual" is asked of the places of the maxima, not of their values: two
+# kernels may have summed a similarity in different orders.
 _DECODE = """
 decode (
   float[1, {cells}, {cells}] weight, float[1, {cells}] reference_sum,
@@ -74,18 +83,8 @@ decode (
 
   columns = Constant <value = float {{{columns}.0}}> ()
   stride = Constant <value = float {{{stride}.0}}> ()
-  cell_number = Cast <to = 1> (cell)
-  cell_middle = Add (cell_number, half)
-  cell_rows = Div (cell_middle, columns)
-  cell_row = Floor (cell_rows)
-  cell_rest = Mul (cell_row, columns)
-  cell_column = Sub (cell_number, cell_rest)
-  match_number = Cast <to = 1> (current_cell)
-  match_middle = Add (match_number, half)
-  match_rows = Div (match_middle, columns)
-  match_row = Floor (match_rows)
-  match_rest = Mul (match_row, columns)
-  match_column = Sub (match_number, match_rest)
+{place_of_cell}
+{place_of_match}
   right_cells = Sub (match_column, cell_column)
   down_cells = Sub (match_row, cell_row)
   right_column = Unsqueeze (right_cells, last)
@@ -175,12 +174,7 @@ decode (
   top = ArgMax <axis = 1, keepdims = 1> (products)
   side = Constant <value = float {{{window}.0}}> ()
   innermost = Constant <value = float {{{window_2}.0}}> ()
-  top_number = Cast <to = 1> (top)
-  top_middle = Add (top_number, half)
-  top_rows = Div (top_middle, side)
-  top_row = Floor (top_rows)
-  top_rest = Mul (top_row, side)
-  top_column = Sub (top_number, top_rest)
+{place_of_top}
   row_after = Max (top_row, one)
   column_after = Max (top_column, one)
   row = Min (row_after, innermost)
@@ -237,6 +231,9 @@ def addition(model: ModelFiles, graph: str, size: NetworkSize) -> str:
         window_y=", ".join(f"{y}.0" for y in window for _ in window),
         to_bins=", ".join(f"{dy * FINE_WINDOW + dx}.0" for dx, dy in bins),
         bin_offsets=", ".join(f"{dx}.0, {dy}.0" for dx, dy in bins),
+        place_of_cell=_PLACE.format(name="cell", number="cell", columns="columns"),
+        place_of_match=_PLACE.format(name="match", number="current_cell", columns="columns"),
+        place_of_top=_PLACE.format(name="top", number="top", columns="side"),
     )
 
 

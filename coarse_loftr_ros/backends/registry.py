@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,10 @@ class BackendChoice:
     Attributes:
         name: of the runtime.
         reason: ``as asked``, or what ``auto`` took and what it passed over.
-        passed_over: with ``auto``, the runtimes before it and why each cannot be used.
     """
 
     name: str
     reason: str
-    passed_over: tuple[str, ...] = ()
 
 
 def installed_backends() -> list[str]:
@@ -64,7 +63,7 @@ def choose_backend(name: str) -> BackendChoice:
     if name not in BACKEND_NAMES:
         raise BackendError(f"backend is '{name}'; it must be one of {', '.join(BACKEND_NAMES)}")
     if name == "auto":
-        return _choose_automatically(())
+        return _choose_automatically({})
     obstacle = _obstacle(name)
     if obstacle is None:
         return BackendChoice(name, "as asked")
@@ -115,20 +114,20 @@ def create_backend(
             return _create_on_gpu(choice.name, model, size, precision, engines, reports, runtime)
         return _create_on_cpu(choice.name, model, size, threads, precision)
 
-    refused: tuple[str, ...] = ()
+    refused: dict[str, str] = {}
     while choice.name in _GPU:
         try:
             backend = _create_on_gpu(choice.name, model, size, precision, engines, reports, runtime)
             break
         except BackendError as error:
-            refused = (*refused, f"{choice.name} ({error})")
+            refused[choice.name] = str(error)
             choice = _choose_automatically(refused)
             precision = choose_precision("auto", choice.name, model)
     else:
         backend = _create_on_cpu(choice.name, model, size, threads, precision)
     if refused:
         reports.warning(f"backend {choice.reason}")
-        backend.description += f"; passed over: {', '.join(refused)}"
+        backend.description += _passed_over(refused)
     else:
         reports.info(f"backend {choice.reason}")
     others = installed_backends()
@@ -141,28 +140,33 @@ def create_backend(
     return FallbackBackend(backend, create_other, reports.warning)
 
 
-def _choose_automatically(refused: tuple[str, ...]) -> BackendChoice:
+def _choose_automatically(refused: Mapping[str, str]) -> BackendChoice:
     """The first runtime without an obstacle.
 
     Args:
-        refused: GPU runtimes that were tried, each with its reason.
+        refused: GPU runtimes that were tried, and why each cannot be used.
 
     Raises:
         BackendError: when there is none.
     """
-    passed_over = list(refused)
+    passed_over = dict(refused)
     for name in _PREFERENCE:
-        if any(each.startswith(f"{name} ") for each in refused):
+        if name in refused:
             continue
         obstacle = _obstacle(name)
         if obstacle is None:
-            over = f"; passed over: {', '.join(passed_over)}" if passed_over else ""
-            return BackendChoice(name, f"auto: takes {name}{over}", tuple(passed_over))
-        passed_over.append(f"{name} ({obstacle})")
+            return BackendChoice(name, f"auto: takes {name}{_passed_over(passed_over)}")
+        passed_over[name] = obstacle
     raise BackendError(
         "backend 'auto' found neither OpenVINO nor ONNX Runtime; install one with pip install "
-        f"openvino, or pip install onnxruntime; passed over: {', '.join(passed_over)}"
+        f"openvino, or pip install onnxruntime{_passed_over(passed_over)}"
     )
+
+
+def _passed_over(passed_over: Mapping[str, str]) -> str:
+    """The runtimes that were passed over, and why; empty where none was."""
+    reasons = ", ".join(f"{name} ({why})" for name, why in passed_over.items())
+    return f"; passed over: {reasons}" if reasons else ""
 
 
 def _obstacle(name: str) -> str | None:

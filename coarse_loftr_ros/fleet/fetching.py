@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from coarse_loftr_ros.fleet.settings import FleetError
 from coarse_loftr_ros.fleet.sources import Recording, filesystem_of
 from coarse_loftr_ros.recordings.errors import RecordingError
 
@@ -43,7 +45,8 @@ def fetched(recording: Recording, scratch: Path | None = None) -> Iterator[Fetch
         scratch: folder for copies; that of the system unless given.
 
     Raises:
-        RecordingError: when it does not exist, or is larger than the disk has room for.
+        RecordingError: when it does not exist.
+        FleetError: when there is no room for its copy, which is not the recording's fault.
         OSError: when it cannot be read.
     """
     if "://" not in recording.address:
@@ -55,14 +58,20 @@ def fetched(recording: Recording, scratch: Path | None = None) -> Iterator[Fetch
     folder = files.isdir(path)
     size = files.du(path) if folder else files.info(path)["size"]
     with tempfile.TemporaryDirectory(prefix="fleet.", dir=scratch) as name:
-        free = shutil.disk_usage(name).free
-        if size > free:
-            raise RecordingError(
-                f"{recording.address} has {size / 1e9:.1f} GB, and {name} has room for "
-                f"{free / 1e9:.1f} GB"
-            )
         local = Path(name) / PurePosixPath(path).name
-        files.get(path, str(local), recursive=folder)
+        free = shutil.disk_usage(name).free
+        lacking = (
+            f"{recording.address} has {size / 1e9:.1f} GB, and {Path(name).parent} has room for "
+            f"{free / 1e9:.1f} GB"
+        )
+        if size > free:
+            raise FleetError(lacking)
+        try:
+            files.get(path, str(local), recursive=folder)
+        except OSError as error:  # others may have taken the room meanwhile
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise FleetError(lacking) from error
         yield _looked_at(local)
 
 

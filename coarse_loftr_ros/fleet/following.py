@@ -6,7 +6,7 @@ import hashlib
 import json
 import resource
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +91,6 @@ def follow(
     pipelines: Pipelines,
     folder: Path,
     watch: Stopwatch,
-    alive: Callable[[int], None] = lambda images: None,
 ) -> dict[str, Any]:
     """Match and follow a recording, and write all but the result itself.
 
@@ -102,7 +101,6 @@ def follow(
         pipelines: models that are loaded already.
         folder: to write in.
         watch: counts images and time.
-        alive: called now and then with the images done.
 
     Returns:
         What became of it, as plain values.
@@ -161,7 +159,6 @@ def follow(
             watch.images = frame_sets.images
             if count % _LOOK_EVERY == 0:
                 _check_memory(outputs.memory_bytes)
-                alive(frame_sets.images)
         if frame_sets.pairs == 0:
             raise RecordingError(_nothing(source))
         start = time.perf_counter()

@@ -17,8 +17,8 @@ from coarse_loftr_ros.fleet.sources import Recording
 __all__ = ["Manifest", "difference", "environment", "read_manifest"]
 
 _PACKAGES = (
-    "numpy", "opencv-python-headless", "opencv-python", "openvino", "onnxruntime", "tensorrt",
-    "pyarrow", "rosbags", "evo",
+    "numpy", "opencv-python-headless", "opencv-python", "openvino", "onnxruntime",
+    "onnxruntime-gpu", "tensorrt", "tensorrt-rtx-cu13-libs", "pyarrow", "rosbags", "evo",
 )  # fmt: skip
 
 

@@ -69,7 +69,6 @@ class RayWorkers:
             )
         if wanted > room:
             say(f"the Ray cluster has room for {room} workers, not {wanted}")
-        self.count = min(wanted, room)
         options = {"num_cpus": cpus, "max_restarts": 0, "max_concurrency": 1}
         if gpus:
             options["num_gpus"] = gpus
@@ -82,8 +81,8 @@ class RayWorkers:
         self._busy: dict[Any, int] = {}
         self._next = 0
         self._say, self._cpus = say, cpus
-        self._began, self._heard = time.monotonic(), False
-        for _ in range(self.count):
+        self._began, self._room_is_known = time.monotonic(), False
+        for _ in range(min(wanted, room)):
             self._add()
 
     @property
@@ -107,7 +106,7 @@ class RayWorkers:
             if ready:
                 break
             self._look_for_room()
-        self._heard = True
+        self._room_is_known = True
         number = self._busy.pop(ready[0])
         try:
             return number, ray.get(ready[0])
@@ -127,14 +126,14 @@ class RayWorkers:
         return self._add()
 
     def close(self) -> None:
-        """End the workers, and the cluster if it was started here."""
+        """See ``Pool``; the cluster ends too if it was started here."""
         self._ray.shutdown()
 
     def _look_for_room(self) -> None:
         """Say it once when no worker has found a place on the cluster."""
-        if self._heard or time.monotonic() - self._began < _ROOM_S:
+        if self._room_is_known or time.monotonic() - self._began < _ROOM_S:
             return
-        self._heard = True
+        self._room_is_known = True
         placed, _ = self._ray.wait(list(self._placed.values()), num_returns=1, timeout=0)
         if not placed:
             free = self._ray.available_resources().get("CPU", 0)

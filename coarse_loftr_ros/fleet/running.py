@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -167,7 +167,7 @@ def run_fleet(
         yield progress, None, None
         return
     tasks = (Task(manifest.recordings[n], manifest.settings[i]) for n, i in missing)
-    with _workers(folder, manifest, resources, say) as pool:
+    with closing(_workers(folder, manifest, resources, say)) as pool:
         progress.started = time.monotonic()
         yield progress, None, None
         for task, outcome in run_tasks(tasks, pool, folder):
@@ -175,30 +175,29 @@ def run_fleet(
             yield progress, task, outcome
 
 
-@contextmanager
 def _workers(
     folder: FleetFolder, manifest: Manifest, resources: Resources, say: Callable[[str], None]
-) -> Iterator[Pool]:
-    """The workers, ended with the block."""
+) -> Pool:
+    """The workers.
+
+    Raises:
+        FleetError: when they cannot be had.
+    """
     outputs = Outputs(manifest.matches, manifest.bag, resources.memory_bytes)
     threads = max(each.threads for each in manifest.settings)
     root, scratch = folder.root.resolve(), resources.scratch
     if resources.workers == 0:
-        yield InThisProcess(lambda: Worker(root, outputs, scratch, threads))
-        return
+        return InThisProcess(lambda: Worker(root, outputs, scratch, threads))
     from coarse_loftr_ros.fleet.ray_workers import RayWorkers
 
-    with closing(
-        RayWorkers(
-            root,
-            outputs,
-            manifest.environment,
-            workers=resources.workers,
-            address=resources.address,
-            cpus=threads,
-            gpus=resources.gpus,
-            scratch=scratch,
-            say=say,
-        )
-    ) as workers:
-        yield workers
+    return RayWorkers(
+        root,
+        outputs,
+        manifest.environment,
+        workers=resources.workers,
+        address=resources.address,
+        cpus=threads,
+        gpus=resources.gpus,
+        scratch=scratch,
+        say=say,
+    )

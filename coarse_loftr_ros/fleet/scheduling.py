@@ -47,6 +47,10 @@ class Pool(Protocol):
         """End an idle worker and start another one; its number."""
         ...
 
+    def close(self) -> None:
+        """End all workers."""
+        ...
+
 
 class InThisProcess:
     """One worker, without Ray; see ``Pool``.
@@ -81,6 +85,10 @@ class InThisProcess:
         self._worker = self._make()
         self._number += 1
         return self._number
+
+    def close(self) -> None:
+        """See ``Pool``."""
+        self._worker.close()
 
 
 @dataclass

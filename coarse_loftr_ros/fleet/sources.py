@@ -18,7 +18,7 @@ from coarse_loftr_ros.recordings.image_files import is_image_name, natural
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-__all__ = ["Recording", "find_recordings"]
+__all__ = ["Recording", "filesystem_of", "find_recordings"]
 
 _VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg")
 _LISTS = (".txt", ".list")
@@ -77,11 +77,11 @@ def _addresses(source: str, *, lists: bool) -> Iterator[str]:
     files, path = filesystem_of(source)
     path = path.rstrip("/") or path
     try:
-        if any(sign in source for sign in "*?["):
+        if not files.exists(path):  # a name may have the signs of a glob in it
+            if not any(sign in source for sign in "*?["):
+                raise FleetError(f"{source} does not exist")
             for found in sorted(files.glob(path), key=natural):
                 yield from _in(files, found)
-        elif not files.exists(path):
-            raise FleetError(f"{source} does not exist")
         elif files.isdir(path):
             yield from _in(files, path)
         elif lists and path.endswith(_LISTS):

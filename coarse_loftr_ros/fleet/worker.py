@@ -113,29 +113,14 @@ class Worker:
         start, watch = time.perf_counter(), Stopwatch()
         if self._misfit:
             return Outcome(MISFIT, self._misfit)
-        recording, settings = task.recording, task.settings
         status, reason, written = DONE, "", 0
         try:
-            with self._folder.writing(recording.name, settings.name) as folder:
+            with self._folder.writing(task.recording.name, task.settings.name) as folder:
                 try:
-                    with fetched(recording, self._scratch) as local:
-                        watch.bytes = local.size
-                        watch.add("fetch", start)
-                        try:
-                            result = follow(
-                                local.path, settings, self._outputs, self._pipelines, folder, watch
-                            )
-                        except (RecordingError, BagError, MemoryError) as error:
-                            self._raise_if_full(error)
-                            reason = str(error).replace(str(local.path), recording.address)
-                            raise RecordingError(
-                                reason or "it needs more memory than there is"
-                            ) from error
-                        result["fingerprint"], result["bytes"] = local.fingerprint, local.size
+                    result = self._follow(task, folder, watch)
                 except RecordingError as error:
                     _empty(folder)
-                    status, reason = UNUSABLE, " ".join(str(error).split())
-                    result = {}
+                    status, reason, result = UNUSABLE, " ".join(str(error).split()), {}
                 self._folder.write_json(
                     folder / RESULT,
                     {**described(task), "status": status, "reason": reason, **result},
@@ -162,6 +147,26 @@ class Worker:
     def close(self) -> None:
         """Give back what the models hold."""
         self._pipelines.close()
+
+    def _follow(self, task: Task, folder: Path, watch: Stopwatch) -> dict[str, Any]:
+        """Fetch, match and follow a recording; what its result has beside its status.
+
+        Raises:
+            RecordingError: when the recording cannot be used, naming it as its user does.
+        """
+        start = time.perf_counter()
+        with fetched(task.recording, self._scratch) as local:
+            watch.bytes = local.size
+            watch.add("fetch", start)
+            try:
+                result = follow(
+                    local.path, task.settings, self._outputs, self._pipelines, folder, watch
+                )
+            except (RecordingError, BagError, MemoryError) as error:
+                self._raise_if_full(error)
+                reason = str(error).replace(str(local.path), task.recording.address)
+                raise RecordingError(reason or "it needs more memory than there is") from error
+            return {**result, "fingerprint": local.fingerprint, "bytes": local.size}
 
     def _raise_if_full(self, error: Exception) -> None:
         if self._full(error):

@@ -13,7 +13,7 @@ def make_driver(folder, code, *options):
     """Compile C code to ``libcuda.so.1`` in a folder, which is returned."""
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip(reason="there is no C compiler")
+        pytest.skip(reason="there is no C compiler (apt install gcc)")
     source, name = folder / "driver.c", "libcuda.so.1"
     source.write_text(code)
     shared = ["-w", "-shared", "-fPIC", f"-Wl,-soname,{name}", *options]

@@ -7,7 +7,9 @@ import pytest
 from scenes import motion, texture, view
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed (make test has it)")
-onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+onnxruntime = pytest.importorskip(
+    "onnxruntime", reason="ONNX Runtime is not installed (make test has it)"
+)
 
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, ModelFiles  # noqa: E402
 from coarse_loftr_ros.backends.float16 import to_half  # noqa: E402

@@ -107,8 +107,9 @@ def test_auto_goes_on_with_a_cpu_and_says_why(broken_driver, tensorrt_rtx):
 
 @needs_gpu
 def test_a_gpu_matches_as_a_cpu_does():
-    if choose_backend("auto").name != "tensorrt":
-        pytest.skip("TensorRT or PyCUDA is not installed")
+    choice = choose_backend("auto")
+    if choice.name != "tensorrt":
+        pytest.skip(f"needs TensorRT and PyCUDA: {choice.reason}")
     model = ModelFiles.load()
     images = [view(texture(), m, SIZE.width, SIZE.height) for m in (np.eye(3), motion(9, 4, 5))]
     found = {}

@@ -8,7 +8,7 @@ import pytest
 
 from coarse_loftr_ros.commands import cli
 
-pytest.importorskip("pyarrow", reason="the extra 'fleet' is not installed")
+pytest.importorskip("pyarrow", reason="pyarrow is not installed (make test has it)")
 
 
 @pytest.fixture

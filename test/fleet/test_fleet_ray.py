@@ -14,7 +14,7 @@ from fleet import descendants, workers_of
 from fleet_recordings import make_recordings
 from fleet_results import results
 
-pytest.importorskip("ray", reason="the extra 'fleet' is not installed")
+pytest.importorskip("ray", reason="Ray is not installed (make test has it)")
 
 
 @pytest.fixture(scope="module")

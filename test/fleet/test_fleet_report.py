@@ -7,7 +7,9 @@ import pytest
 
 from coarse_loftr_ros.commands import cli
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="the extra 'test' is not installed")
+webdriver = pytest.importorskip(
+    "selenium.webdriver", reason="Selenium is not installed (make test has it)"
+)
 
 
 @pytest.fixture(scope="module")

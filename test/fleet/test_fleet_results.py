@@ -92,11 +92,21 @@ def test_a_covered_camera_says_nothing_about_calibration(fleet, tmp_path):
     assert fleet(tmp_path / "drives", "-o", tmp_path / "out")[0] == 0
     found = result(tmp_path / "out", "drive_0045")
     assert abs(found["stereo"]["row_offset_px"] - 0.75) < 0.1
-    assert found["matching"]["lost"] >= 6
+    assert found["matching"]["lost"] == 7  # what is covered, and the image after it
+    assert found["matching"]["longest_loss_s"] == 0.8  # from the last image before to the next one
     folder = tmp_path / "out" / "recordings" / "drive_0045" / "default"
     offsets = parquet.read_table(folder / "images.parquet")["row_offset_px"].to_pylist()
     assert offsets[10:16] == [None] * 6
     assert min(each for each in offsets if each is not None) > 0.6
+
+
+def test_a_loss_that_lasts_to_the_end_is_as_long_as_what_was_recorded_of_it(fleet, tmp_path):
+    from fleet_recordings import make_recordings
+
+    make_recordings(tmp_path / "drives", 1, 15, (256, 192), first=45)  # covered from 10 on
+    assert fleet(tmp_path / "drives", "-o", tmp_path / "out", "--no-matches")[0] == 0
+    matching = result(tmp_path / "out", "drive_0045")["matching"]
+    assert (matching["lost"], matching["longest_loss_s"]) == (5, 0.5)
 
 
 def test_the_order_of_recordings_does_not_matter(fleet, home, garage, tmp_path):
@@ -177,7 +187,7 @@ def test_a_full_disk_ends_the_fleet_and_loses_nothing(run_tool, fleet, garage, t
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(disk)]
     if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("a small disk cannot be mounted here")
+        pytest.skip("needs to mount a small disk (tmpfs), which root may outside of containers")
     try:
         sources = [garage / "monday", garage / "sequence"]
         done = run_tool("fleet", *sources, "-o", disk / "out", "--workers", 0)

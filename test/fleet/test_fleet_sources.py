@@ -29,6 +29,15 @@ def test_globs_and_lists_name_recordings_once(garage, tmp_path):
     assert names(listed, garage / "sequence", garage / "*" / "flight.mcap") == names(listed)
 
 
+def test_a_recording_whose_name_has_the_signs_of_a_glob_is_found(tmp_path):
+    for name in ("drive[1]", "drive1"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(b"")
+    (found,) = find_recordings([str(tmp_path / "drive[1]")])
+    assert found.address == str(tmp_path / "drive[1]")
+    assert names(tmp_path / "drive[0-9]") == ["drive1"]
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [("nowhere", "does not exist"), ("no*where", "no recording"), ("nosuch://x", "cannot be")],

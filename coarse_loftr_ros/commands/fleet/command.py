@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from contextlib import contextmanager, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -203,12 +203,12 @@ def _work(args: argparse.Namespace, folder: FleetFolder, manifest: Manifest) -> 
         args.scratch,
     )
     show = (JsonLines if args.json else Lines)(folder.root)
-    progress = None
-    with show, _ray_log(args, folder):
+    with closing(show), _ray_log(args, folder):
         for progress, task, outcome in run_fleet(
             folder, manifest, resources, retry=args.retry, say=_say
         ):
             show.show(progress, task, outcome)
+        show.end(progress)
     return progress.failed + progress.unusable
 
 

@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tqdm import tqdm
@@ -32,25 +31,9 @@ class Lines:
         self._out = sys.stdout  # while Ray's own words go elsewhere
         self._bar: Any = None
         self._said = time.monotonic()
-        self._progress: Progress | None = None
-
-    def __enter__(self) -> Lines:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()
-        if error is None and self._progress is not None:
-            print(_table(self._progress, self._root), file=self._out)
 
     def show(self, progress: Progress, task: Task | None, outcome: Outcome | None) -> None:
         """Show how far it is."""
-        self._progress = progress
         if task is None or outcome is None:
             self._bar = tqdm(
                 total=progress.total,
@@ -76,6 +59,16 @@ class Lines:
                 file=sys.stderr,
             )
 
+    def end(self, progress: Progress) -> None:
+        """Show what came of it."""
+        self.close()
+        print(_table(progress, self._root), file=self._out)
+
+    def close(self) -> None:
+        """Leave the line of the bar, also when the fleet was interrupted."""
+        if self._bar is not None:
+            self._bar.close()
+
 
 class JsonLines:
     """A line of JSON per event.
@@ -87,32 +80,9 @@ class JsonLines:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._out = sys.stdout  # while Ray's own words go elsewhere
-        self._progress: Progress | None = None
-
-    def __enter__(self) -> JsonLines:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if error is None and self._progress is not None:
-            progress = self._progress
-            self._say(
-                "end",
-                progress,
-                stages={name: round(value, 3) for name, value in progress.stages.items()},
-                work_s=round(progress.work_s, 3),
-                bytes_read=progress.bytes_read,
-                bytes_written=progress.bytes_written,
-                output=str(self._root),
-            )
 
     def show(self, progress: Progress, task: Task | None, outcome: Outcome | None) -> None:
         """Say what happened."""
-        self._progress = progress
         if task is None or outcome is None:
             self._say("start", progress)
             return
@@ -126,6 +96,21 @@ class JsonLines:
             recording_images=outcome.images,
             recording_s=round(outcome.seconds, 3),
         )
+
+    def end(self, progress: Progress) -> None:
+        """Say what came of it."""
+        self._say(
+            "end",
+            progress,
+            stages={name: round(value, 3) for name, value in progress.stages.items()},
+            work_s=round(progress.work_s, 3),
+            bytes_read=progress.bytes_read,
+            bytes_written=progress.bytes_written,
+            output=str(self._root),
+        )
+
+    def close(self) -> None:
+        """Lines are whole already."""
 
     def _say(self, event: str, progress: Progress, **more: Any) -> None:
         eta = progress.eta_s

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_lab.commands import evaluate
 from coarse_loftr_lab.commands.comparison import progress_bar
+from coarse_loftr_lab.commands.steps import arguments_of
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
 from coarse_loftr_ros.files.whole_files import whole_files
 
@@ -134,7 +135,7 @@ def _write(new: Path, model: ModelFiles, graph: bytes, samples: int, copied: boo
 
 def _measuring(args: argparse.Namespace, model: Path | str) -> argparse.Namespace:
     """The options of 'evaluate precision' for a model."""
-    words = ["evaluate", "precision", args.test or args.images, "--model", model]
+    words = ["precision", args.test or args.images, "--model", model]
     words += ["--pairs", args.pairs, "--mixed-pairs", args.pairs, "--threads", args.threads]
     words += ["--no-cache"]
     if args.test:
@@ -142,6 +143,4 @@ def _measuring(args: argparse.Namespace, model: Path | str) -> argparse.Namespac
     for name in ("homography", "json"):
         if getattr(args, name):
             words += [f"--{name}", getattr(args, name)]
-    parser = argparse.ArgumentParser()
-    evaluate.add_parser(parser.add_subparsers())
-    return parser.parse_args([str(word) for word in words])
+    return arguments_of(evaluate, *words)

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_lab.commands import calibrate, export, quantize
+from coarse_loftr_lab.commands.steps import arguments_of
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
 from coarse_loftr_ros.files.whole_files import whole_file
 
@@ -81,17 +82,14 @@ def run(args: argparse.Namespace) -> int:
     with TemporaryDirectory() as folder:
         figures = Path(folder) / "figures.json"
         steps = (
-            (export, (made.checkpoint, args.folder, "--name", name),
-             ("--network-pixels", args.network_pixels)),
-            (calibrate, (args.folder, images), ("--pairs", args.pairs, *threads)),
-            (quantize, (args.folder, "--images", images, "--samples", args.samples),
-             ("--pairs", args.pairs, "--json", figures, *threads)),
+            (export, made.checkpoint, args.folder, "--name", name,
+             "--network-pixels", args.network_pixels),
+            (calibrate, args.folder, images, "--pairs", args.pairs, *threads),
+            (quantize, args.folder, "--images", images, "--samples", args.samples,
+             "--pairs", args.pairs, "--json", figures, *threads),
         )  # fmt: skip
         for command, *words in steps:
-            parser = argparse.ArgumentParser()
-            command.add_parser(parser.add_subparsers())
-            step = command.__name__.rpartition(".")[2]
-            code = command.run(parser.parse_args([step, *(str(w) for part in words for w in part)]))
+            code = command.run(arguments_of(command, *words))
             if code:
                 return code
         measured = json.loads(figures.read_text())

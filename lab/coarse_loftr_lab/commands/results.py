@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coarse_loftr_lab.commands import evaluate
+from coarse_loftr_lab.commands.steps import arguments_of
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
 from coarse_loftr_ros.files.whole_files import whole_file
 
@@ -80,13 +81,11 @@ def _measure(args: argparse.Namespace) -> int:
             shared += [f"--{name}", getattr(args, name)]
     for model in args.model or ():
         shared += ["--model", model]
-    parser = argparse.ArgumentParser()
-    evaluate.add_parser(parser.add_subparsers())
     for kind, folder, options in _RUNS:
         print(f"\n== evaluate {kind} {folder}", file=sys.stderr)
-        words = ["evaluate", kind, args.data / folder, *shared, *options]
+        words = [kind, args.data / folder, *shared, *options]
         words += ["--json", args.figures / f"{kind}.json"]
-        evaluate.run(parser.parse_args([str(word) for word in words]))
+        evaluate.run(arguments_of(evaluate, *words))
     return 0
 
 

@@ -7,12 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coarse_loftr_lab.commands.steps import arguments_of
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
 
 if TYPE_CHECKING:
     from coarse_loftr_lab.training.run_folder import RunFolder
 
-__all__ = ["add_parser", "export_run", "require_torch", "run"]
+__all__ = ["add_parser", "require_torch", "run"]
 
 # Settings that are often changed; all others by --set. Their defaults are those of
 # TrainingSettings, which cannot be imported here because it imports PyTorch.
@@ -103,19 +104,16 @@ def run(args: argparse.Namespace) -> int:
     if trainer.stopped_by:
         return 128 + trainer.stopped_by
     if settings.max_minutes and trainer.processes.first:
-        return export_run(trainer.folder)
+        return _export_run(trainer.folder)
     return 0
 
 
-def export_run(folder: RunFolder) -> int:
+def _export_run(folder: RunFolder) -> int:
     """Export the weights of a run into the folder ``model`` within it; the command's exit code."""
     from coarse_loftr_lab.commands import export
 
-    parser = argparse.ArgumentParser()
-    export.add_parser(parser.add_subparsers())
     name = folder.path.resolve().name
-    words = ["export", str(folder.checkpoint), str(folder.model), "--name", name]
-    return export.run(parser.parse_args(words))
+    return export.run(arguments_of(export, folder.checkpoint, folder.model, "--name", name))
 
 
 def require_torch(*others: str) -> None:

@@ -11,19 +11,15 @@ The name is that of a file in the folder of figures, ``overview`` or ``summary``
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from coarse_loftr_lab.evaluation.marked_blocks import fill_blocks
 from coarse_loftr_lab.evaluation.report_tables import report_tables
 
 __all__ = ["fill", "overview", "section", "summary"]
 
-END = "<!-- end of results -->"
-_BLOCK = re.compile(
-    r"(<!-- results: ([\w ]+) -->\n)((?:(?!<!-- results:).)*?)" + re.escape(END), re.DOTALL
-)
 # Left out of the overview: its rows with refinement say more.
 _RAW_STUDENT = "published student"
 
@@ -39,17 +35,12 @@ def fill(text: str, folder: Path) -> str:
         ValueError: when a marker has no end, or an end no marker.
         FileNotFoundError: when there are no figures of a name.
     """
-    blocks = len(_BLOCK.findall(text))
-    if not blocks == text.count("<!-- results:") == text.count(END):
-        raise ValueError(f"every '<!-- results: NAME -->' must be followed by one '{END}'")
 
-    def made(match: re.Match[str]) -> str:
-        name = match[2]
+    def made(name: str) -> str:
         selection = {"overview": overview, "summary": summary}.get(name)
-        body = selection(folder) if selection else section(_read(folder, name))
-        return f"{match[1]}{body}\n{END}"
+        return selection(folder) if selection else section(_read(folder, name))
 
-    return _BLOCK.sub(made, text)
+    return fill_blocks(text, "results", made)
 
 
 def section(figures: dict[str, Any]) -> str:

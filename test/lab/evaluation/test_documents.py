@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from coarse_loftr_lab.evaluation.documents import END, fill, overview, section, summary
+from coarse_loftr_lab.evaluation.documents import fill, overview, section, summary
 from coarse_loftr_lab.evaluation.methods import BaselineWeights, baselines
 from coarse_loftr_lab.evaluation.tuning import GRIDS
 
@@ -35,6 +35,8 @@ FIGURES = {
         ]
     },
 }
+
+END = "<!-- end of results -->"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from scenes import corner_error, motion, texture, view
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed (make test has it)")
-pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed (make test has it)")
 
 from coarse_loftr_lab.quantisation.int8 import to_int8  # noqa: E402
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, ModelFiles  # noqa: E402

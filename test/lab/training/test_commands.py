@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="PyTorch is not installed")
+pytest.importorskip("torch", reason="PyTorch is not installed (make test-train)")
 
 from coarse_loftr_lab.commands import train as command
 from coarse_loftr_lab.network.checkpoint import load_checkpoint

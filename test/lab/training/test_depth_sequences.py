@@ -106,7 +106,7 @@ def blended_mvs(folder: Path) -> SequenceSettings:
 
 
 def mega_depth(folder: Path) -> SequenceSettings:
-    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed (make test-train)")
     (folder / "Undistorted_SfM").mkdir(parents=True)
     images, depths = [], []
     for number, view in enumerate(VIEWS):
@@ -289,7 +289,7 @@ def test_a_folder_without_the_layout_s_files_is_refused(layout, tmp_path):
 
 
 def test_an_index_that_would_run_code_is_refused(tmp_path):
-    pytest.importorskip("h5py", reason="h5py is not installed")
+    pytest.importorskip("h5py", reason="h5py is not installed (make test-train)")
 
     class Harmful:
         def __reduce__(self):

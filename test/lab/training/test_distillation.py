@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (make test-train)")
 
+import cv2
 from torch import nn
 
 from coarse_loftr_lab.network.checkpoint import save_checkpoint
@@ -19,6 +20,7 @@ from coarse_loftr_lab.training.teachers import load_teacher
 from coarse_loftr_lab.training.trainer import Trainer, train
 
 CPU = torch.device("cpu")
+WITHOUT_ONNX_RUNTIME = "ONNX Runtime is not installed (make test-train)"
 
 
 def confidence(similarity):
@@ -148,28 +150,27 @@ def graph(tmp_path):
 
 
 def test_an_onnx_graph_of_smaller_cells_is_a_teacher_of_ours(graph):
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime", reason=WITHOUT_ONNX_RUNTIME)
     values = load_teacher(graph, CPU, (96, 64))(*images())
     assert_confidences(values, 24)
     torch.testing.assert_close(values, (torch.eye(24) * 0.8).expand(2, -1, -1))
 
 
 def test_an_onnx_graph_of_another_size_is_refused(graph):
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime", reason=WITHOUT_ONNX_RUNTIME)
     with pytest.raises(ValueError, match="takes images of 96x64 px, training has 640x480"):
         load_teacher(graph, CPU, (640, 480))
 
 
 def test_the_published_graph_teaches_at_its_size(shared_dir):
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime", reason=WITHOUT_ONNX_RUNTIME)
     path = shared_dir / "weights" / "coarse_loftr_trt" / "LoFTR_teacher.onnx"
     values = load_teacher(path, CPU, (640, 480))(*images(640, 480, 1))
     assert_confidences(values, 1200, 1)
 
 
 def test_the_published_checkpoint_and_its_graph_are_the_same_teacher(shared_dir):
-    pytest.importorskip("onnxruntime")
-    cv2 = pytest.importorskip("cv2")
+    pytest.importorskip("onnxruntime", reason=WITHOUT_ONNX_RUNTIME)
     folder = shared_dir / "weights" / "coarse_loftr_trt"
     paths = sorted((shared_dir / "data/dev/homography/boat").glob("*.png"))[:2]
     views = [
@@ -185,7 +186,9 @@ def test_the_published_checkpoint_and_its_graph_are_the_same_teacher(shared_dir)
 
 def test_loftr_through_kornia_is_a_teacher(tmp_path):
     """Its confidences are those of kornia's own forward pass, four by four cells summed up."""
-    feature = pytest.importorskip("kornia.feature", reason="kornia is not installed")
+    feature = pytest.importorskip(
+        "kornia.feature", reason="kornia is not installed (pip install ./lab[loftr])"
+    )
     torch.manual_seed(0)
     loftr = feature.LoFTR(pretrained=None).eval()
     weights = {f"matcher.{name}": value for name, value in loftr.state_dict().items()}

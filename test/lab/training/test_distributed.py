@@ -10,7 +10,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (make test-train)")
 
 if not torch.distributed.is_available():
-    pytest.skip("this PyTorch has no torch.distributed", allow_module_level=True)
+    pytest.skip(
+        "this PyTorch was built without torch.distributed (make test-train)",
+        allow_module_level=True,
+    )
 
 from coarse_loftr_lab.network.checkpoint import load_checkpoint
 from coarse_loftr_lab.training.settings import make_settings, read_yaml

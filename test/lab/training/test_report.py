@@ -161,7 +161,7 @@ def test_pictures_show_matches_without_truth_grey():
 
 
 def test_tensorboard_gets_curves_and_pictures(settings, tmp_path):
-    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed (make test-train)")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     train(settings(tmp_path, tensorboard=True))

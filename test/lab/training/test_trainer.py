@@ -2,7 +2,6 @@
 
 import json
 import math
-import signal
 import subprocess
 
 import pytest
@@ -12,7 +11,6 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed (make test
 from dataclasses import replace
 
 import cv2
-import yaml
 from torch import nn
 
 from coarse_loftr_lab.evaluation.data.split import held_out
@@ -20,20 +18,11 @@ from coarse_loftr_lab.network.checkpoint import load_checkpoint, load_network, s
 from coarse_loftr_lab.network.matcher_net import MatcherNet
 from coarse_loftr_lab.training.distributed import Processes, joined
 from coarse_loftr_lab.training.ema import MovingAverage
-from coarse_loftr_lab.training.ending import StopRequest, TimePlan
 from coarse_loftr_lab.training.meters import Meters
-from coarse_loftr_lab.training.recipes import PairRecipes, find_images
 from coarse_loftr_lab.training.run_folder import git_revision
-from coarse_loftr_lab.training.settings import (
-    SequenceSettings,
-    learning_rate_factor,
-    make_settings,
-    read_yaml,
-)
+from coarse_loftr_lab.training.settings import make_settings, read_yaml
 from coarse_loftr_lab.training.step import MixedPrecision
-from coarse_loftr_lab.training.stream import TrainingStream
 from coarse_loftr_lab.training.trainer import Trainer, train
-from coarse_loftr_lab.training.views import render_pairs
 
 CPU = torch.device("cpu")
 ALONE = Processes(0, 1, CPU)
@@ -125,83 +114,6 @@ def test_a_checkpoint_of_another_shape_or_for_use_alone_is_not_resumed(
         train(run, resume=True)
     with pytest.raises(ValueError, match="has the network"):
         train(replace(run, network=replace(tiny_config, heads=4)), resume=True)
-
-
-@pytest.mark.parametrize(
-    ("bad", "message"),
-    [
-        ({"width": 100}, "width is 100"),
-        ({"steps": 0}, "steps is 0"),
-        ({"batch": 0}, "batch is 0"),
-        ({"amp": "half"}, "amp is 'half'; it must be one of off, bfloat16, float16"),
-        ({"ema_decay": 1.0}, "ema_decay is 1"),
-        ({"images": ()}, "at least one folder"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(settings, tmp_path, bad, message):
-    with pytest.raises(ValueError, match=message):
-        settings(tmp_path, **bad)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("stepps: 3", "unknown setting stepps; allowed are images, .*distillation"),
-        ("network: {colour: 3}", "unknown setting network.colour; allowed are .*token_channels"),
-        ("distillation: {temperature: 2}", "distillation.teacher is missing"),
-        ("steps: many", "steps is 'many'; it must be a whole number"),
-        ("network: {stage_channels: [8, 8]}", "network.stage_channels .* takes 4 values"),
-        ("output: there", "output: the run folder is given on the command line"),
-        ("steps: [", "is not YAML"),
-        ("- steps", "holds no keys and values"),
-    ],
-)
-def test_a_file_with_anything_unknown_in_it_is_refused(tmp_path, photographs, text, message):
-    (tmp_path / "settings.yaml").write_text(text)
-    with pytest.raises(ValueError, match=message):
-        values = read_yaml(tmp_path / "settings.yaml")
-        make_settings({**values, "images": [str(photographs)]}, tmp_path)
-
-
-def test_a_number_that_yaml_takes_for_text_is_a_number(tmp_path, photographs):
-    values = yaml.safe_load(
-        "learning_rate: 1e-3\nweight_decay: 1\nnetwork: {stage_blocks: [0,0,1,0]}"
-    )
-    made = make_settings({**values, "images": [str(photographs)]}, tmp_path)
-    assert (made.learning_rate, made.weight_decay) == (1e-3, 1.0)
-    assert made.network.stage_blocks == (0, 0, 1, 0)
-
-
-def test_images_without_truth_need_a_teacher(settings, photographs, tmp_path):
-    with pytest.raises(ValueError, match="need distillation"):
-        settings(tmp_path, sequences=(SequenceSettings("frames", photographs),))
-
-
-def test_the_rate_rises_stays_and_falls_to_zero(settings, tmp_path):
-    run = settings(tmp_path, steps=100, warmup=10, decay_share=0.3)
-    rates = [learning_rate_factor(step, run) for step in range(101)]
-    assert rates[0] == 0.1 and rates[9:70] == [1.0] * 61
-    assert rates[85] == pytest.approx(0.5) and rates[100] == 0.0
-
-
-def test_pairs_are_dealt_out_the_same_however_many_processes_and_parts(settings, tmp_path):
-    def references(count, accumulate):
-        run = settings(tmp_path, steps=2, batch=8, accumulate=accumulate)
-        streams = [TrainingStream(run, Processes(rank, count, CPU), 0) for rank in range(count)]
-        parts = [[part.to_current for part in stream] for stream in streams]
-        return torch.stack(
-            [
-                torch.cat([torch.cat(own[step * accumulate :][:accumulate]) for own in parts])
-                for step in range(2)
-            ]
-        )
-
-    whole = references(1, 1)
-    assert whole.shape[:2] == (2, 8)
-    assert torch.equal(references(2, 1), whole)
-    assert torch.equal(references(2, 2), whole)
-    with pytest.raises(ValueError, match="batch is 8; 3 process"):
-        references(3, 1)
 
 
 def test_the_gradient_of_a_step_does_not_depend_on_its_parts(settings, tmp_path):
@@ -315,57 +227,3 @@ def test_photographs_of_which_none_is_held_out_are_refused_at_once(settings, pho
     (few / kept.name).write_bytes(kept.read_bytes())
     with pytest.raises(FileNotFoundError, match="validation split"):
         Trainer(settings(tmp_path / "run", images=(few,)), ALONE)
-
-
-def test_several_folders_of_photographs_are_one_set(settings, photographs, tmp_path):
-    other = tmp_path / "more"
-    other.mkdir()
-    for number, path in enumerate(sorted(photographs.iterdir())[:5]):
-        cv2.imwrite(str(other / f"{number}.png"), cv2.imread(str(path)))
-    with_other = settings(tmp_path / "run", images=(photographs, other))
-    stream = TrainingStream(with_other, ALONE, 0)
-    names = {path.parent for path in stream._loader.dataset.recipes.images}
-    assert names == {photographs, other}
-
-
-def test_the_rate_falls_with_the_time_of_a_run_that_has_an_end(settings, tmp_path, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr("coarse_loftr_lab.training.ending.time.monotonic", lambda: now[0])
-    run = settings(tmp_path, steps=1000, warmup=0, decay_share=0.5, max_minutes=10.0)
-    plan = TimePlan(run)
-    plan.validated(50.0)  # with saving and exporting, 80 s are kept for the end
-    rates = {}
-    for now[0] in (0.0, 250.0, 390.0, 519.0, 520.0, 900.0):
-        rates[now[0]] = learning_rate_factor(3, run, plan.progress(3))
-    assert (rates[0.0], rates[250.0], rates[390.0]) == (1.0, 1.0, 0.5)
-    assert 0 < rates[519.0] < 0.01 and rates[520.0] == rates[900.0] == 0.0
-    now[0] = 0.0
-    assert plan.progress(1000) == 1.0  # the steps may be over before the time is
-    with pytest.raises(ValueError, match="max_minutes is -1; it must be 0 or more"):
-        settings(tmp_path, max_minutes=-1.0)
-
-
-def test_one_request_to_stop_is_noted_and_another_ends_the_process(monkeypatch):
-    now = [10.0]
-    monkeypatch.setattr("coarse_loftr_lab.training.ending.time.monotonic", lambda: now[0])
-    before = signal.getsignal(signal.SIGTERM)
-    with StopRequest() as request:
-        signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGTERM)  # passed on by a launcher
-        assert request.number == signal.SIGTERM
-        now[0] += 3.0
-        with pytest.raises(SystemExit) as ended:
-            signal.raise_signal(signal.SIGINT)
-        assert ended.value.code == 130
-    assert signal.getsignal(signal.SIGTERM) == before
-
-
-def test_pairs_are_the_same_however_many_are_rendered_at_once(photographs):
-    size = (96, 64)
-    recipes = PairRecipes(find_images(photographs, held_out_split=False), size, 8, 3)
-    batch = PairRecipes.collate([recipes[k] for k in range(5)])
-    whole, parts = render_pairs(batch, size, 5), render_pairs(batch, size, 2)
-    for name in ("reference_visible", "current_visible"):
-        same = getattr(whole, name) == getattr(parts, name)
-        assert same.float().mean() > 0.999
-    torch.testing.assert_close(whole.to_current, parts.to_current, atol=1e-2, rtol=1e-3)
