@@ -36,6 +36,13 @@ def test_every_package_has_its_row_or_is_named_in_that_of_its_parent(
         assert all(f"`{part}/`" in subject for part in package.parts[1:]), package
 
 
+def test_every_row_is_of_a_package_that_exists(repository, page):
+    for name in rows(page):
+        place = name.replace("lab: ", "lab/coarse_loftr_lab/")
+        parents = (repository, repository / "coarse_loftr_ros")
+        assert any((parent / place / "__init__.py").is_file() for parent in parents), name
+
+
 def test_every_file_that_is_named_exists(repository, page):
     named = re.findall(r"`([\w./-]+\.(?:py|cpp|md|msg|yaml|yml|toml))`", page)
     ours = {name for name in named if not name.startswith(FOREIGN)}

@@ -233,8 +233,12 @@ def test_topics_that_the_odometry_node_subscribes_are_listed(reference, reposito
 def test_every_value_of_diagnostics_is_described(reference, repository):
     files = (repository / "coarse_loftr_ros/node").rglob("*diagnostics.py")
     code = "".join(path.read_text() for path in files)
-    names = set(re.findall(r'values\[f?"([^"{]+)(?:\{\w+\})?"\]', code))
+    names = set(re.findall(r'values\[(?:_of\()?f?"([^"{]+)', code))
     names |= set(re.findall(r'^        "([^"]+)": ', code, re.MULTILINE))
+    for listed in re.findall(r"for (?:name|event) in \((\".+\")\):", code):
+        names |= set(re.findall(r'"([^"]+)"', listed))
+    assert {"reset: ", "unpaired left", "off their row"} <= names
+    assert {"input rate (Hz)", "position deviation (", "output rate (Hz)"} <= names
     assert len(names) > 20
     for name in names:
         assert f"`{name}" in reference["diagnostics"], name
@@ -242,12 +246,14 @@ def test_every_value_of_diagnostics_is_described(reference, repository):
 
 def test_every_cause_in_diagnostics_is_described(reference, repository):
     package = repository / "coarse_loftr_ros"
-    files = [*(package / "node").rglob("*.py"), package / "images/decoding.py"]
+    files = [*(package / "node").rglob("*.py")]
+    files += [package / "images/decoding.py", package / "matching/pipeline.py"]
     code = "".join(path.read_text() for path in files)
-    calls = r"(?:ImageError|_RefusedError|_reject|_leave_out|rejected|reset|survived|report)"
+    calls = r"(?:ImageError|_RefusedError|_reject|_leave_out|reset|survived|report)"
     causes = set(re.findall(calls + r'\(\s*"([a-z_ ]+)"', code))
-    causes |= set(re.findall(r'return f"([a-z_]+) changed from', code))
+    causes |= set(re.findall(r'f"([a-z_]+) (?:changed from|went back)', code))
     assert len(causes) > 20
+    assert {"time", "resolution", "frame_id", "image size", "handling an image"} <= causes
     for cause in causes:
         assert f"`{cause}`" in reference["diagnostics"], cause
 

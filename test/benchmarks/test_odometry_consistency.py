@@ -39,6 +39,8 @@ def test_over_a_landscape_errors_of_planar_odometry_are_what_the_covariances_say
         Flight(draw_landscape(1400, 1100, seed=5), seconds=1.0, altitude=0.9),
     ]
     flown = [benchmark.matched_flight(flight, threads=1) for flight in flights]
-    for name, consistency in benchmark.measure({"planar": flown}).items():
+    found = benchmark.measure({"planar": flown})
+    assert len(found) == 2
+    for name, consistency in found.items():
         assert (consistency.images, consistency.lost) == (28, 0), name
         assert LEAST < consistency.mean < MOST, name

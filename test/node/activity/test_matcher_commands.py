@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import time
 
 from active_matcher import ActiveMatcher, with_parameters
 
@@ -93,6 +94,18 @@ def test_when_only_the_newest_image_counts_a_newer_one_may_become_the_keyframe(m
     assert success and seconds(newest) in message
 
 
+def free_once_it_stops(matcher):
+    """Let the image in work end as soon as the worker is asked to stop, however late that is."""
+    worker = matcher.activity._worker
+
+    def free():
+        while not worker._stopping:
+            time.sleep(0.01)
+        matcher.device.free.set()
+
+    threading.Thread(target=free, daemon=True).start()
+
+
 def test_the_node_goes_on_while_an_answer_waits_and_answers_when_it_is_deactivated(matcher):
     matcher.device.free.clear()
     matcher.send()
@@ -101,7 +114,7 @@ def test_the_node_goes_on_while_an_answer_waits_and_answers_when_it_is_deactivat
     matcher.until(lambda: matcher.activity._commands._open == 2)
     matcher.send()
     matcher.received(2)  # images are received meanwhile
-    threading.Timer(0.2, matcher.device.free.set).start()
+    free_once_it_stops(matcher)
     commands = matcher.activity._commands
     matcher.deactivate()
     for future in asked:
@@ -117,7 +130,7 @@ def test_what_is_asked_while_the_node_is_deactivated_is_answered_and_leaves_noth
     commands = matcher.activity._commands
     matcher.until(lambda: commands._open)
     late = [matcher.call_async("set_keyframe"), matcher.call_async("reset")]
-    threading.Timer(0.2, matcher.device.free.set).start()
+    free_once_it_stops(matcher)
     matcher.deactivate()  # with the services still open, for the one that waits
     for future in (first, *late):
         assert matcher.response(future) == (False, "nothing was done: the node is not active")
