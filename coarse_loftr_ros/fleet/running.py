@@ -13,7 +13,7 @@ from coarse_loftr_ros.fleet.following import Outputs
 from coarse_loftr_ros.fleet.manifest import Manifest, read_manifest
 from coarse_loftr_ros.fleet.scheduling import InThisProcess, Pool, run_tasks
 from coarse_loftr_ros.fleet.settings import FleetError
-from coarse_loftr_ros.fleet.worker import FAILED, UNUSABLE, Outcome, Task, Worker
+from coarse_loftr_ros.fleet.worker import DONE, FAILED, UNUSABLE, Outcome, Task, Worker
 
 __all__ = ["Progress", "Resources", "prepare", "run_fleet"]
 
@@ -140,7 +140,7 @@ def run_fleet(
         folder: held by the caller.
         manifest: of the fleet.
         resources: that it runs on.
-        retry: also what failed before.
+        retry: also what failed or could not be used before.
         say: told what the user should know.
 
     Yields:
@@ -154,7 +154,7 @@ def run_fleet(
     for number, recording in enumerate(manifest.recordings):
         for index, settings in enumerate(manifest.settings):
             before = folder.result(recording.name, settings.name)
-            if before is not None and retry and before["status"] == FAILED:
+            if before is not None and retry and before["status"] != DONE:
                 folder.forget(recording.name, settings.name)
                 before = None
             if before is None:

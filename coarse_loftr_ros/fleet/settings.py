@@ -145,7 +145,9 @@ def read_settings(path: Path) -> Settings:
 
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise FleetError(f"settings {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise FleetError(f"settings {path} cannot be read: {error}") from error
     try:
         values = YAML(typ="safe", pure=True).load(text)

@@ -132,6 +132,24 @@ def test_resume_does_what_is_missing_with_the_same_bits(fleet, home, tmp_path):
     assert not (out / ".unfinished").exists()
 
 
+def test_a_recording_that_was_mended_is_done_when_it_is_tried_again(fleet, flight_bag, tmp_path):
+    bag, out = tmp_path / "flight.mcap", tmp_path / "out"
+    bag.write_bytes(flight_bag.read_bytes()[:20_000])
+    assert fleet(bag, "-o", out)[0] == 1
+    bag.write_bytes(flight_bag.read_bytes())
+    assert fleet("--resume", out)[0] == 1
+    assert result(out, "flight")["status"] == "unusable"
+    assert fleet("--resume", out, "--retry")[0] == 0
+    assert result(out, "flight")["status"] == "done"
+
+
+def test_nothing_is_made_where_there_is_nothing_to_do(refusal, tmp_path):
+    out = tmp_path / "out"
+    assert "has no results" in refusal("fleet", "--resume", out, "--workers", 0)
+    assert "does not exist" in refusal("fleet", tmp_path / "no", "-o", out, "--workers", 0)
+    assert not out.exists()
+
+
 def test_settings_are_compared(fleet, kitti_folder, tmp_path, capsys):
     (tmp_path / "all.yaml").write_text("pairing: consecutive\n")
     (tmp_path / "few.yaml").write_text("max_matches: 40\nmode: mono\n")

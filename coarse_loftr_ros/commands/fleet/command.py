@@ -46,7 +46,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--resume", type=Path, metavar="OUT", help="do what is missing there, with its settings"
     )
     parser.add_argument(
-        "--retry", action="store_true", help="with --resume: try again also what failed"
+        "--retry",
+        action="store_true",
+        help="with --resume: try again also what failed, or could not be used (a recording that "
+        "was mended since, or needs more --memory-gb)",
     )
     parser.add_argument(
         "--force",
@@ -120,16 +123,20 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     from coarse_loftr_ros.fleet.folder import FleetFolder
     from coarse_loftr_ros.fleet.ray_workers import check_ray
+    from coarse_loftr_ros.fleet.running import prepare
     from coarse_loftr_ros.fleet.settings import FleetError
 
     folder = FleetFolder((args.resume or args.output).absolute())
     if args.workers != 0:
         with as_user_error(FleetError):
             check_ray(args.ray)
-    with as_user_error(FleetError), folder.held():
-        manifest = _resumed(args, folder) if args.resume else _begun(args, folder)
-        failed = _work(args, folder, manifest)
-        _report(args, folder, manifest)
+    with as_user_error(FleetError):
+        manifest = _resumed(args, folder) if args.resume else _wanted(args)
+        with folder.held():
+            if not args.resume:
+                prepare(folder, manifest, force=args.force)
+            failed = _work(args, folder, manifest)
+            _report(args, folder, manifest)
     return 1 if failed else 0
 
 
@@ -151,29 +158,26 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError(f"--memory-gb is {args.memory_gb}; it must be 0.1 to 100000")
 
 
-def _begun(args: argparse.Namespace, folder: FleetFolder) -> Manifest:
+def _wanted(args: argparse.Namespace) -> Manifest:
     """A new fleet.
 
     Raises:
-        FleetError: see ``prepare``.
+        FleetError: when its settings or sources cannot be used.
     """
     from coarse_loftr_ros.fleet.manifest import Manifest
-    from coarse_loftr_ros.fleet.running import prepare
     from coarse_loftr_ros.fleet.settings import Settings, read_settings
     from coarse_loftr_ros.fleet.sources import find_recordings
 
     settings = [read_settings(path) for path in args.settings] or [Settings()]
     recordings = find_recordings([_absolute(source) for source in args.sources])
-    manifest = Manifest.of(recordings, settings, not args.no_matches, args.bag)
-    prepare(folder, manifest, force=args.force)
-    return manifest
+    return Manifest.of(recordings, settings, not args.no_matches, args.bag)
 
 
 def _resumed(args: argparse.Namespace, folder: FleetFolder) -> Manifest:
     """The fleet of a folder.
 
     Raises:
-        FleetError: when it was made with other versions.
+        FleetError: when there is none, or it was made with other versions.
     """
     from dataclasses import replace
 

@@ -82,7 +82,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="true path: TUM, KITTI or Open3D's log (default: poses.txt of the folder)",
     )
     parser.add_argument(
-        "--plot", type=Path, metavar="PNG", help="draw the path beside the true one"
+        "--plot",
+        type=Path,
+        metavar="PNG",
+        help="draw the path beside the true one; needs matplotlib: " + _PLOTS,
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file")
     add_length_options(parser)

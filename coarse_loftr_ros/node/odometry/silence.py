@@ -34,7 +34,8 @@ def _why_silent(node: Node, topic: str) -> str:
     who = ", ".join(sorted({_name(publisher) for publisher in publishers}))
     unpublished = [image for publisher in publishers for image in _unpublished(node, publisher)]
     if unpublished:
-        return f"{who} is active but silent: {', '.join(unpublished)} has no publisher"
+        have = "has" if len(unpublished) == 1 else "have"
+        return f"{who} is active but silent: {', '.join(unpublished)} {have} no publisher"
     return f"{who} is active but silent though its images have publishers: see its diagnostics"
 
 

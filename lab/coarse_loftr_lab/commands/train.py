@@ -127,7 +127,7 @@ def require_torch(*others: str) -> None:
     missing = [name for name in ("torch", "onnx", *others) if find_spec(name) is None]
     if missing:
         raise UserError(
-            f"{' and '.join(missing)} is not installed: pip install 'coarse_loftr_lab[train]'"
+            f"not installed: {', '.join(missing)}; pip install 'coarse_loftr_lab[train]' brings it"
         )
 
 
