@@ -100,7 +100,7 @@ setup(
             "onnxruntime>=1.18",  # what engines are compared with
             "protobuf",
         ],
-        # Builds engines on a machine without a GPU, so CI tests it; 100 MB.
+        # Builds engines on a machine without a GPU, so CI tests it; 265 MB.
         "tensorrt-rtx": [
             f"{wheel}==1.7.1.116; platform_system == 'Linux' and platform_machine == 'x86_64'"
             for wheel in ("tensorrt-rtx-cu13-bindings", "tensorrt-rtx-cu13-libs")
@@ -111,7 +111,7 @@ setup(
         "odometry": ["evo>=1.30"],
         # Adjusts the latest stereo images together, 145 MB; on ROS it is apt's python3-scipy.
         "refinement": ["scipy>=1.8"],
-        # Many recordings on Ray, with Parquet files and a page with plots; 480 MB.
+        # Many recordings on Ray, with Parquet files and a page with plots; 500 MB.
         "fleet": ["ray>=2.40", "pyarrow>=14", "fsspec", "plotly>=6"],
         "test": [
             "pytest>=8",
