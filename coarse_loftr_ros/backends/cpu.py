@@ -22,7 +22,8 @@ class CpuFeatures:
 
     Attributes:
         tokens: float32 [1, L, C], coarse.
-        fine: float32 [H / fine_stride, W / fine_stride, F], unit length per pixel.
+        fine: float32 [H / fine_stride + 8, W / fine_stride + 8, F], unit length per pixel, framed
+            by zeros, see ``with_border``.
     """
 
     tokens: NDArray[np.float32]

@@ -17,7 +17,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 
 from coarse_loftr_ros.backends.base import BackendError, ModelFiles
 from coarse_loftr_ros.backends.cpu import CpuBackend, CpuFeatures
-from coarse_loftr_ros.backends.decoding import CoarseMatches
+from coarse_loftr_ros.backends.decoding import CoarseMatches, with_border
 from coarse_loftr_ros.backends.precision import choose_precision, graph_in
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
@@ -85,7 +85,7 @@ class OnnxRuntimeBackend(CpuBackend):
 
     def _run_encode(self, image: NDArray[np.float32]) -> CpuFeatures:
         tokens, fine = self._encode.run(None, {"image": image})
-        return CpuFeatures(tokens, fine[0])
+        return CpuFeatures(tokens, with_border(fine[0]))
 
     def compare(self, reference: CpuFeatures, current: CpuFeatures) -> CoarseMatches:
         """See ``CpuBackend.compare``."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import BackendError, ModelFiles
 from coarse_loftr_ros.backends.cpu import CpuBackend, CpuFeatures
-from coarse_loftr_ros.backends.decoding import CoarseMatches
+from coarse_loftr_ros.backends.decoding import CoarseMatches, with_border
 from coarse_loftr_ros.backends.precision import choose_precision, graph_in
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
@@ -86,8 +86,7 @@ class OpenVinoBackend(CpuBackend):
         self._encode.infer([image], share_inputs=True)
         # The request's own buffers are overwritten by the next image: these must be kept.
         tokens = self._encode.get_output_tensor(0).data.copy()
-        fine = self._encode.get_output_tensor(1).data[0].copy()
-        return CpuFeatures(tokens, fine)
+        return CpuFeatures(tokens, with_border(self._encode.get_output_tensor(1).data[0]))
 
     def compare(self, reference: CpuFeatures, current: CpuFeatures) -> CoarseMatches:
         """See ``CpuBackend.compare``."""
