@@ -51,13 +51,11 @@ class FirstHomography:
 
 
 def fit_first(matches: PointMatches) -> FirstHomography:
-    """A homography of unrefined matches; the estimator that takes half of MAGSAC's time."""
+    """A homography of unrefined matches."""
     nothing = FirstHomography(None, 0, 0.0)
     if len(matches) < 12:
         return nothing
-    estimate = fit_homography(
-        matches.reference, matches.current, _THRESHOLD_PX, method=cv2.USAC_FAST
-    )
+    estimate = fit_homography(matches.reference, matches.current, _THRESHOLD_PX)
     if estimate.matrix is None or abs(np.linalg.det(estimate.matrix)) < 1e-9:
         return nothing
     inliers = int(np.count_nonzero(estimate.inlier))
