@@ -7,7 +7,7 @@ homography keeps its own start and is aligned just as well.
 
 Bilinear interpolation draws a displacement of a fraction of a pixel towards the whole pixel, by 4
 to 6 % of it. What a warp is wrong by would thus stay in all points alike, as an error that no
-residual shows: points are aligned once more through the homography of the aligned ones.
+residual shows: some points, aligned on reduced images first, tell the homography better.
 """
 
 from __future__ import annotations
@@ -19,17 +19,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.homography import fit_homography, transfer
 from coarse_loftr_ros.matching.matcher import PointMatches
+from coarse_loftr_ros.matching.viewpoint import zoom_of
 
 __all__ = ["RefinementSettings", "refine"]
 
 # Aligned points this near a homography, in px of the network image, follow it.
 _PLANE_PX = 1.0
+# Points that the network sees this near the homography begin there, px of the network image.
+_AS_WARPED_PX = 2.0
+# From this zoom on a view warped from reduced pixels would have too few of them.
+_ZOOMED = 1.2
 # Points that say well enough where it lies.
-_ENOUGH_FOR_PLANE = 200
-# A warp this near, in px of the network image, pulls points by a few thousandths of a pixel.
-_NEAR_PX = 0.1
+_ENOUGH_FOR_PLANE = 250
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def refine(
             # OpenCV aligns images of one size only; padding below and right moves no point.
             height, width = np.maximum(reference.shape, current.shape)
             reference, current = (_padded(each, height, width) for each in (reference, current))
-        target = _equalise(reference, current, None)
+        target = cv2.LUT(current, _levels(reference, current, None))
         aligned, texture = _align(
             reference, target, matches.reference, matches.current, settings, scale
         )
@@ -118,28 +122,6 @@ def refine(
     return refined.select(textured)
 
 
-def _warped(
-    current: NDArray[np.uint8], warp: NDArray[np.float64], reference: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """The current image as the reference would show it, as bright as that."""
-    height, width = reference.shape
-    warped = cv2.warpPerspective(
-        current,
-        warp,
-        (width, height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return _equalise(
-        reference, warped, _overlap(np.linalg.inv(warp), current.shape, reference.shape)
-    )
-
-
-def _unwarped(points: NDArray[np.float32], warp: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Where points of the current image are in the warped one."""
-    return transfer(np.linalg.inv(warp), points).astype(np.float32)
-
-
 def _align_warped(
     matches: PointMatches,
     reference: NDArray[np.uint8],
@@ -148,37 +130,61 @@ def _align_warped(
     warp: NDArray[np.float64],
     scale: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Align through the homography given; once more where it was not near enough; as ``_align``."""
-    points, start = matches.reference, _unwarped(matches.current, warp)
-    target = _warped(current, warp, reference)
-    aligned, texture = _align(reference, target, points, start, settings, scale)
-    correction = _plane_of(points, aligned, texture, scale)
-    if correction is None:
-        return transfer(warp, aligned).astype(np.float32), texture
-    warp = warp @ correction
-    target = _warped(current, warp, reference)
-    # The start is right to a twentieth of a pixel: no pyramid and no way back are needed.
-    start = _unwarped(aligned, correction)
-    aligned, found = _follow(reference, target, points, start, settings, scale, pyramid=False)
-    lost = (found == 0) | (np.linalg.norm(aligned - start, axis=1) > _PLANE_PX * scale)
-    texture[lost] = 0.0
+    """Align through the homography given, made better before; as ``_align``."""
+    warp, levels = _improved(matches, reference, current, settings, warp, scale)
+    target = cv2.LUT(_warped(current, warp, reference.shape), levels)
+    start = transfer(np.linalg.inv(warp), matches.current).astype(np.float32)
+    aligned, texture = _align(reference, target, matches.reference, start, settings, scale)
     return transfer(warp, aligned).astype(np.float32), texture
 
 
-def _plane_of(
-    points: NDArray[np.float32],
-    aligned: NDArray[np.float32],
-    texture: NDArray[np.float32],
+def _improved(
+    matches: PointMatches,
+    reference: NDArray[np.uint8],
+    current: NDArray[np.uint8],
+    settings: RefinementSettings,
+    warp: NDArray[np.float64],
     scale: float,
-) -> NDArray[np.float64] | None:
-    """The homography [3, 3] that aligned points follow, where it moves them by more than a bit."""
-    good = np.flatnonzero((texture > 0) & np.isfinite(aligned).all(axis=1))
-    good = good[:: math.ceil(len(good) / _ENOUGH_FOR_PLANE) or 1]
-    found = fit_homography(points[good], aligned[good], _PLANE_PX * scale, method=cv2.USAC_FAST)
-    if found.matrix is None:
-        return None
-    moved = np.linalg.norm(transfer(found.matrix, points[good]) - points[good], axis=1)
-    return found.matrix if np.median(moved) > _NEAR_PX * scale else None
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """The homography that aligned points follow, from some of the points on reduced images.
+
+    Returns:
+        The homography [3, 3], as it was where they follow none, and the current image's grey
+        levels as the reference has them, see ``_levels``.
+    """
+    factor = 1.0
+    if zoom_of(warp, NetworkSize(reference.shape[1], reference.shape[0])) < _ZOOMED:
+        # Every second pixel stays where it is, and so does the origin.
+        reference, current = cv2.pyrDown(reference), cv2.pyrDown(current)
+        factor = 0.5
+    reduce = np.diag([factor, factor, 1.0])
+    reduced_warp = reduce @ warp @ np.linalg.inv(reduce)
+    to_reference = np.linalg.inv(reduced_warp)
+    target = _warped(current, reduced_warp, reference.shape)
+    levels = _levels(reference, target, _overlap(to_reference, current.shape, reference.shape))
+    some = slice(None, None, math.ceil(len(matches) / _ENOUGH_FOR_PLANE))
+    points = matches.reference[some] * np.float32(factor)
+    start = transfer(to_reference, matches.current[some] * factor).astype(np.float32)
+    target = cv2.LUT(target, levels)
+    aligned, texture = _follow(reference, target, points, start, settings, scale, pyramid=False)
+    good = (texture > 0) & np.isfinite(aligned).all(axis=1)
+    plane = fit_homography(points[good], aligned[good], _PLANE_PX * scale * factor).matrix
+    if plane is not None:
+        warp = warp @ np.linalg.inv(reduce) @ plane @ reduce
+    return warp, levels
+
+
+def _warped(
+    current: NDArray[np.uint8], warp: NDArray[np.float64], shape: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """The current image as the reference of (height, width) ``shape`` would show it."""
+    return cv2.warpPerspective(
+        current,
+        warp,
+        (shape[1], shape[0]),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
 
 
 def _padded(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -206,15 +212,18 @@ def _overlap(
     return mask
 
 
-def _equalise(
+def _levels(
     reference: NDArray[np.uint8], target: NDArray[np.uint8], overlap: NDArray[np.uint8] | None
 ) -> NDArray[np.uint8]:
-    """Give the target the reference's mean and contrast: Lucas-Kanade assumes equal brightness."""
+    """Grey levels [256] that give the target the reference's mean and contrast.
+
+    Lucas-Kanade assumes equal brightness.
+    """
     mean_r, deviation_r = (float(v[0, 0]) for v in cv2.meanStdDev(reference, mask=overlap))
     mean_t, deviation_t = (float(v[0, 0]) for v in cv2.meanStdDev(target, mask=overlap))
     gain = (deviation_r + 1.0) / (deviation_t + 1.0)
     levels = (np.arange(256) - mean_t) * gain + mean_r
-    return cv2.LUT(target, np.clip(levels + 0.5, 0, 255).astype(np.uint8))
+    return np.clip(levels + 0.5, 0, 255).astype(np.uint8)
 
 
 def _align(
@@ -230,8 +239,15 @@ def _align(
     Returns:
         Aligned points [N, 2] and the texture of their patches [N], 0 where the alignment failed.
     """
-    there, texture = _follow(reference, target, points, start, settings, scale)
-    # The way back starts at its end: no pyramid is needed to find it.
+    there, texture = start.copy(), np.zeros(len(points), np.float32)
+    # Where the warp says the same as the network, it says it better, and no pyramid is needed.
+    as_warped = np.linalg.norm(start - points, axis=1) <= _AS_WARPED_PX * scale
+    for some, begin, pyramid in ((as_warped, points, False), (~as_warped, start, True)):
+        if some.any():
+            there[some], texture[some] = _follow(
+                reference, target, points[some], begin[some], settings, scale, pyramid
+            )
+    # The way back starts at its end, and needs none either.
     back, returned = _follow(target, reference, there, points, settings, scale, pyramid=False)
     shift = np.linalg.norm(there - start, axis=1)
     round_trip = np.linalg.norm(back - points, axis=1)
