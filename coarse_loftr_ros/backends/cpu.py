@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,18 +62,29 @@ class CpuBackend(ABC):
         self,
         reference: CpuFeatures,
         current: CpuFeatures,
-        corners: NDArray[np.float32],
+        corners: Callable[[], NDArray[np.float32]],
         threshold: float,
         limit: int,
     ) -> CellMatches:
         """See ``Backend.match``."""
-        coarse = self.compare(reference, current)
+        self._begin(reference, current)
+        # Points to look for are found while the runtime's threads are at work.
+        points = corners()
         fine = reference.fine, current.fine
-        return self._decoder.decode(coarse, *fine, corners, threshold, limit)
+        return self._decoder.decode(self._compared(), *fine, points, threshold, limit)
 
-    @abstractmethod
     def compare(self, reference: CpuFeatures, current: CpuFeatures) -> CoarseMatches:
         """All pairs of coarse cells; the arrays are valid until the next call."""
+        self._begin(reference, current)
+        return self._compared()
+
+    @abstractmethod
+    def _begin(self, reference: CpuFeatures, current: CpuFeatures) -> None:
+        """Begin to compare two images, in the background where the runtime can."""
+
+    @abstractmethod
+    def _compared(self) -> CoarseMatches:
+        """What came of it."""
 
     def close(self) -> None:
         """See ``Backend.close``; the runtimes give everything back with their last object."""

@@ -82,7 +82,7 @@ class FallbackBackend:
         self,
         reference: _Features,
         current: _Features,
-        corners: NDArray[np.float32],
+        corners: Callable[[], NDArray[np.float32]],
         threshold: float,
         limit: int,
     ) -> CellMatches:

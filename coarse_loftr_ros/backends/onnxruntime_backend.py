@@ -87,7 +87,9 @@ class OnnxRuntimeBackend(CpuBackend):
         tokens, fine = self._encode.run(None, {"image": image})
         return CpuFeatures(tokens, with_border(fine[0]))
 
-    def compare(self, reference: CpuFeatures, current: CpuFeatures) -> CoarseMatches:
-        """See ``CpuBackend.compare``."""
+    def _begin(self, reference: CpuFeatures, current: CpuFeatures) -> None:
         inputs = {"reference_tokens": reference.tokens, "current_tokens": current.tokens}
-        return CoarseMatches(*(output[0] for output in self._match.run(None, inputs)))
+        self._coarse = CoarseMatches(*(output[0] for output in self._match.run(None, inputs)))
+
+    def _compared(self) -> CoarseMatches:
+        return self._coarse
