@@ -28,8 +28,8 @@ __all__ = ["RefinementSettings", "refine"]
 
 # Aligned points this near a homography, in px of the network image, follow it.
 _PLANE_PX = 1.0
-# Points that the network sees this near the homography begin there, px of the network image.
-_AS_WARPED_PX = 2.0
+# Points that the network sees this near the homography agree with it, px of the network image.
+_AGREEING_PX = 2.0
 # From this zoom on a view warped from reduced pixels would have too few of them.
 _ZOOMED = 1.2
 # Points that say well enough where it lies.
@@ -131,10 +131,10 @@ def _align_warped(
     scale: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Align through the homography given, made better before; as ``_align``."""
-    warp, levels = _improved(matches, reference, current, settings, warp, scale)
+    warp, levels, holds = _improved(matches, reference, current, settings, warp, scale)
     target = cv2.LUT(_warped(current, warp, reference.shape), levels)
     start = transfer(np.linalg.inv(warp), matches.current).astype(np.float32)
-    aligned, texture = _align(reference, target, matches.reference, start, settings, scale)
+    aligned, texture = _align(reference, target, matches.reference, start, settings, scale, holds)
     return transfer(warp, aligned).astype(np.float32), texture
 
 
@@ -145,12 +145,12 @@ def _improved(
     settings: RefinementSettings,
     warp: NDArray[np.float64],
     scale: float,
-) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+) -> tuple[NDArray[np.float64], NDArray[np.uint8], bool]:
     """The homography that aligned points follow, from some of the points on reduced images.
 
     Returns:
-        The homography [3, 3], as it was where they follow none, and the current image's grey
-        levels as the reference has them, see ``_levels``.
+        The homography [3, 3], as it was where they follow none; the current image's grey levels
+        as the reference has them, see ``_levels``; whether most of the points follow it.
     """
     factor = 1.0
     if zoom_of(warp, NetworkSize(reference.shape[1], reference.shape[0])) < _ZOOMED:
@@ -168,10 +168,11 @@ def _improved(
     target = cv2.LUT(target, levels)
     aligned, texture = _follow(reference, target, points, start, settings, scale, pyramid=False)
     good = (texture > 0) & np.isfinite(aligned).all(axis=1)
-    plane = fit_homography(points[good], aligned[good], _PLANE_PX * scale * factor).matrix
-    if plane is not None:
-        warp = warp @ np.linalg.inv(reduce) @ plane @ reduce
-    return warp, levels
+    plane = fit_homography(points[good], aligned[good], _PLANE_PX * scale * factor)
+    if plane.matrix is None:
+        return warp, levels, False
+    warp = warp @ np.linalg.inv(reduce) @ plane.matrix @ reduce
+    return warp, levels, 2 * np.count_nonzero(plane.inlier) >= len(points)
 
 
 def _warped(
@@ -233,26 +234,42 @@ def _align(
     start: NDArray[np.float32],
     settings: RefinementSettings,
     scale: float,
+    holds: bool = False,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Lucas-Kanade there and back.
+
+    Args:
+        reference: uint8 [H, W].
+        target: the current image, warped where there is a warp.
+        points: float32 [N, 2] in the reference.
+        start: where the network sees them in the target.
+        settings: of the alignment.
+        scale: px of the images per px of the network image.
+        holds: whether most points are known to stay where they are. The network and both images
+            agreeing on that is proof enough: such points need no pyramid and no way back.
 
     Returns:
         Aligned points [N, 2] and the texture of their patches [N], 0 where the alignment failed.
     """
     there, texture = start.copy(), np.zeros(len(points), np.float32)
-    # Where the warp says the same as the network, it says it better, and no pyramid is needed.
-    as_warped = np.linalg.norm(start - points, axis=1) <= _AS_WARPED_PX * scale
-    for some, begin, pyramid in ((as_warped, points, False), (~as_warped, start, True)):
+    stay = np.linalg.norm(start - points, axis=1) <= _AGREEING_PX * scale
+    stay &= holds
+    for some, begin in ((stay, points), (~stay, start)):
         if some.any():
             there[some], texture[some] = _follow(
-                reference, target, points[some], begin[some], settings, scale, pyramid
+                reference, target, points[some], begin[some], settings, scale, begin is start
             )
-    # The way back starts at its end, and needs none either.
-    back, returned = _follow(target, reference, there, points, settings, scale, pyramid=False)
-    shift = np.linalg.norm(there - start, axis=1)
-    round_trip = np.linalg.norm(back - points, axis=1)
-    good = (texture > 0) & (returned > 0)
-    good &= (shift <= settings.max_shift * scale) & (round_trip <= settings.max_round_trip * scale)
+    most = settings.max_round_trip * scale
+    good = (texture > 0) & (np.linalg.norm(there - start, axis=1) <= settings.max_shift * scale)
+    doubtful = good.copy()
+    doubtful[stay] &= np.linalg.norm(there[stay] - points[stay], axis=1) > most
+    if doubtful.any():
+        # The way back starts at its end: no pyramid is needed to find it.
+        back, returned = _follow(
+            target, reference, there[doubtful], points[doubtful], settings, scale, pyramid=False
+        )
+        good[doubtful] = returned > 0
+        good[doubtful] &= np.linalg.norm(back - points[doubtful], axis=1) <= most
     return there, np.where(good, texture, np.float32(0))
 
 
