@@ -59,7 +59,8 @@ class CoarseMatches:
         row_share = self.reference_max / self.reference_sum
         cell = np.flatnonzero(row_share >= threshold)
         best = self.reference_max[cell]
-        current_cell = self.weight[cell].argmax(axis=1)
+        # All rows: a copy of those in question takes longer.
+        current_cell = self.weight.argmax(axis=1)[cell]
         confidence = row_share[cell] * (best / self.current_sum[current_cell])
         kept = (self.current_max[current_cell] == best) & (confidence >= threshold)
         cell, current_cell, confidence = cell[kept], current_cell[kept], confidence[kept]

@@ -75,7 +75,10 @@ def transfer(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArr
 
 
 def fit_homography(
-    reference: NDArray[np.float32], current: NDArray[np.float32], threshold_px: float
+    reference: NDArray[np.float32],
+    current: NDArray[np.float32],
+    threshold_px: float,
+    samples: int = 2000,
 ) -> HomographyEstimate:
     """MSAC with local optimisation (USAC: Raguram et al., PAMI 2013) as OpenCV has it.
 
@@ -86,6 +89,7 @@ def fit_homography(
         reference: float32 [N, 2].
         current: float32 [N, 2].
         threshold_px: largest transfer error of an inlier, in the points' own pixels.
+        samples: most that are drawn; fewer where many points agree.
     """
     nothing = HomographyEstimate(None, np.zeros(len(reference), bool))
     if len(reference) < 4:
@@ -93,7 +97,7 @@ def fit_homography(
     # The state of its random generator is one of the parameters: replays agree to the bit.
     parameters = cv2.UsacParams()
     parameters.threshold = threshold_px
-    parameters.maxIterations = 2000
+    parameters.maxIterations = samples
     parameters.confidence = 0.999
     matrix, inlier = cv2.findHomography(reference, current, parameters)
     if matrix is None or not np.isfinite(matrix).all() or abs(matrix[2, 2]) < 1e-12:

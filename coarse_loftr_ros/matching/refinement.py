@@ -32,8 +32,10 @@ _PLANE_PX = 1.0
 _AGREEING_PX = 2.0
 # From this zoom on a view warped from reduced pixels would have too few of them.
 _ZOOMED = 1.2
+# A plane that most points follow is found by far fewer samples.
+_PLANE_SAMPLES = 300
 # Points that say well enough where it lies.
-_ENOUGH_FOR_PLANE = 250
+_ENOUGH_FOR_PLANE = 160
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def _improved(
     target = cv2.LUT(target, levels)
     aligned, texture = _follow(reference, target, points, start, settings, scale, pyramid=False)
     good = (texture > 0) & np.isfinite(aligned).all(axis=1)
-    plane = fit_homography(points[good], aligned[good], _PLANE_PX * scale * factor)
+    plane = fit_homography(points[good], aligned[good], _PLANE_PX * scale * factor, _PLANE_SAMPLES)
     if plane.matrix is None:
         return warp, levels, False
     warp = warp @ np.linalg.inv(reduce) @ plane.matrix @ reduce
