@@ -23,8 +23,6 @@ __all__ = ["FrameMatch", "FramePoints", "MatchSettings", "match_frames", "match_
 # From this zoom on points are aligned on all pixels of both images: the farther view has few for
 # what the nearer one shows, and averaging them for less noise costs more than it brings.
 _ZOOMED = 1.4
-# So many points are worth aligning: more change nothing but the time.
-_PLENTY = 700
 
 
 @dataclass(frozen=True)
@@ -154,8 +152,7 @@ def match_points(
     matches = found.matches
     if settings.refinement.enabled and settings.refinement.points_per_cell == 2:
         corners = reference.features(matcher).corners
-        limit = min(settings.max_matches, max(_PLENTY, len(matches)))
-        matches = with_second_points(matches, corners, found.first, limit)
+        matches = with_second_points(matches, corners, found.first, settings.max_matches)
     explained = found.first.explains()
     if explained and zoom_of(found.first.matrix, reference.map.network) > _ZOOMED:
         details = reference.fine_detail, current.fine_detail
