@@ -27,6 +27,6 @@ def cells_found(backend: Backend, model: ModelFiles) -> tuple[int, int]:
     cell = np.arange(cells)
     middle = np.stack([cell % columns, cell // columns], axis=1) + 0.5
     corners = (middle * stride).astype(np.float32)
-    found = backend.match(features, features, corners, 0.0, cells)
+    found = backend.match(features, features, lambda: corners, 0.0, cells)
     apart = np.abs(found.position - corners[found.cell]).max(axis=1, initial=0)
     return int((apart < model.fine_stride).sum()), cells
