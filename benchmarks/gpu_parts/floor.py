@@ -9,6 +9,7 @@ import numpy as np
 
 from coarse_loftr_lab.evaluation.graph_cost import GraphCost, graph_cost
 from coarse_loftr_ros.backends.base import ModelFiles
+from coarse_loftr_ros.backends.decoding import without_border
 from coarse_loftr_ros.backends.joined_graphs import GRAPHS, addition, join
 from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from coarse_loftr_ros.backends.precision import graph_in
@@ -41,7 +42,7 @@ def floor(model: ModelFiles, size: NetworkSize, precision: str) -> dict[str, Any
     """What a frame of a stream costs at least: the joined graphs, counted and not timed."""
     stand_in = OnnxRuntimeBackend(model, size, 1, "fp32")
     features = stand_in.encode(np.zeros((size.height, size.width), np.uint8))
-    tokens, fine = features.tokens, features.fine[None]
+    tokens, fine = features.tokens, without_border(features.fine)[None]
     inputs = {
         "encode": {"grey_image": np.zeros((1, 1, size.height, size.width), np.uint8)},
         "match": {

@@ -58,10 +58,10 @@ def times(
         wait()
 
     def match() -> None:
-        backend.match(*encoded, corners, 0.1, 1000)
+        backend.match(*encoded, lambda: corners, 0.1, 1000)
 
     def frame() -> None:
-        backend.match(encoded[0], backend.encode(image), corners, 0.1, 1000)
+        backend.match(encoded[0], backend.encode(image), lambda: corners, 0.1, 1000)
 
     def pipeline() -> None:
         match_frames(matcher, frames[0], prepare(Frame(pair.current), backend.size), MATCH)

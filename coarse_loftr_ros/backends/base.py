@@ -179,7 +179,7 @@ class Backend(Protocol):
         self,
         reference: EncodedImage,
         current: EncodedImage,
-        corners: NDArray[np.float32],
+        corners: Callable[[], NDArray[np.float32]],
         threshold: float,
         limit: int,
     ) -> CellMatches:
@@ -188,8 +188,9 @@ class Backend(Protocol):
         Args:
             reference: its features.
             current: its features.
-            corners: float32 [L, 2], one pixel (x, y) in each coarse cell of the reference: what
-                is looked for in the current image.
+            corners: gives float32 [L, 2], one pixel (x, y) in each coarse cell of the reference:
+                what is looked for in the current image. A runtime that works in the background
+                asks for them while it compares the images.
             threshold: least confidence, the network's own.
             limit: most matches; the most confident are kept.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,8 @@ class CpuFeatures:
 
     Attributes:
         tokens: float32 [1, L, C], coarse.
-        fine: float32 [H / fine_stride, W / fine_stride, F], unit length per pixel.
+        fine: float32 [H / fine_stride + 8, W / fine_stride + 8, F], unit length per pixel, framed
+            by zeros, see ``with_border``.
     """
 
     tokens: NDArray[np.float32]
@@ -60,18 +62,29 @@ class CpuBackend(ABC):
         self,
         reference: CpuFeatures,
         current: CpuFeatures,
-        corners: NDArray[np.float32],
+        corners: Callable[[], NDArray[np.float32]],
         threshold: float,
         limit: int,
     ) -> CellMatches:
         """See ``Backend.match``."""
-        coarse = self.compare(reference, current)
+        self._begin(reference, current)
+        # Points to look for are found while the runtime's threads are at work.
+        points = corners()
         fine = reference.fine, current.fine
-        return self._decoder.decode(coarse, *fine, corners, threshold, limit)
+        return self._decoder.decode(self._compared(), *fine, points, threshold, limit)
 
-    @abstractmethod
     def compare(self, reference: CpuFeatures, current: CpuFeatures) -> CoarseMatches:
         """All pairs of coarse cells; the arrays are valid until the next call."""
+        self._begin(reference, current)
+        return self._compared()
+
+    @abstractmethod
+    def _begin(self, reference: CpuFeatures, current: CpuFeatures) -> None:
+        """Begin to compare two images, in the background where the runtime can."""
+
+    @abstractmethod
+    def _compared(self) -> CoarseMatches:
+        """The pairs of coarse cells of the images that ``_begin`` was given."""
 
     def close(self) -> None:
         """See ``Backend.close``; the runtimes give everything back with their last object."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -117,13 +117,13 @@ class CudaBackend:
         self,
         reference: _CudaFeatures,
         current: _CudaFeatures,
-        corners: NDArray[np.float32],
+        corners: Callable[[], NDArray[np.float32]],
         threshold: float,
         limit: int,
     ) -> CellMatches:
         """See ``Backend.match``."""
         with self._running("match two images"):
-            np.copyto(self._corners.host, corners)
+            np.copyto(self._corners.host, corners())
             self._corners.upload()
             binding = self._match_binding
             if self._fixed:
@@ -187,7 +187,7 @@ class CudaBackend:
         blank = np.zeros((self.size.height, self.size.width), np.uint8)
         corners = np.zeros((model.cells(self.size), 2), np.float32)
         features = self.encode(blank)
-        self.match(features, features, corners, 0.0, 1)
+        self.match(features, features, lambda: corners, 0.0, 1)
 
     def _session(self, graph: bytes, options: Any, providers: Any) -> Any:
         # Or it would go on with the CPU and print a line.

@@ -82,7 +82,7 @@ class FallbackBackend:
         self,
         reference: _RemadeFeatures,
         current: _RemadeFeatures,
-        corners: NDArray[np.float32],
+        corners: Callable[[], NDArray[np.float32]],
         threshold: float,
         limit: int,
     ) -> CellMatches:

@@ -9,7 +9,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from coarse_loftr_ros.backends.base import BackendError, ModelFiles
 from coarse_loftr_ros.backends.cpu import CpuBackend, CpuFeatures
-from coarse_loftr_ros.backends.decoding import CoarseMatches
+from coarse_loftr_ros.backends.decoding import CoarseMatches, with_border
 from coarse_loftr_ros.backends.precision import choose_precision, graph_in
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
@@ -77,9 +77,11 @@ class OnnxRuntimeBackend(CpuBackend):
 
     def _run_encode(self, image: NDArray[np.float32]) -> CpuFeatures:
         tokens, fine = self._encode.run(None, {"image": image})
-        return CpuFeatures(tokens, fine[0])
+        return CpuFeatures(tokens, with_border(fine[0]))
 
-    def compare(self, reference: CpuFeatures, current: CpuFeatures) -> CoarseMatches:
-        """See ``CpuBackend.compare``."""
+    def _begin(self, reference: CpuFeatures, current: CpuFeatures) -> None:
         inputs = {"reference_tokens": reference.tokens, "current_tokens": current.tokens}
-        return CoarseMatches(*(output[0] for output in self._match.run(None, inputs)))
+        self._coarse = CoarseMatches(*(output[0] for output in self._match.run(None, inputs)))
+
+    def _compared(self) -> CoarseMatches:
+        return self._coarse

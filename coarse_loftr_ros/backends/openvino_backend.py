@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import BackendError, ModelFiles
 from coarse_loftr_ros.backends.cpu import CpuBackend, CpuFeatures
-from coarse_loftr_ros.backends.decoding import CoarseMatches
+from coarse_loftr_ros.backends.decoding import CoarseMatches, with_border
 from coarse_loftr_ros.backends.precision import choose_precision, graph_in
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
@@ -56,6 +56,7 @@ class OpenVinoBackend(CpuBackend):
         self, model: ModelFiles, size: NetworkSize, threads: int = 0, precision: str = "auto"
     ) -> None:
         super().__init__(model, size)
+        self._threads = threads
         self.precision = choose_precision(precision, self.name, model)
         config: dict[str, object] = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -86,10 +87,13 @@ class OpenVinoBackend(CpuBackend):
         self._encode.infer([image], share_inputs=True)
         # The request's own buffers are overwritten by the next image: these must be kept.
         tokens = self._encode.get_output_tensor(0).data.copy()
-        fine = self._encode.get_output_tensor(1).data[0].copy()
-        return CpuFeatures(tokens, fine)
+        return CpuFeatures(tokens, with_border(self._encode.get_output_tensor(1).data[0]))
 
-    def compare(self, reference: CpuFeatures, current: CpuFeatures) -> CoarseMatches:
-        """See ``CpuBackend.compare``."""
-        self._match.infer([reference.tokens, current.tokens], share_inputs=True)
+    def _begin(self, reference: CpuFeatures, current: CpuFeatures) -> None:
+        # Work in the background is done by a thread of its own, one more than was asked for.
+        start = self._match.infer if self._threads == 1 else self._match.start_async
+        start([reference.tokens, current.tokens], share_inputs=True)
+
+    def _compared(self) -> CoarseMatches:
+        self._match.wait()
         return CoarseMatches(*(self._match.get_output_tensor(i).data[0] for i in range(5)))

@@ -210,7 +210,7 @@ def _match(
     corners: NDArray[np.float32],
 ) -> CellMatches:
     encoded = backend.encode(first), backend.encode(second)
-    return backend.match(*encoded, corners, _CONFIDENCE, len(corners))
+    return backend.match(*encoded, lambda: corners, _CONFIDENCE, len(corners))
 
 
 def _corners(image: NDArray[np.uint8], model: ModelFiles) -> NDArray[np.float32]:

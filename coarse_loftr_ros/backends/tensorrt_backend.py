@@ -123,7 +123,7 @@ class TensorRtBackend:
         self,
         reference: _DeviceFeatures,
         current: _DeviceFeatures,
-        corners: NDArray[np.float32],
+        corners: Callable[[], NDArray[np.float32]],
         threshold: float,
         limit: int,
     ) -> CellMatches:
@@ -133,7 +133,7 @@ class TensorRtBackend:
                 cuda.memcpy_dtod_async(
                     place, int(features.memory), self._feature_bytes, stream=self._stream
                 )
-            np.copyto(self._corners, corners)
+            np.copyto(self._corners, corners())
             self._match_step()
             self._stream.synchronize()
         return select_cells(self._position, self._confidence, threshold, limit)

@@ -8,40 +8,44 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.matching.homography import image_outline, transfer
 
-__all__ = ["equalise", "warp_to_reference"]
+__all__ = ["equalising_levels", "warp_overlap", "warp_to_reference"]
 
 
 def warp_to_reference(
-    current: NDArray[np.uint8], warp: NDArray[np.float64], reference: NDArray[np.uint8]
+    current: NDArray[np.uint8], warp: NDArray[np.float64], shape: tuple[int, ...]
 ) -> NDArray[np.uint8]:
-    """The current image as the reference would show it, as bright as that."""
-    height, width = reference.shape
-    warped = cv2.warpPerspective(
+    """The current image as the reference of (height, width) ``shape`` would show it."""
+    return cv2.warpPerspective(
         current,
         warp,
-        (width, height),
+        (shape[1], shape[0]),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return equalise(
-        reference, warped, _overlap(np.linalg.inv(warp), current.shape, reference.shape)
-    )
 
 
-def equalise(
+def equalising_levels(
     reference: NDArray[np.uint8],
     target: NDArray[np.uint8],
     overlap: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
-    """Give the target the reference's mean and contrast: Lucas-Kanade assumes equal brightness."""
+    """Grey levels uint8 [256], for ``cv2.LUT``, of the reference's mean and contrast.
+
+    Lucas-Kanade assumes equal brightness.
+
+    Args:
+        reference: uint8 [H, W].
+        target: uint8 [H, W], whose grey levels are replaced.
+        overlap: uint8 [H, W], non-zero where both show the scene; ``None`` means everywhere.
+    """
     mean_r, deviation_r = (float(v[0, 0]) for v in cv2.meanStdDev(reference, mask=overlap))
     mean_t, deviation_t = (float(v[0, 0]) for v in cv2.meanStdDev(target, mask=overlap))
     gain = (deviation_r + 1.0) / (deviation_t + 1.0)
     levels = (np.arange(256) - mean_t) * gain + mean_r
-    return cv2.LUT(target, np.clip(levels + 0.5, 0, 255).astype(np.uint8))
+    return np.clip(levels + 0.5, 0, 255).astype(np.uint8)
 
 
-def _overlap(
+def warp_overlap(
     inverse: NDArray[np.float64], current: tuple[int, ...], reference: tuple[int, ...]
 ) -> NDArray[np.uint8] | None:
     """Where the warped current image shows the scene; ``None`` where it reaches too far out.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import cv2
@@ -63,11 +64,12 @@ def cell_corners(image: NDArray[np.uint8], stride: int) -> CellCorners:
         return (origin + within).astype(np.float32)
 
     first = cells.argmax(axis=1)
-    others = np.where(_near(stride)[first], np.float32(-1.0), cells)
-    second = others.argmax(axis=1)
-    return CellCorners(points(first), points(second), others[cell, second] >= 0)
+    np.copyto(cells, np.float32(-1.0), where=_near(stride)[first])
+    second = cells.argmax(axis=1)
+    return CellCorners(points(first), points(second), cells[cell, second] >= 0)
 
 
+@functools.cache
 def _near(stride: int) -> NDArray[np.bool_]:
     """Which pixels of a cell are too near to each of its pixels, [stride^2, stride^2]."""
     y, x = np.divmod(np.arange(stride * stride), stride)

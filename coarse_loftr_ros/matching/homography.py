@@ -22,6 +22,8 @@ __all__ = [
 
 # Nothing that a camera does to a plane shrinks or grows it a hundredfold within the view.
 _PLAUSIBLE_AREA_RATIO = 100.0
+# Points are not aligned better than to about this.
+_LEAST_ERROR_PX = 0.1
 
 
 @dataclass(frozen=True)
@@ -86,29 +88,83 @@ def fit_homography(
     reference: NDArray[np.float32],
     current: NDArray[np.float32],
     threshold_px: float,
-    *,
-    method: int = cv2.USAC_MAGSAC,
+    samples: int = 2000,
 ) -> HomographyFit:
-    """MAGSAC++ (Barath et al., CVPR 2020) as OpenCV has it; the same input gives the same result.
+    """MSAC with local optimisation (USAC: Raguram et al., PAMI 2013) as OpenCV has it.
+
+    The same input gives the same result. On our matches it was as accurate as MAGSAC++, whose
+    score takes five times as long.
 
     Args:
         reference: float32 [N, 2].
         current: float32 [N, 2].
         threshold_px: largest transfer error of an inlier, in the points' own pixels.
-        method: of OpenCV's USAC family; ``cv2.USAC_FAST`` takes half the time and is good enough
-            for a start.
+        samples: most that are drawn; fewer where many points agree.
     """
     nothing = HomographyFit(None, np.zeros(len(reference), bool))
     if len(reference) < 4:
         return nothing
-    # OpenCV seeds this estimator with a constant, so replays agree to the bit.
-    matrix, inlier = cv2.findHomography(
-        reference, current, method, threshold_px, maxIters=2000, confidence=0.999
-    )
+    # The state of its random generator is one of the parameters: replays agree to the bit.
+    parameters = cv2.UsacParams()
+    parameters.threshold = threshold_px
+    parameters.maxIterations = samples
+    parameters.confidence = 0.999
+    matrix, inlier = cv2.findHomography(reference, current, parameters)
     if matrix is None or not np.isfinite(matrix).all() or abs(matrix[2, 2]) < 1e-12:
         return nothing
     matrix = matrix / matrix[2, 2]
     return HomographyFit(matrix, inlier[:, 0].astype(bool))
+
+
+def _polished(
+    matrix: NDArray[np.float64], reference: NDArray[np.float32], current: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """A homography [3, 3] after a step of Gauss and Newton on its inliers [N, 2].
+
+    Least squares take all inliers for equally good, and the threshold lets in errors of many times
+    the usual one. Here each is weighted by its error against the median one (Geman and McClure).
+    """
+    # Of coordinates near 1 the equations are well conditioned.
+    middle = reference.mean(axis=0, dtype=np.float64)
+    size = max(float(reference.max() - reference.min()), 1.0)
+    scaling = np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, size]]) / size
+    start = scaling @ matrix @ np.linalg.inv(scaling)
+    start /= start[2, 2]
+    # The first three columns of both rows of a point's Jacobian; what the last two are of x, of y;
+    # the errors in x and in y.
+    columns = np.empty((9, len(reference)))
+    points, errors = columns[:3], columns[7:]
+    points[:2] = ((reference - middle) / size).T
+    points[2] = 1.0
+    x, y, depth = start @ points
+    points /= depth
+    x /= depth
+    y /= depth
+    np.multiply(points[:2], -x, out=columns[3:5])
+    np.multiply(points[:2], -y, out=columns[5:7])
+    errors[:] = ((current - middle) / size).T
+    errors -= x, y
+    squared = errors[0] ** 2 + errors[1] ** 2
+    usual = max(float(np.median(squared)), (_LEAST_ERROR_PX / size) ** 2)
+    weight = (1 + squared / (3 * usual)) ** -2
+    # All products that the normal equations are made of.
+    product = (columns * weight) @ columns.T
+    normal, right = np.zeros((8, 8)), np.zeros(8)
+    for axis in (0, 1):
+        first, last = slice(3 * axis, 3 * axis + 3), slice(3 + 2 * axis, 5 + 2 * axis)
+        normal[first, first] = product[:3, :3]
+        normal[first, 6:] = product[:3, last]
+        normal[6:, first] = product[last, :3]
+        normal[6:, 6:] += product[last, last]
+        right[first] = product[:3, 7 + axis]
+        right[6:] += product[last, 7 + axis]
+    try:
+        step = np.linalg.solve(normal, right)
+    except np.linalg.LinAlgError:  # all points on a line
+        return matrix
+    polished = start + np.append(step, 0.0).reshape(3, 3)
+    polished = np.linalg.inv(scaling) @ polished @ scaling
+    return polished / polished[2, 2]
 
 
 def coverage(points: NDArray[np.floating], width: int, height: int) -> float:
@@ -146,10 +202,16 @@ def estimate_homography(
     Returns:
         The homography and the inliers, bool [N]; none while LOST.
     """
-    estimate = fit_homography(reference, current, threshold_px or settings.threshold_px)
+    threshold_px = threshold_px or settings.threshold_px
+    estimate = fit_homography(reference, current, threshold_px)
     matrix, inlier = estimate.matrix, estimate.inlier
+    errors = np.full(len(reference), np.inf)
+    if matrix is not None:
+        matrix = _polished(matrix, reference[inlier], current[inlier])
+        errors = np.linalg.norm(transfer(matrix, reference) - current, axis=1)
+        inlier = errors <= threshold_px
     count = int(np.count_nonzero(inlier))
-    support = count if cell is None else len(np.unique(cell[inlier]))
+    support = count if cell is None else np.count_nonzero(np.bincount(cell[inlier]))
     failure = ""
     if matrix is None:
         failure = f"no homography fits {len(reference)} matches"
@@ -160,8 +222,7 @@ def estimate_homography(
     if matrix is None or failure:
         lost = Homography(np.eye(3), len(reference), 0, 0, float("inf"), 0.0, Status.LOST, failure)
         return lost, np.zeros_like(inlier)
-    errors = transfer(matrix, reference[inlier]) - current[inlier]
-    rms = float(np.sqrt(np.mean(np.sum(errors**2, axis=1))))
+    rms = float(np.sqrt(np.mean(errors[inlier] ** 2)))
     covered = coverage(reference[inlier], width, height)
     reasons = []
     if support < settings.good_inliers:

@@ -105,9 +105,14 @@ class Matcher:
             limit: most matches; the most confident are kept.
         """
         raw_threshold = float(np.interp(threshold, self._right, self._raw))
-        corners = reference.corners.first
         found = self.backend.match(
-            reference.encoded, current.encoded, corners, raw_threshold, limit
+            reference.encoded,
+            current.encoded,
+            lambda: reference.corners.first,
+            raw_threshold,
+            limit,
         )
         confidence = np.interp(found.confidence, self._raw, self._right).astype(np.float32)
-        return NetworkMatches(corners[found.cell], found.position, confidence, found.cell)
+        return NetworkMatches(
+            reference.corners.first[found.cell], found.position, confidence, found.cell
+        )

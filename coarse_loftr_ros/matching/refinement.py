@@ -7,7 +7,7 @@ homography keeps its own start and is aligned just as well.
 
 Bilinear interpolation draws a displacement of a fraction of a pixel towards the whole pixel, by 4
 to 6 % of it. What a warp is wrong by would thus stay in all points alike, as an error that no
-residual shows: points are aligned once more through the homography of the aligned ones.
+residual shows: some points, aligned on reduced images first, correct the homography.
 """
 
 from __future__ import annotations
@@ -19,18 +19,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.matching.appearance import equalise, warp_to_reference
+from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.matching.appearance import (
+    equalising_levels,
+    warp_overlap,
+    warp_to_reference,
+)
 from coarse_loftr_ros.matching.homography import fit_homography, transfer
 from coarse_loftr_ros.matching.matcher import NetworkMatches
+from coarse_loftr_ros.matching.viewpoint import zoom
 
 __all__ = ["RefinementSettings", "refine"]
 
 # Aligned points this near a homography, in px of the network image, agree with it.
 _PLANE_PX = 1.0
+# The network's points this near a homography, in px of the network image, agree with it.
+_NETWORK_PLANE_PX = 2.0
+# From this zoom on a view warped from reduced pixels would have too few of them.
+_ZOOMED = 1.2
+# A homography that most points agree with is found by far fewer samples.
+_PLANE_SAMPLES = 300
 # Points from which it is estimated.
-_ENOUGH_FOR_PLANE = 200
-# A warp this near, in px of the network image, pulls points by a few thousandths of a pixel.
-_NEAR_PX = 0.1
+_ENOUGH_FOR_PLANE = 160
 
 
 @dataclass(frozen=True)
@@ -88,21 +98,44 @@ class _Tracker:
         target: NDArray[np.uint8],
         points: NDArray[np.float32],
         start: NDArray[np.float32],
+        registered: bool = False,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Track points of the reference from their starts in the target, and back.
+
+        Args:
+            reference: uint8 [H, W].
+            target: uint8 [H, W], the current image, warped where there is a warp.
+            points: float32 [N, 2] in the reference.
+            start: float32 [N, 2], where the network sees them in the target.
+            registered: whether most points are known to be in the target where they are in the
+                reference. Those of which the network and both images say so need no more proof:
+                they are tracked without pyramid and way back.
 
         Returns:
             Aligned points [N, 2] and the texture of their patches [N], 0 where the alignment
             failed.
         """
-        aligned, texture = self.track(reference, target, points, start)
-        # The way back starts at its end: no pyramid is needed to find it.
-        back, returned = self.track(target, reference, aligned, points, pyramid=False)
+        in_place = np.linalg.norm(start - points, axis=1) <= _NETWORK_PLANE_PX * self.scale
+        in_place &= registered
+        aligned, texture = start.copy(), np.zeros(len(points), np.float32)
+        for which, begin, pyramid in ((in_place, points, False), (~in_place, start, True)):
+            if which.any():
+                aligned[which], texture[which] = self.track(
+                    reference, target, points[which], begin[which], pyramid
+                )
+        max_round_trip = self.settings.max_round_trip * self.scale
         shift = np.linalg.norm(aligned - start, axis=1)
-        round_trip = np.linalg.norm(back - points, axis=1)
-        good = (texture > 0) & (returned > 0)
-        good &= shift <= self.settings.max_shift * self.scale
-        good &= round_trip <= self.settings.max_round_trip * self.scale
+        good = (texture > 0) & (shift <= self.settings.max_shift * self.scale)
+        unproved = good.copy()
+        moved = np.linalg.norm(aligned[in_place] - points[in_place], axis=1)
+        unproved[in_place] &= moved > max_round_trip
+        if unproved.any():
+            # The way back starts at its end: no pyramid is needed to find it.
+            back, returned = self.track(
+                target, reference, aligned[unproved], points[unproved], pyramid=False
+            )
+            round_trip = np.linalg.norm(back - points[unproved], axis=1)
+            good[unproved] = (returned > 0) & (round_trip <= max_round_trip)
         return aligned, np.where(good, texture, np.float32(0))
 
     def track(
@@ -167,7 +200,7 @@ def refine(
             # OpenCV aligns images of one size only; padding below and right moves no point.
             height, width = np.maximum(reference.shape, current.shape)
             reference, current = (_padded(each, height, width) for each in (reference, current))
-        target = equalise(reference, current)
+        target = cv2.LUT(current, equalising_levels(reference, current))
         aligned, texture = tracker.align(reference, target, matches.reference, matches.current)
     texture[~np.isfinite(aligned).all(axis=1)] = 0.0
     good = texture > 0
@@ -182,11 +215,6 @@ def refine(
     return refined.select(textured)
 
 
-def _unwarped(points: NDArray[np.float32], warp: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Where points of the current image are in the warped one."""
-    return transfer(np.linalg.inv(warp), points).astype(np.float32)
-
-
 def _align_warped(
     matches: NetworkMatches,
     reference: NDArray[np.uint8],
@@ -194,41 +222,56 @@ def _align_warped(
     tracker: _Tracker,
     warp: NDArray[np.float64],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Align through the homography given, and once more where it was not near enough.
+    """Align through the homography given, corrected before.
 
     Returns:
         As ``_Tracker.align``.
     """
-    points, start = matches.reference, _unwarped(matches.current, warp)
-    target = warp_to_reference(current, warp, reference)
-    aligned, texture = tracker.align(reference, target, points, start)
-    correction = _plane_of(points, aligned, texture, tracker.scale)
-    if correction is None:
-        return transfer(warp, aligned).astype(np.float32), texture
-    warp = warp @ correction
-    target = warp_to_reference(current, warp, reference)
-    # The start is right to a twentieth of a pixel: no pyramid and no way back are needed.
-    start = _unwarped(aligned, correction)
-    aligned, found = tracker.track(reference, target, points, start, pyramid=False)
-    lost = (found == 0) | (np.linalg.norm(aligned - start, axis=1) > _PLANE_PX * tracker.scale)
-    texture[lost] = 0.0
+    warp, levels, registered = _corrected_warp(matches, reference, current, tracker, warp)
+    target = cv2.LUT(warp_to_reference(current, warp, reference.shape), levels)
+    start = transfer(np.linalg.inv(warp), matches.current).astype(np.float32)
+    aligned, texture = tracker.align(reference, target, matches.reference, start, registered)
     return transfer(warp, aligned).astype(np.float32), texture
 
 
-def _plane_of(
-    points: NDArray[np.float32],
-    aligned: NDArray[np.float32],
-    texture: NDArray[np.float32],
-    scale: float,
-) -> NDArray[np.float64] | None:
-    """The homography [3, 3] of aligned points, where it moves them by more than ``_NEAR_PX``."""
-    good = np.flatnonzero((texture > 0) & np.isfinite(aligned).all(axis=1))
-    good = good[:: math.ceil(len(good) / _ENOUGH_FOR_PLANE) or 1]
-    found = fit_homography(points[good], aligned[good], _PLANE_PX * scale, method=cv2.USAC_FAST)
-    if found.matrix is None:
-        return None
-    moved = np.linalg.norm(transfer(found.matrix, points[good]) - points[good], axis=1)
-    return found.matrix if np.median(moved) > _NEAR_PX * scale else None
+def _corrected_warp(
+    matches: NetworkMatches,
+    reference: NDArray[np.uint8],
+    current: NDArray[np.uint8],
+    tracker: _Tracker,
+    warp: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.uint8], bool]:
+    """The homography of aligned points, from some of the matches on reduced images.
+
+    Returns:
+        The homography [3, 3], the one given where they agree with none; the current image's
+        ``equalising_levels``; whether most of the points agree with it.
+    """
+    factor = 1.0
+    if zoom(warp, NetworkSize(reference.shape[1], reference.shape[0])) < _ZOOMED:
+        # Every second pixel stays where it is, and so does the origin.
+        reference, current = cv2.pyrDown(reference), cv2.pyrDown(current)
+        factor = 0.5
+    reduction = np.diag([factor, factor, 1.0])
+    enlargement = np.linalg.inv(reduction)
+    reduced_warp = reduction @ warp @ enlargement
+    to_reference = np.linalg.inv(reduced_warp)
+    target = warp_to_reference(current, reduced_warp, reference.shape)
+    overlap = warp_overlap(to_reference, current.shape, reference.shape)
+    levels = equalising_levels(reference, target, overlap)
+    sample = slice(None, None, math.ceil(len(matches) / _ENOUGH_FOR_PLANE))
+    points = matches.reference[sample] * np.float32(factor)
+    start = transfer(to_reference, matches.current[sample] * factor).astype(np.float32)
+    aligned, texture = tracker.track(
+        reference, cv2.LUT(target, levels), points, start, pyramid=False
+    )
+    good = (texture > 0) & np.isfinite(aligned).all(axis=1)
+    threshold_px = _PLANE_PX * tracker.scale * factor
+    plane = fit_homography(points[good], aligned[good], threshold_px, _PLANE_SAMPLES)
+    if plane.matrix is None:
+        return warp, levels, False
+    warp = warp @ enlargement @ plane.matrix @ reduction
+    return warp, levels, 2 * np.count_nonzero(plane.inlier) >= len(points)
 
 
 def _padded(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -108,16 +108,16 @@ def test_a_closed_backend_is_an_error_of_the_device(backend):
     with pytest.raises(DeviceError, match="closed, it cannot encode an image"):
         backend.encode(IMAGES[0])
     with pytest.raises(DeviceError, match="closed, it cannot match two images"):
-        backend.match(features, features, np.zeros((280, 2), np.float32), 0.5, 10)
+        backend.match(features, features, lambda: np.zeros((280, 2), np.float32), 0.5, 10)
 
 
 def test_what_the_runtime_fails_of_is_an_error_of_the_device(backend):
     good, other = backend.encode(IMAGES[0]), on_cpu(size=NetworkSize(96, 64), fixed=False)
     strange = other.encode(np.zeros((64, 96), np.uint8))
     with pytest.raises(DeviceError, match="the GPU failed to match two images: "):
-        backend.match(good, strange, np.zeros((280, 2), np.float32), 0.5, 10)
+        backend.match(good, strange, lambda: np.zeros((280, 2), np.float32), 0.5, 10)
     assert backend.failure.startswith("the GPU failed to match two images")
-    backend.match(good, good, np.zeros((280, 2), np.float32), 0.5, 10)
+    backend.match(good, good, lambda: np.zeros((280, 2), np.float32), 0.5, 10)
     assert not backend.failure
 
 

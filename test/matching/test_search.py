@@ -52,10 +52,10 @@ def test_turned_and_zoomed_pairs_are_matched_to_a_fraction_of_a_pixel(pipeline, 
     assert mean_corner_error(result.homography.matrix, truth, 640, 480) < 1.5
 
 
-@pytest.mark.parametrize("zoom", [0.5, 0.65, 1.6, 2.0])
+@pytest.mark.parametrize("zoom", [0.5, 2.0])
 def test_zoomed_pairs_are_aligned_on_all_pixels(pipeline, monkeypatch, zoom):
     truth = turned(5, zoom)
-    pairs = [(seen(np.eye(3), stamp), seen(truth, stamp + 1)) for stamp in (0, 2, 4)]
+    pairs = [(seen(np.eye(3), stamp), seen(truth, stamp + 1)) for stamp in range(0, 10, 2)]
 
     def error():
         found = [pipeline.process_pair(*pair).homography.matrix for pair in pairs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--rounds", type=int, default=12, help="turns of each method (default: %(default)s)"
     )
+    parser.add_argument(
+        "--against",
+        metavar="REVISION",
+        help="measure the pipeline against another git revision's instead of against baselines, "
+        "each in a process of its own with this environment's libraries; --images, --size, "
+        "--rounds, --threads, --backend, --precision and one --model are for both, the rest is "
+        "each revision's default",
+    )
     add_report_options(parser)
     add_pipeline_options(parser)
     add_models_option(parser)
@@ -68,12 +77,17 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         cv2.setNumThreads(args.threads)
     frames = _frames(args)
-    subjects = _own(args)
-    if not args.only_own:
-        subjects += _baselines(baseline_weights(args), args.threads)
-    models = len(list(each_model(args)))
-    with as_user_error(ValueError):
-        times = time_methods(subjects, frames, args.rounds, models, progress_bar("benchmark"))
+    with ExitStack() as stack:
+        models = 1
+        if args.against is not None:
+            subjects = _revisions(args, stack)
+        else:
+            subjects = _own(args)
+            if not args.only_own:
+                subjects += _baselines(baseline_weights(args), args.threads)
+            models = len(list(each_model(args)))
+        with as_user_error(ValueError):
+            times = time_methods(subjects, frames, args.rounds, models, progress_bar("benchmark"))
     report = {"methods": [_row(row, to_json) for row in times]}
     print(report_tables("benchmark", report)[""].text())
     facts = {"kind": "benchmark", "rounds": args.rounds, **environment(args.threads)}
@@ -101,6 +115,28 @@ def _frames(args: argparse.Namespace) -> list[NDArray[np.uint8]]:
     if len(files) < 2:
         raise UserError(f"--images: {args.images} holds {len(files)} images; at least 2 are needed")
     return [cv2.resize(read_grey(path), args.size, interpolation=cv2.INTER_AREA) for path in files]
+
+
+def _revisions(args: argparse.Namespace, stack: ExitStack) -> list[Subject]:
+    """This working tree first, then the other revision, each in a process until the stack ends."""
+    from coarse_loftr_lab.evaluation.revisions import WORKING_TREE, checked_out, running
+
+    models = args.model or ["fast"]
+    if len(models) > 1:
+        raise UserError("--against measures one model; --model may be given once")
+    settings = {
+        "backend": args.backend,
+        "model": models[0],
+        "precision": args.precision,
+        "threads": args.threads,
+        "size": args.size,
+    }
+    with as_user_error(ValueError):
+        tree = stack.enter_context(checked_out(args.against))
+        return [
+            stack.enter_context(running("working tree", WORKING_TREE, settings)),
+            stack.enter_context(running(args.against, tree, settings)),
+        ]
 
 
 def _own(args: argparse.Namespace) -> list[Subject]:

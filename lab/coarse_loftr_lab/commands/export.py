@@ -90,6 +90,7 @@ def _largest_difference(net: MatcherNet, folder: Path, checked: tuple[int, int])
 
     from coarse_loftr_lab.network.matcher_net import dual_softmax
     from coarse_loftr_ros.backends.base import ModelFiles
+    from coarse_loftr_ros.backends.decoding import without_border
     from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
     from coarse_loftr_ros.images.preprocessing import NetworkSize
     from coarse_loftr_ros.recordings.rendered.scene import draw_landscape
@@ -107,7 +108,7 @@ def _largest_difference(net: MatcherNet, folder: Path, checked: tuple[int, int])
         *((ours.tokens, theirs[0]) for ours, theirs in zip(encoded, wanted, strict=True)),
         # The backend keeps fine features with the channels last.
         *(
-            (ours.fine, theirs[1][0].permute(1, 2, 0))
+            (without_border(ours.fine), theirs[1][0].permute(1, 2, 0))
             for ours, theirs in zip(encoded, wanted, strict=True)
         ),
         (matched.confidence(), dual_softmax(*answer[:3])[0]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,7 +73,7 @@ class JoinedGraphs:
         self,
         reference: list[NDArray[np.float32]],
         current: list[NDArray[np.float32]],
-        corners: NDArray[np.float32],
+        corners: Callable[[], NDArray[np.float32]],
         threshold: float,
         limit: int,
     ) -> CellMatches:
@@ -81,7 +83,7 @@ class JoinedGraphs:
             "reference_fine": reference[1],
             "current_tokens": current[0],
             "current_fine": current[1],
-            "corners": corners,
+            "corners": corners(),
         }
         return select_cells(*self._match.run(None, inputs), threshold, limit)
 
