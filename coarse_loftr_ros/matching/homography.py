@@ -48,7 +48,7 @@ class HomographySettings:
     good_inliers: int = 40
     good_inlier_ratio: float = 0.4
     good_coverage: float = 0.15
-    good_confidence: float = 0.8
+    good_confidence: float = 0.85
 
     def __post_init__(self) -> None:
         if not self.threshold_px > 0:

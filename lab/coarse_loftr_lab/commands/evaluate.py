@@ -20,6 +20,7 @@ __all__ = ["add_parser", "run"]
 # What the data of a report depends on, where a kind has it.
 _OPTIONS = (
     "pairs",
+    "textures",
     "seed",
     "all_images",
     "suite",

@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from coarse_loftr_lab.evaluation.own import OwnMatcher
     from coarse_loftr_ros.features.pair_matcher import PairMatcher
 
-__all__ = ["compared_methods", "loosest_methods", "path_methods", "unfiltered_methods"]
+__all__ = [
+    "compared_methods",
+    "loosest_methods",
+    "own_methods",
+    "path_methods",
+    "unfiltered_methods",
+]
 
 
-def _own_methods(args: argparse.Namespace) -> list[OwnMatcher]:
+def own_methods(args: argparse.Namespace) -> list[OwnMatcher]:
     """The pipeline with each model that is asked for."""
     from coarse_loftr_lab.evaluation.own import OwnMatcher
     from coarse_loftr_ros.matching.reference_policy import Consecutive
@@ -30,7 +36,7 @@ def compared_methods(args: argparse.Namespace) -> list[PairMatcher]:
     """Ours, and the baselines unless they are not wanted."""
     from coarse_loftr_lab.evaluation.methods import baselines
 
-    own = _own_methods(args)
+    own = own_methods(args)
     return own if args.only_own else [*own, *baselines(baseline_weights(args), args.threads)]
 
 
@@ -40,7 +46,7 @@ def path_methods(args: argparse.Namespace) -> Sequence[PairMatcher]:
 
     from coarse_loftr_ros.features.sift import Sift
 
-    own = _own_methods(args)
+    own = own_methods(args)
     for method in own:
         match = method.pipeline.match_settings
         method.pipeline.match_settings = replace(match, row_tolerance_px=ROW_TOLERANCE_PX)
@@ -53,7 +59,7 @@ def unfiltered_methods(args: argparse.Namespace) -> Sequence[PairMatcher]:
 
     methods = []
     for refined, stage in ((True, "as published"), (False, "before refinement")):
-        for method in _own_methods(args):
+        for method in own_methods(args):
             match = method.pipeline.match_settings
             method.pipeline.match_settings = replace(
                 match,

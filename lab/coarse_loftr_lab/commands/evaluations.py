@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from coarse_loftr_lab.commands.evaluation_methods import (
     compared_methods,
     loosest_methods,
+    own_methods,
     path_methods,
     unfiltered_methods,
 )
@@ -231,6 +232,32 @@ def _precision(args: argparse.Namespace) -> Measure:
     return prepare_precision(args, _keep(args))
 
 
+def _unrelated_arguments(parser: argparse.ArgumentParser) -> None:
+    _directory(parser)
+    _pairs(parser, 2000)
+    parser.add_argument(
+        "--textures",
+        type=int,
+        default=500,
+        metavar="N",
+        help="number of pairs of repeated textures (default: %(default)s)",
+    )
+
+
+def _unrelated(args: argparse.Namespace) -> Measure:
+    from coarse_loftr_lab.evaluation.data.unrelated_pairs import (
+        RepeatedTextures,
+        UnrelatedPhotographs,
+    )
+    from coarse_loftr_lab.evaluation.false_matches import evaluate_false_matches
+
+    kinds = (
+        UnrelatedPhotographs(args.directory, args.pairs, args.seed, **_keep(args)),
+        RepeatedTextures(args.textures, args.seed),
+    )
+    return lambda methods, progress: evaluate_false_matches(methods, kinds, progress)
+
+
 def _directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", type=Path, metavar="DIR")
 
@@ -313,6 +340,15 @@ EVALUATIONS = {
         _calibration_arguments,
         _calibration,
         unfiltered_methods,
+    ),
+    "unrelated": Evaluation(
+        "images that have nothing in common, and what status they get",
+        "How many pairs of different photographs below DIR, and of drawn walls whose texture "
+        "repeats itself, get the status OK or DEGRADED. Ours only. Nothing is cached.",
+        _unrelated_arguments,
+        _unrelated,
+        own_methods,
+        by_pairs=False,
     ),
     "tune": Evaluation(
         "the baselines' thresholds, on photographs that no other evaluation uses",

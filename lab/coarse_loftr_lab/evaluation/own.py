@@ -14,6 +14,7 @@ from coarse_loftr_ros.features.pair_matcher import PointMatches
 from coarse_loftr_ros.files.digest import files_digest
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.pipeline import Pipeline
+from coarse_loftr_ros.matching.result import Status
 
 __all__ = ["OwnMatcher"]
 
@@ -63,3 +64,7 @@ class OwnMatcher:
         """Match two frames of any sizes."""
         found = self.pipeline.process_pair(reference, current).correspondences
         return PointMatches(found.reference_points, found.current_points, found.confidence)
+
+    def status(self, reference: Frame, current: Frame) -> Status:
+        """How far the homography between two frames is to be trusted."""
+        return self.pipeline.process_pair(reference, current).homography.status

@@ -237,6 +237,18 @@ def _calibration(report: dict[str, Any]) -> dict[str, Table]:
     return tables
 
 
+def _unrelated(report: dict[str, Any]) -> dict[str, Table]:
+    columns = [
+        Column("method", _method),
+        Column("pairs", lambda r: f"{r['pairs']} {r['kind']}"),
+        Column("OK", lambda r: f"{r['ok']}"),
+        Column("at most %", lambda r: f"{100 * r['high']:.2f}"),
+        Column("DEGRADED", lambda r: f"{r['degraded']}"),
+        Column("those that are OK", lambda r: "; ".join(r["names"]) or "-"),
+    ]
+    return {"": make_table(columns, report["results"])}
+
+
 def _benchmark(report: dict[str, Any]) -> dict[str, Table]:
     def stage(name: str) -> Column:
         def text(record: Record) -> str:
@@ -273,6 +285,7 @@ _TABLES = {
     "stress": _stress,
     "calibration": _calibration,
     "tune": _tuning,
+    "unrelated": _unrelated,
     "benchmark": _benchmark,
     "precision": precision_tables,
 }
