@@ -53,3 +53,12 @@ def test_the_same_seed_gives_the_same_street():
     images = [next(iter(each.frames())).image for each in (STREET, again, other)]
     np.testing.assert_array_equal(images[0], images[1])
     assert (images[0] != images[2]).mean() > 0.5
+
+
+def test_depths_are_those_of_the_image():
+    eye = Pose(np.eye(3), np.array([0.3, 0.0, 4.0]))
+    points = np.array([[160.0, 235.0], [100.0, 220.0]])
+    on_ground = (points[:, 1] - STREET.intrinsics.cy) / STREET.intrinsics.fy / STREET.camera_height
+    np.testing.assert_allclose(STREET.inverse_depths(eye, points), on_ground)
+    sky_or_house = STREET.inverse_depths(eye, np.array([[160.0, 2.0]]))
+    assert 0 < sky_or_house[0] < 0.1

@@ -27,6 +27,8 @@ _TEXTURE = 1024  # px, which repeat
 _TEXELS = 64.0  # per metre
 _HAZE = 110.0  # grey level where nothing stands
 _END = 90.0  # m, where the street ends
+_FARTHEST = 1e-3  # 1/m, of where nothing stands
+_LENS_PX = 0.6  # standard deviation of the lens's blur
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,17 @@ class _Wall:
     edges: NDArray[np.float64]
     size: tuple[float, float]
     texture: NDArray[np.float64]
+
+    def seen_from(self, pose: Pose) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How an optical frame sees it, linear in the ray (x, y, 1).
+
+        Returns:
+            Forms float64 [3, 3] of the ray: 1 / depth, and the places along both edges times that,
+            which count from it; and the way from it to the corner, float64 [3].
+        """
+        normal = np.cross(*self.edges)
+        towards = self.corner - pose.translation
+        return np.stack([normal / (normal @ towards), *self.edges]) @ pose.rotation, towards
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +107,28 @@ class Street:
             camera = self.pose(stamp)
             if right:
                 camera = camera @ Pose(np.eye(3), np.array([self.baseline, 0.0, 0.0]))
-            yield noisy_frame(self._render(camera), stamp, self.noise, rng)
+            yield noisy_frame(self.view(camera), stamp, self.noise, rng)
+
+    def view(self, pose: Pose) -> NDArray[np.float32]:
+        """What an optical frame anywhere sees: grey levels [height, width] without noise."""
+        image = self._rendered(pose)
+        return cv2.GaussianBlur(image, (0, 0), _LENS_PX)
+
+    def inverse_depths(self, pose: Pose, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """One over the depth [N], 1/m, of what an optical frame sees at points [N, 2], px."""
+        camera = self.intrinsics
+        x, y = (points[:, 0] - camera.cx) / camera.fx, (points[:, 1] - camera.cy) / camera.fy
+        nearest = np.full(len(points), _FARTHEST)
+        for wall in self._walls:
+            forms, towards = wall.seen_from(pose)
+            inverse, *times_place = (form[0] * x + form[1] * y + form[2] for form in forms)
+            seen = inverse > nearest
+            inside = np.where(seen, inverse, 1.0)
+            for along, edge, size in zip(times_place, wall.edges, wall.size, strict=True):
+                on = along / inside - edge @ towards
+                seen &= (on >= 0) & (on < size)
+            nearest = np.where(seen, inverse, nearest)
+        return nearest
 
     @cached_property
     def _walls(self) -> list[_Wall]:
@@ -144,19 +178,16 @@ class Street:
             levels.append(levels[-1].reshape(half, 2, half, 2).mean(axis=(1, 3)))
         return levels
 
-    def _render(self, pose: Pose) -> NDArray[np.float32]:
-        """What a camera sees, finer than its pixels, then reduced and blurred by the lens."""
+    def _rendered(self, pose: Pose) -> NDArray[np.float32]:
+        """What a camera sees, finer than its pixels, then reduced."""
         s, camera = SUPERSAMPLING, self.intrinsics
         # Rays of the finer pixels: x -> (x - (s - 1) / 2) / s is in pixels of the image.
         x = ((np.arange(self.width * s) - (s - 1) / 2) / s - camera.cx) / camera.fx
         y = (((np.arange(self.height * s) - (s - 1) / 2) / s - camera.cy) / camera.fy)[:, None]
-        nearest = np.full((self.height * s, self.width * s), 1e-3, np.float64)  # 1/m
+        nearest = np.full((self.height * s, self.width * s), _FARTHEST)
         place = np.zeros((2, *nearest.shape))
         for wall in self._walls:
-            normal = np.cross(*wall.edges)
-            towards = wall.corner - pose.translation
-            # 1 / depth of the wall, and the place on it times that, are linear in the pixel.
-            forms = np.stack([normal / (normal @ towards), *wall.edges]) @ pose.rotation
+            forms, towards = wall.seen_from(pose)
             inverse = forms[0, 0] * x + forms[0, 1] * y + forms[0, 2]
             seen = inverse > nearest
             rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
@@ -174,8 +205,7 @@ class Street:
                 texel = on[axis] * _TEXELS + wall.texture[axis]
                 np.copyto(place[axis][box], texel, where=seen)
         image = self._looked_up(nearest, place)
-        image = image.reshape(self.height, s, self.width, s).mean(axis=(1, 3))
-        return cv2.GaussianBlur(image, (0, 0), 0.6)
+        return image.reshape(self.height, s, self.width, s).mean(axis=(1, 3))
 
     def _looked_up(
         self, inverse: NDArray[np.float64], place: NDArray[np.float64]
@@ -188,7 +218,7 @@ class Street:
         for number, texture in enumerate(self._texture):
             here = level == number
             if number == 0:
-                here &= inverse > 1e-3
+                here &= inverse > _FARTHEST
             # cv2.remap rounds to 1/32 of a texel, which the poses' truth is not worth.
             u, v = ((axis[here] + 0.5) / 2**number - 0.5 for axis in place)
             left, above = np.floor(u), np.floor(v)

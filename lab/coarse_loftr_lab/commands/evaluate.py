@@ -21,6 +21,7 @@ __all__ = ["add_parser", "run"]
 _OPTIONS = (
     "pairs",
     "textures",
+    "scenes",
     "seed",
     "all_images",
     "suite",
@@ -90,7 +91,9 @@ def run(args: argparse.Namespace) -> int:
     if cached:
         computed, found = (sum(getattr(m, n) for m in methods) for n in ("computed", "found"))
         print(f"pairs: {computed} matched, {found} taken from {cache}", file=sys.stderr)
-    facts = {"kind": args.kind, "data": args.directory.name, **environment(args.threads)}
+    # What is rendered has no folder.
+    data = args.directory.name if "directory" in vars(args) else "rendered"
+    facts = {"kind": args.kind, "data": data, **environment(args.threads)}
     facts["options"] = {name: vars(args)[name] for name in _OPTIONS if name in vars(args)}
     facts["methods"] = {method.name: dict(method.settings) for method in methods}
     write_report(args.json, {**facts, "report": report})

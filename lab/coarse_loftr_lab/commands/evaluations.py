@@ -112,6 +112,27 @@ def _pose(args: argparse.Namespace) -> Measure:
     return lambda methods, progress: evaluate_pose(methods, pairs, progress)
 
 
+def _tiny_motion_arguments(parser: argparse.ArgumentParser) -> None:
+    from coarse_loftr_lab.evaluation.data.tiny_motions import DOSES_PX, SURFACES
+
+    pairs = len(DOSES_PX) * len(SURFACES)
+    parser.add_argument(
+        "--scenes",
+        type=int,
+        default=24,
+        help=f"number of scenes, each of which makes {pairs} pairs (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+
+
+def _tiny_motion(args: argparse.Namespace) -> Measure:
+    from coarse_loftr_lab.evaluation.data.tiny_motions import TinyMotions
+    from coarse_loftr_lab.evaluation.tiny_motion import evaluate_tiny_motion
+
+    pairs = TinyMotions(args.scenes, args.seed)
+    return lambda methods, progress: evaluate_tiny_motion(methods, pairs, progress)
+
+
 def _odometry_arguments(parser: argparse.ArgumentParser) -> None:
     _directory(parser)
     parser.add_argument(
@@ -302,6 +323,15 @@ EVALUATIONS = {
         "T_0to1(16), with rot in quarter turns as in SuperGlue's lists.",
         _pose_arguments,
         _pose,
+    ),
+    "tiny_motion": Evaluation(
+        "rendered scenes with depth between whose images the camera hardly moved",
+        "Error of the direction of translation, and noise of the points, where parallax is 0.2 to "
+        "3 px, with texture, with little of it, and with noise. Images are rendered with exact "
+        "truth; the camera turns by up to half a degree besides. By an essential matrix with "
+        "MAGSAC at 1 px.",
+        _tiny_motion_arguments,
+        _tiny_motion,
     ),
     "odometry": Evaluation(
         "a driving sequence with known poses (KITTI layout)",

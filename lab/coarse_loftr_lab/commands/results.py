@@ -17,11 +17,12 @@ __all__ = ["add_parser", "run"]
 FIGURES = Path("docs/results")
 DOCUMENTS = (Path("README.md"), Path("docs/results.md"))
 
-# Kind of evaluation, folder of the data, further options.
+# Kind of evaluation, folder of the data (none where it is rendered), further options.
 _RUNS = (
     ("tune", "train", ()),
     ("random", "train", ()),
     ("homography", "dev/homography", ()),
+    ("tiny_motion", None, ()),
     ("odometry", "dev/vo/kitti06_stereo_51", ()),
     ("visual_odometry", "dev/vo", ()),
     ("stress", "train", ()),
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _measure(args: argparse.Namespace) -> int:
     for _, folder, _ in _RUNS:
-        if not (args.data / folder).is_dir():
+        if folder is not None and not (args.data / folder).is_dir():
             raise UserError(f"there is no folder {args.data / folder}")
     shared = ["--weights", args.weights, "--threads", args.threads]
     for name in ("cache", "plots"):
@@ -82,8 +83,9 @@ def _measure(args: argparse.Namespace) -> int:
     for model in args.model or ():
         shared += ["--model", model]
     for kind, folder, options in _RUNS:
-        print(f"\n== evaluate {kind} {folder}", file=sys.stderr)
-        words = [kind, args.data / folder, *shared, *options]
+        data = [] if folder is None else [args.data / folder]
+        print("\n== evaluate", kind, *data, file=sys.stderr)
+        words = [kind, *data, *shared, *options]
         words += ["--json", args.figures / f"{kind}.json"]
         evaluate.run(arguments_of(evaluate, *words))
     return 0

@@ -119,12 +119,15 @@ def estimate_pose(
         prob=CONFIDENCE,
         threshold=threshold_px,
     )
-    if essential is None or essential.shape != (3, 3):
+    # Of matches that hardly move OpenCV may make no number at all.
+    if essential is None or essential.shape != (3, 3) or not np.isfinite(essential).all():
         return failure
     # Far points count too when one of the four candidate poses is chosen: hence no distance limit.
     _, rotation, translation, *_ = cv2.recoverPose(
         essential, reference, current, common, distanceThresh=1e9, mask=mask.copy()
     )
+    if not np.isfinite(translation).all():
+        return failure
     return PoseEstimate(True, rotation, translation.ravel(), mask.ravel().astype(np.bool_))
 
 

@@ -138,6 +138,22 @@ def _odometry(report: dict[str, Any]) -> Figure:
     return figure
 
 
+def _tiny_motion(report: dict[str, Any]) -> Figure:
+    levels = report["levels"]
+    surfaces = list(dict.fromkeys(level["surface"] for level in levels))
+    figure, panels = make_panels(1, len(surfaces), 3.8, 4.0)
+    styles = _styles(list(dict.fromkeys(level["method"] for level in levels)))
+    for panel, surface in zip(panels, surfaces, strict=True):
+        for method, style in styles.items():
+            mine = [r for r in levels if (r["method"], r["surface"]) == (method, surface)]
+            doses, errors = ([r[key] for r in mine] for key in ("dose", "direction_deg"))
+            panel.plot(doses, errors, label=method, **style)
+        panel.set(xscale="log", yscale="log", xlabel="parallax, px", ylabel="direction, degrees")
+        panel.set_title(surface, fontsize=10)
+    _legend(figure, panels[0])
+    return figure
+
+
 def _visual_odometry(report: dict[str, Any]) -> Figure:
     """Error over the length of the part, of each drive that is long enough to have parts."""
     results = [r for r in report["results"] if r["path"]["errors"]["segments"]]
@@ -249,6 +265,7 @@ _FIGURES = {
     "homography": _homography,
     "random": _homography,
     "pose": _pose,
+    "tiny_motion": _tiny_motion,
     "odometry": _odometry,
     "visual_odometry": _visual_odometry,
     "stress": _stress,

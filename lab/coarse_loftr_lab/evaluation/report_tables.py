@@ -116,6 +116,44 @@ def _odometry(report: dict[str, Any]) -> dict[str, Table]:
     }
 
 
+def _tiny_motion(report: dict[str, Any]) -> dict[str, Table]:
+    """Two tables per surface: direction errors, then the points' noise and number."""
+    levels = report["levels"]
+    doses = sorted({level["dose"] for level in levels})
+
+    def direction(dose: float) -> Column:
+        def text(record: Record) -> str:
+            value, low, high = (
+                number(record[dose][key], 1) for key in ("direction_deg", "low_deg", "high_deg")
+            )
+            return f"{value} [{low}, {high}]"
+
+        return Column(f"{dose:g} px", text, lambda r: -round(r[dose]["direction_deg"], 1))
+
+    def noise(dose: float) -> Column:
+        def text(record: Record) -> str:
+            return " / ".join(number(record[dose][key], 3) for key in ("noise_px", "typical_px"))
+
+        return Column(f"{dose:g} px", text)
+
+    tables = {}
+    for surface in dict.fromkeys(level["surface"] for level in levels):
+        rows: dict[str, Record] = {}
+        for level in levels:
+            if level["surface"] == surface:
+                row = rows.setdefault(level["method"], {"method": level["method"]})
+                row[level["dose"]] = level
+        counts = Column("matches", lambda r: number(r[doses[0]]["matches"], 0))
+        for title, columns in (
+            ("direction, degrees", [*map(direction, doses)]),
+            ("noise of the points, px, rms / typical", [*map(noise, doses), counts]),
+        ):
+            tables[f"{surface}: {title}"] = make_table(
+                [Column("method", _method), *columns], list(rows.values())
+            )
+    return tables
+
+
 def _visual_odometry(report: dict[str, Any]) -> dict[str, Table]:
     """One table per drive, with what every drive has; a dash where there is none."""
     tables = {}
@@ -280,6 +318,7 @@ _TABLES = {
     "homography": _homography,
     "random": _homography,
     "pose": _pose,
+    "tiny_motion": _tiny_motion,
     "odometry": _odometry,
     "visual_odometry": _visual_odometry,
     "stress": _stress,

@@ -124,6 +124,15 @@ def test_stress_counts_successes_at_every_dose(run_tool, photographs, tmp_path):
     assert figures["options"]["pairs"] == 2 and "low light (photons" in text
 
 
+def test_tiny_motions_are_rendered_and_need_no_data(run_tool, tmp_path):
+    figures, text = figures_of(
+        run_tool, tmp_path / "figures.json", "tiny_motion", "--scenes", 1, "--only-own"
+    )
+    assert figures["data"] == "rendered" and figures["options"] == {"scenes": 1, "seed": 0}
+    assert len(figures["report"]["levels"]) == 15
+    assert "little texture: direction, degrees" in text
+
+
 def test_calibration_gives_a_threshold_before_and_after_refinement(run_tool, photographs, tmp_path):
     figures, _ = figures_of(
         *(run_tool, tmp_path / "figures.json", "calibration", photographs, "--all-images"),
