@@ -22,6 +22,8 @@ __all__ = [
 
 # Nothing that a camera does to a plane shrinks or grows it a hundredfold within the view.
 _PLAUSIBLE_AREA_RATIO = 100.0
+# Below this a homography maps the view to a line, and has no inverse to speak of.
+_LEAST_DETERMINANT = 1e-9
 # Points are not aligned better than to about this.
 _LEAST_ERROR_PX = 0.1
 
@@ -113,6 +115,8 @@ def fit_homography(
     if matrix is None or not np.isfinite(matrix).all() or abs(matrix[2, 2]) < 1e-12:
         return nothing
     matrix = matrix / matrix[2, 2]
+    if abs(np.linalg.det(matrix)) < _LEAST_DETERMINANT:
+        return nothing
     return HomographyFit(matrix, inlier[:, 0].astype(bool))
 
 

@@ -25,6 +25,8 @@ _MOST_MATCHES = 300
 # image's side, octaves of size, radians.
 _SHIFT, _OCTAVES, _TURN = 0.05, 0.7, 0.5
 _LEAST_VOTES = 4
+# No camera sees the same scene larger or smaller than this.
+_MOST_ZOOM = 100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +92,9 @@ def propose_similarities(
         votes = agree[agree.sum(axis=1).argmax()]
         if np.count_nonzero(votes) < _LEAST_VOTES:
             break
-        proposals.append(_similarity(start[votes], end[votes]))
+        proposal = _similarity(start[votes], end[votes])
+        if proposal is not None:
+            proposals.append(proposal)
         agree = agree & ~votes
     return proposals
 
@@ -114,10 +118,18 @@ def _match(
     return kept, best[kept]
 
 
-def _similarity(start: NDArray[np.complex128], end: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """The similarity [3, 3] that moves points nearest to others, by least squares."""
+def _similarity(
+    start: NDArray[np.complex128], end: NDArray[np.complex128]
+) -> NDArray[np.float64] | None:
+    """The similarity [3, 3] that moves points nearest to others, by least squares.
+
+    ``None`` where points of different places would come to one, or one of different places: a
+    place has a keypoint for each direction in which it looks strong.
+    """
     from_middle, to_middle = start - start.mean(), end - end.mean()
     grow = np.vdot(from_middle, to_middle) / max(np.vdot(from_middle, from_middle).real, 1e-9)
+    if not 1 / _MOST_ZOOM < abs(grow) < _MOST_ZOOM:
+        return None
     shift = end.mean() - grow * start.mean()
     return np.array(
         [[grow.real, -grow.imag, shift.real], [grow.imag, grow.real, shift.imag], [0, 0, 1]]

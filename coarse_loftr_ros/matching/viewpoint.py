@@ -61,7 +61,7 @@ def fit_first_homography(matches: NetworkMatches) -> FirstHomography:
     if len(matches) < 12:
         return nothing
     estimate = fit_homography(matches.reference, matches.current, _THRESHOLD_PX)
-    if estimate.matrix is None or abs(np.linalg.det(estimate.matrix)) < 1e-9:
+    if estimate.matrix is None:
         return nothing
     inliers = int(np.count_nonzero(estimate.inlier))
     matrix = estimate.matrix

@@ -5,7 +5,7 @@ import pytest
 from scenes import motion, texture, view
 
 from coarse_loftr_ros.matching.homography import transfer
-from coarse_loftr_ros.matching.keypoints import find_keypoints, propose_similarities
+from coarse_loftr_ros.matching.keypoints import Keypoints, find_keypoints, propose_similarities
 
 PLANE = texture()
 START = motion(-130, -110)
@@ -47,6 +47,17 @@ def test_images_without_keypoints_propose_nothing():
     blank, some = find_keypoints(np.full((240, 320), 90, np.uint8)), find_keypoints(PLANE)
     for pair in ((blank, some), (some, blank), (blank, blank)):
         assert propose_similarities(*pair, 640, 3) == []
+
+
+@pytest.mark.parametrize("at_one_place", ["reference", "current", "both"])
+def test_keypoints_of_one_place_say_nothing_of_another_view(at_one_place):
+    spread, place = np.array([10 + 10j, 12 + 10j, 10 + 12j, 12 + 12j]), np.full(4, 10 + 10j)
+
+    def keypoints(image):
+        points = place if at_one_place in (image, "both") else spread
+        return Keypoints(points, np.full(4, 8 + 0j), np.eye(4, dtype=np.float32))
+
+    assert propose_similarities(keypoints("reference"), keypoints("current"), 640, 3) == []
 
 
 def test_the_same_images_give_the_same_proposals():
