@@ -113,14 +113,11 @@ def _pose(args: argparse.Namespace) -> Measure:
 
 
 def _tiny_motion_arguments(parser: argparse.ArgumentParser) -> None:
-    from coarse_loftr_lab.evaluation.data.tiny_motions import DOSES_PX, SURFACES
-
-    pairs = len(DOSES_PX) * len(SURFACES)
     parser.add_argument(
         "--scenes",
         type=int,
         default=24,
-        help=f"number of scenes, each of which makes {pairs} pairs (default: %(default)s)",
+        help="number of scenes, each under every dose on every surface (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
 
