@@ -13,11 +13,10 @@ from coarse_loftr_ros.backends.decoding import CoarseMatches, with_border
 from coarse_loftr_ros.backends.precision import choose_precision, graph_in
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
-__all__ = ["OnnxRuntimeBackend", "session_options"]
+__all__ = ["REFUSALS", "OnnxRuntimeBackend", "session_options"]
 
 
-# ValueError: a graph that has not the outputs that are asked for.
-_REFUSALS = (
+REFUSALS = (
     errors.EPFail,
     errors.Fail,
     errors.InvalidArgument,
@@ -28,6 +27,7 @@ _REFUSALS = (
     ValueError,
     IndexError,
 )
+"""How ONNX Runtime refuses a graph; ``ValueError``: one that has not the outputs asked for."""
 
 
 def session_options(
@@ -83,7 +83,7 @@ class OnnxRuntimeBackend(CpuBackend):
             self._encode = onnxruntime.InferenceSession(encode, options, providers)
             self._match = onnxruntime.InferenceSession(match, options, providers)
             self._warm_up()
-        except _REFUSALS as error:
+        except REFUSALS as error:
             raise BackendError(f"ONNX Runtime cannot load model {model.name}: {error}") from error
         count = f"{threads} threads" if threads else "threads chosen by the runtime"
         self.description = (
