@@ -62,7 +62,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         type=int,
         default=200,
         metavar="N",
-        help="runs that medians are taken of (default: %(default)s)",
+        help="runs of each graph; of each layer the time is shown that one in ten runs takes at "
+        "most (default: %(default)s)",
     )
     parser.add_argument("--layers", action="store_true", help="also print every layer")
     parser.add_argument(
@@ -131,7 +132,7 @@ def _print(profile: ModelProfile, layers: bool) -> None:
 
     print(f"{profile.model} {profile.sha256}, {profile.size}, {profile.precision}")
     for name, described in profile.runtimes.items():
-        print(f"{name}: {described}, median of {profile.runs} runs, ms")
+        print(f"{name}: {described}, ms that one in ten of {profile.runs} runs takes at most")
     for graph in profile.graphs:
         print(f"\n{graph.graph}\n{text_table(header('block', graph), block_cells(graph))}")
         for one in graph.runtimes:

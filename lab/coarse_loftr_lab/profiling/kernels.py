@@ -9,9 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from coarse_loftr_lab.profiling.layer_costs import LayerCost
 
-__all__ = ["Kernel", "LayerTimes", "times_of_layers"]
+__all__ = ["Kernel", "LayerTimes", "times_of_layers", "undisturbed"]
+
+
+def undisturbed(times: Sequence[float]) -> float:
+    """The time that one in ten runs takes at most.
+
+    Kernels take microseconds, and what else runs on the machine takes milliseconds from some of
+    them: on two busy cores the sum of medians differed by half between repetitions, this by a
+    quarter at most.
+    """
+    return float(np.quantile(times, 0.1))
 
 
 @dataclass(frozen=True)
@@ -23,7 +35,7 @@ class Kernel:
         product: whether it is a convolution or a matrix product.
         layers: names of the layers it was made of, where the runtime says so.
         readers: places, among the kernels, of those that read what it writes.
-        ms: median time of one run; 0 when it was optimised away.
+        ms: time of one run, see ``undisturbed``; 0 when it was optimised away.
     """
 
     name: str

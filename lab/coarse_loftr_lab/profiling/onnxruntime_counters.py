@@ -9,14 +9,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import compress
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from coarse_loftr_lab.profiling.kernels import Kernel
+from coarse_loftr_lab.profiling.kernels import Kernel, undisturbed
 from coarse_loftr_ros.backends.base import BackendError, ModelFiles
 from coarse_loftr_ros.backends.joined_graphs import GRAPHS
 from coarse_loftr_ros.backends.onnxruntime_backend import REFUSALS, session_options
@@ -82,11 +81,11 @@ class OnnxRuntimeCounters:
         return outputs
 
     def run_ms(self, graph: int) -> float:
-        """Median time of the runs that were counted, by the clock."""
-        return median(self._clocks[graph])
+        """Time of the runs that were counted, by the clock, as ``undisturbed`` has it."""
+        return undisturbed(self._clocks[graph])
 
     def kernels(self, graph: int) -> list[Kernel]:
-        """What was executed, with medians over the runs; no run can follow."""
+        """What was executed, with ``undisturbed`` times; no run can follow."""
         events = json.loads(Path(self._sessions[graph].end_profiling()).read_text())
         times = defaultdict(list)
         for event in events:
@@ -104,7 +103,9 @@ class OnnxRuntimeCounters:
                 product=any(kind in node.op_type for kind in _PRODUCTS),
                 layers=tuple(node.output),
                 readers=tuple(place for name in node.output for place in readers[name]),
-                ms=median(compress(times[node.name], counted)) if node.name in times else 0.0,
+                ms=undisturbed(list(compress(times[node.name], counted)))
+                if node.name in times
+                else 0.0,
             )
             for node in nodes
         ]

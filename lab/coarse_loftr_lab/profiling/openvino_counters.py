@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from statistics import median
 from typing import Any
 
 import openvino
 from numpy.typing import NDArray
 
-from coarse_loftr_lab.profiling.kernels import Kernel
+from coarse_loftr_lab.profiling.kernels import Kernel, undisturbed
 from coarse_loftr_ros.backends.base import BackendError, ModelFiles
 from coarse_loftr_ros.backends.openvino_backend import compile_graphs
 from coarse_loftr_ros.images.preprocessing import NetworkSize
@@ -66,11 +65,11 @@ class OpenVinoCounters:
         return [tensor.data.copy() for tensor in request.output_tensors]
 
     def run_ms(self, graph: int) -> float:
-        """Median time of the runs that were counted, by the clock."""
-        return median(self._clocks[graph])
+        """Time of the runs that were counted, by the clock, as ``undisturbed`` has it."""
+        return undisturbed(self._clocks[graph])
 
     def kernels(self, graph: int) -> list[Kernel]:
-        """What was executed, with medians over the runs."""
+        """What was executed, with ``undisturbed`` times."""
         nodes = self._executed[graph]
         places = {node.get_friendly_name(): k for k, node in enumerate(nodes)}
         return [
@@ -83,7 +82,9 @@ class OpenVinoCounters:
                     for output in node.outputs()
                     for port in output.get_target_inputs()
                 ),
-                ms=median(run.get(node.get_friendly_name(), 0.0) for run in self._times[graph]),
+                ms=undisturbed(
+                    [run.get(node.get_friendly_name(), 0.0) for run in self._times[graph]]
+                ),
             )
             for node in nodes
         ]

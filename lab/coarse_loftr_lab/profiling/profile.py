@@ -36,7 +36,7 @@ class ProfileSettings:
         runtimes: some of ``PROFILED``.
         precision: ``fp32``, ``fp16`` or ``int8``, which each of them must have.
         threads: CPU threads of each; 0 lets it choose.
-        runs: of each graph that medians are taken of.
+        runs: of each graph that are counted.
     """
 
     runtimes: tuple[str, ...]

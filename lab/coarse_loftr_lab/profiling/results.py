@@ -18,8 +18,8 @@ class RuntimeTimes:
 
     Attributes:
         runtime: its name.
-        layers: medians by layer.
-        run_ms: median time of a run by the clock.
+        layers: times by layer.
+        run_ms: time of a run by the clock, as ``undisturbed`` has it.
     """
 
     runtime: str
@@ -28,7 +28,7 @@ class RuntimeTimes:
 
     @property
     def ms(self) -> float:
-        """Time of all kernels, the sum of their medians."""
+        """Time of all kernels, the sum over the layers."""
         return sum(self.layers.ms) + self.layers.unknown_ms
 
 
@@ -132,7 +132,7 @@ class ModelProfile:
         size: of the network image.
         precision: ``fp32``, ``fp16`` or ``int8``: of what was counted and measured.
         runtimes: descriptions by name.
-        runs: that medians are of.
+        runs: of each graph.
         graphs: *encode* and *match*.
     """
 
