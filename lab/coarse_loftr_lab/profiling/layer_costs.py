@@ -19,6 +19,9 @@ TOP_LEVEL = "top level"
 """Block of the layers that are in no module of the network."""
 
 _PRODUCTS = ("Conv", "MatMul")
+# Products too, which exported models do not have: better none than a wrong sum.
+_UNKNOWN = ("ConvInteger", "ConvTranspose", "Einsum", "Gemm", "MatMulInteger", "QLinearConv",
+            "QLinearMatMul")  # fmt: skip
 # Views of a tensor, what is computed of shapes, and formats of numbers, which runtimes fuse into
 # the layers beside them: no work by themselves.
 _FREE = {"ConstantOfShape", "DequantizeLinear", "Identity", "QuantizeLinear", "Reshape", "Shape",
@@ -83,6 +86,9 @@ def layer_costs(
     Args:
         onnx_bytes: the graph.
         inputs: arrays for all inputs.
+
+    Raises:
+        ValueError: when the multiplications of a layer cannot be counted.
     """
     return CountedGraph(onnx_bytes, inputs).layers()
 
@@ -120,6 +126,11 @@ class CountedGraph:
         return tuple(self._layer(node, counted) for node in self.nodes)
 
     def _layer(self, node: NodeProto, counted: set[str]) -> LayerCost:
+        if node.op_type in _UNKNOWN:
+            raise ValueError(
+                f"layer {node.name or node.output[0]} is of {node.op_type}; multiplications are "
+                f"counted of {' and '.join(_PRODUCTS)}"
+            )
         inputs, outputs = (
             [name for name in names if name in self.arrays] for names in (node.input, node.output)
         )

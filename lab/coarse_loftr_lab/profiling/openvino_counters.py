@@ -59,7 +59,7 @@ class OpenVinoCounters:
                 {
                     one.node_name: one.real_time.total_seconds() * 1e3
                     for one in request.profiling_info
-                    if one.status == openvino.ProfilingInfo.Status.EXECUTED
+                    if one.status.name == "EXECUTED"
                 }
             )
         return [tensor.data.copy() for tensor in request.output_tensors]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_lab.profiling.kernels import Kernel, times_of_layers
-from coarse_loftr_lab.profiling.layer_costs import layer_costs
+from coarse_loftr_lab.profiling.layer_costs import LayerCost, layer_costs
 from coarse_loftr_lab.profiling.results import GraphProfile, ModelProfile, RuntimeTimes
-from coarse_loftr_ros.backends.base import ModelFiles
+from coarse_loftr_ros.backends.base import BackendError, ModelFiles
 from coarse_loftr_ros.backends.joined_graphs import GRAPHS
 from coarse_loftr_ros.backends.precision import graph_in
 from coarse_loftr_ros.images.preprocessing import NetworkSize
@@ -81,7 +81,8 @@ def profile_model(
         progress: called with the number of runs done and of all.
 
     Raises:
-        BackendError: when the size does not fit, or a runtime cannot load the model.
+        BackendError: when the size does not fit, a runtime cannot load the model, or a layer cannot
+            be counted.
         ImportError: when ``onnx`` or a runtime is missing.
     """
     model.check_size(size)
@@ -102,7 +103,7 @@ def profile_model(
     graphs = []
     for graph, (name, arrays) in enumerate(zip(GRAPHS, inputs, strict=True)):
         named = dict(zip(_INPUTS[name], arrays, strict=True))
-        layers = layer_costs(graph_in(model, name, precision), named)
+        layers = _layers(model, name, precision, named)
         measured = (
             RuntimeTimes(one.name, times_of_layers(one.kernels(graph), layers), one.run_ms(graph))
             for one in counters
@@ -110,6 +111,15 @@ def profile_model(
         graphs.append(GraphProfile(name, layers, tuple(measured)))
     described = {one.name: one.description for one in counters}
     return ModelProfile(model.name, model.sha256, size, precision, described, runs, tuple(graphs))
+
+
+def _layers(
+    model: ModelFiles, graph: str, precision: str, inputs: dict[str, NDArray[Any]]
+) -> tuple[LayerCost, ...]:
+    try:
+        return layer_costs(graph_in(model, graph, precision), inputs)
+    except ValueError as error:
+        raise BackendError(f"model {model.name} cannot be counted, {graph}: {error}") from error
 
 
 def _inputs(counters: _Counters, scene: NDArray[np.float32]) -> list[list[NDArray[Any]]]:

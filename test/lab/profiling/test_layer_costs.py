@@ -74,6 +74,13 @@ def test_a_quantised_layer_reads_and_writes_the_bytes_that_lie_between_layers():
     assert (conv.parameters, conv.macs) == (6, 3 * 16 * 2)
 
 
+def test_a_product_that_cannot_be_counted_is_named():
+    weights = np.ones((4, 4), np.float32)
+    text = "g (float[6, 4] x) => (float[6, 4] z) { z = Gemm (x, w) }"
+    with pytest.raises(ValueError, match="layer z is of Gemm; multiplications are counted of Conv"):
+        layer_costs(graph(text, w=weights), {"x": np.ones((6, 4), np.float32)})
+
+
 @pytest.fixture(params=[(name, graph) for name in SHIPPED_MODELS for graph in ("encode", "match")])
 def shipped(request):
     """A shipped graph, and inputs for it."""
