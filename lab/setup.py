@@ -18,6 +18,7 @@ COMMANDS = [
     "calibrate",
     "quantize",
     "release",
+    "profile",
 ]
 
 setup(

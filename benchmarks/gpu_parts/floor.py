@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from coarse_loftr_lab.evaluation.graph_cost import GraphCost, graph_cost
+from coarse_loftr_lab.profiling.graph_cost import GraphCost, graph_cost
 from coarse_loftr_ros.backends.base import ModelFiles
 from coarse_loftr_ros.backends.decoding import without_border
 from coarse_loftr_ros.backends.joined_graphs import GRAPHS, addition, join

@@ -13,11 +13,10 @@ from coarse_loftr_ros.backends.decoding import CoarseMatches, with_border
 from coarse_loftr_ros.backends.precision import choose_precision, graph_in
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
-__all__ = ["OnnxRuntimeBackend"]
+__all__ = ["REFUSALS", "OnnxRuntimeBackend", "session_options"]
 
 
-# ValueError: a graph that has not the outputs that are asked for.
-_REFUSALS = (
+REFUSALS = (
     errors.EPFail,
     errors.Fail,
     errors.InvalidArgument,
@@ -28,6 +27,30 @@ _REFUSALS = (
     ValueError,
     IndexError,
 )
+"""How ONNX Runtime refuses a graph; ``ValueError``: one that has not the outputs asked for."""
+
+
+def session_options(
+    model: ModelFiles, size: NetworkSize, threads: int, precision: str
+) -> onnxruntime.SessionOptions:
+    """The options with which this backend runs both graphs of a model.
+
+    Args:
+        model: the exported model.
+        size: network size to fix in the graphs.
+        threads: CPU threads; 0 lets ONNX Runtime choose.
+        precision: ``fp32``, ``fp16`` or ``int8``.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.add_free_dimension_override_by_name("height", size.height)
+    options.add_free_dimension_override_by_name("width", size.width)
+    options.add_free_dimension_override_by_name("cells", model.cells(size))
+    if precision == "fp16":
+        # Or it would leave roundings to float16 out.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return options
 
 
 class OnnxRuntimeBackend(CpuBackend):
@@ -53,22 +76,14 @@ class OnnxRuntimeBackend(CpuBackend):
     ) -> None:
         super().__init__(model, size)
         self.precision = choose_precision(precision, self.name, model)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        options.add_free_dimension_override_by_name("height", size.height)
-        options.add_free_dimension_override_by_name("width", size.width)
-        options.add_free_dimension_override_by_name("cells", model.cells(size))
+        options = session_options(model, size, threads, self.precision)
         providers = ["CPUExecutionProvider"]
-        if self.precision == "fp16":
-            # Or it would leave roundings to float16 out.
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         encode, match = (graph_in(model, graph, self.precision) for graph in ("encode", "match"))
         try:
             self._encode = onnxruntime.InferenceSession(encode, options, providers)
             self._match = onnxruntime.InferenceSession(match, options, providers)
             self._warm_up()
-        except _REFUSALS as error:
+        except REFUSALS as error:
             raise BackendError(f"ONNX Runtime cannot load model {model.name}: {error}") from error
         count = f"{threads} threads" if threads else "threads chosen by the runtime"
         self.description = (

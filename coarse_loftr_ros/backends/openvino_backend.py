@@ -15,7 +15,7 @@ from coarse_loftr_ros.backends.decoding import CoarseMatches, with_border
 from coarse_loftr_ros.backends.precision import choose_precision, graph_in
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
-__all__ = ["OpenVinoBackend"]
+__all__ = ["OpenVinoBackend", "compile_graphs"]
 
 
 @functools.cache
@@ -32,6 +32,38 @@ def _core() -> openvino.Core:
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
     return openvino.Core()
+
+
+def compile_graphs(
+    model: ModelFiles, size: NetworkSize, threads: int, precision: str, **options: object
+) -> tuple[openvino.CompiledModel, openvino.CompiledModel]:
+    """The graphs *encode* and *match* as this backend runs them.
+
+    Args:
+        model: the exported model.
+        size: network size to compile for.
+        threads: CPU threads; 0 lets OpenVINO choose.
+        precision: ``fp32`` or ``int8``.
+        options: further properties of OpenVINO.
+
+    Raises:
+        RuntimeError: (or ``ValueError`` or ``IndexError``) when OpenVINO refuses the graphs.
+    """
+    config: dict[str, object] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+        **options,
+    }
+    if threads:
+        config["INFERENCE_NUM_THREADS"] = threads
+    core = _core()
+    encode = core.read_model(graph_in(model, "encode", precision))
+    encode.reshape({"image": [1, 1, size.height, size.width]})
+    match = core.read_model(graph_in(model, "match", precision))
+    channels = match.input("reference_tokens").partial_shape[2].get_length()
+    tokens = [1, model.cells(size), channels]
+    match.reshape({"reference_tokens": tokens, "current_tokens": tokens})
+    return tuple(core.compile_model(graph, "CPU", config) for graph in (encode, match))
 
 
 class OpenVinoBackend(CpuBackend):
@@ -58,28 +90,13 @@ class OpenVinoBackend(CpuBackend):
         super().__init__(model, size)
         self._threads = threads
         self.precision = choose_precision(precision, self.name, model)
-        config: dict[str, object] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
-        }
-        if threads:
-            config["INFERENCE_NUM_THREADS"] = threads
-        core = _core()
         try:
-            encode = core.read_model(graph_in(model, "encode", self.precision))
-            encode.reshape({"image": [1, 1, size.height, size.width]})
-            match = core.read_model(graph_in(model, "match", self.precision))
-            channels = match.input("reference_tokens").partial_shape[2].get_length()
-            tokens = [1, model.cells(size), channels]
-            match.reshape({"reference_tokens": tokens, "current_tokens": tokens})
-            compiled_encode = core.compile_model(encode, "CPU", config)
-            compiled_match = core.compile_model(match, "CPU", config)
-            self._encode = compiled_encode.create_infer_request()
-            self._match = compiled_match.create_infer_request()
+            compiled = compile_graphs(model, size, threads, self.precision)
+            self._encode, self._match = (graph.create_infer_request() for graph in compiled)
             self._warm_up()
         except (RuntimeError, ValueError, IndexError) as error:
             raise BackendError(f"OpenVINO cannot load model {model.name}: {error}") from error
-        used = compiled_encode.get_property("INFERENCE_NUM_THREADS")
+        used = compiled[0].get_property("INFERENCE_NUM_THREADS")
         version = openvino.get_version().split("-")[0]
         self.description = f"OpenVINO {version}, CPU {self.precision}, {used} threads, {size}"
 

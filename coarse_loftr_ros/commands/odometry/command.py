@@ -13,6 +13,7 @@ from coarse_loftr_ros.commands.common.options import (
     add_length_options,
     add_pipeline_options,
 )
+from coarse_loftr_ros.commands.common.plots import PLOTS, check_plot
 from coarse_loftr_ros.commands.common.source_options import add_source_options, chosen_streams
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
-_PLOTS = "pip install 'coarse_loftr_ros[plots]'"
 _EVO = "pip install 'coarse_loftr_ros[odometry]'"
 
 
@@ -85,7 +85,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--plot",
         type=Path,
         metavar="PNG",
-        help="draw the path beside the true one; needs matplotlib: " + _PLOTS,
+        help="draw the path beside the true one; needs matplotlib: " + PLOTS,
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file")
     add_length_options(parser)
@@ -96,8 +96,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Follow the camera, write, measure, draw."""
-    from importlib.util import find_spec
-
     from coarse_loftr_ros.backends.base import BackendError
     from coarse_loftr_ros.cameras.calibration import CalibrationError
     from coarse_loftr_ros.commands.common.recording import (
@@ -122,9 +120,7 @@ def run(args: argparse.Namespace) -> int:
     from coarse_loftr_ros.recordings.trajectories.visual_odometry import run_odometry
 
     if args.plot is not None:
-        if find_spec("matplotlib") is None:
-            raise UserError(f"--plot needs matplotlib: {_PLOTS}")
-        _check_plot_name(args.plot)
+        check_plot(args.plot)
     if not args.source.exists():
         raise UserError(f"{args.source} does not exist")
     if args.truth is not None and not args.truth.is_file():
@@ -215,15 +211,6 @@ def _write(args: argparse.Namespace, found: OdometryRun) -> None:
     for path, text in zip(_outputs(args), texts, strict=False):
         with writing(path) as new:
             new.write_text(text)
-
-
-def _check_plot_name(path: Path) -> None:
-    """Refuse a name that no picture can have, before the work is done for it."""
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    kinds = FigureCanvasBase.get_supported_filetypes()
-    if path.suffix.lower().lstrip(".") not in kinds:
-        raise UserError(f"--plot is {path}; its name must end with .png, or .{', .'.join(kinds)}")
 
 
 def _plot(path: Path, found: OdometryRun, truth: Trajectory | None, report: PathReport) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coarse_loftr_lab.evaluation.graph_cost import graph_cost
+from coarse_loftr_lab.profiling.graph_cost import graph_cost
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, ModelFiles
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed (make test has it)")

@@ -1,0 +1,1 @@
+"""What each layer of an exported model costs, counted and measured."""
