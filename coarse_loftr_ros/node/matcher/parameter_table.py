@@ -30,9 +30,9 @@ PARAMETERS = table(
     Parameter(
         "backend",
         "auto",
-        "Runtime of the network; auto takes the first of tensorrt, cuda, openvino and onnxruntime "
-        "that can be used, a GPU only when it matches as the CPU does, and says what it passed "
-        "over.",
+        "Runtime of the network; auto takes the first of tensorrt, cuda, openvino, onnxruntime and "
+        "ncnn that can be used, a GPU only when it matches as the CPU does, and says what it "
+        "passed over.",
         choices=BACKEND_NAMES,
         change=Change.UNCONFIGURED,
     ),
