@@ -55,7 +55,7 @@ class ReceivedImage:
         stamp: of its header, integer nanoseconds.
         received_s: ``perf_counter`` time, seconds.
         camera: by the latest camera_info that can be used, ``None`` before there was one.
-        mask: the latest mask.
+        mask: its own, or one of every image; ``None`` where there is none, or before it came.
     """
 
     side: int
@@ -77,6 +77,7 @@ class Inputs:
         node: that subscribes.
         settings: how.
         on_image: called on the executor with each image.
+        on_mask: called on the executor with each mask.
         on_lost: called with the number of images that the middleware lost.
         reject: called with a cause and a sentence when a camera_info is not used.
         inform: called with a cause and a sentence when a camera is another one than before.
@@ -87,6 +88,7 @@ class Inputs:
         node: Node,
         settings: InputSettings,
         on_image: Callable[[ReceivedImage], None],
+        on_mask: Callable[[Image], None],
         on_lost: Callable[[int], None],
         reject: Callable[[str, str], None],
         inform: Callable[[str, str], None],
@@ -98,7 +100,6 @@ class Inputs:
         self._inform = inform
         check = Rectification if settings.rectify else check_projection
         self._cameras = [LatestCamera(check) for _ in settings.sides]
-        self._mask: Image | None = None
         self._type = CompressedImage if settings.compressed else Image
         reliability = (
             ReliabilityPolicy.RELIABLE if settings.reliable else ReliabilityPolicy.BEST_EFFORT
@@ -118,7 +119,8 @@ class Inputs:
             take_info = self._camera_info_callback(self._cameras[side], info_topic)
             self._others += subscribe_to_latest(node, CameraInfo, info_topic, take_info)
         if settings.use_mask:
-            self._others += subscribe_to_latest(node, Image, "mask", self._take_mask)
+            self._mask_topic = node.resolve_topic_name("mask")
+            self._others += subscribe_to_latest(node, Image, "mask", on_mask, settings.depth)
 
     @property
     def topics(self) -> Sequence[str]:
@@ -137,6 +139,12 @@ class Inputs:
         silent = [self.topics[side] for side in sides]
         reasons = [reason for topic in silent if (reason := self._why_silent(topic))]
         return "; ".join(reasons) or f"the publishers of {', '.join(silent)} are silent"
+
+    def why_no_mask(self) -> str:
+        """Why no mask may be arriving, from what the ROS graph shows."""
+        if self._node.count_publishers(self._mask_topic):
+            return f"{self._mask_topic} is silent; a mask of all images has stamp 0"
+        return f"{self._mask_topic} has no publisher"
 
     def _why_silent(self, topic: str) -> str:
         wanted = "sensor_msgs/msg/" + self._type.__name__
@@ -174,7 +182,7 @@ class Inputs:
                     stamp_ns(message.header.stamp),
                     now,
                     self._cameras[side].calibration,
-                    self._mask,
+                    None,
                 )
             )
 
@@ -194,6 +202,3 @@ class Inputs:
                 self._reject("camera_info", f"{topic} left out: {camera.problem}")
 
         return take
-
-    def _take_mask(self, message: Image) -> None:
-        self._mask = message
