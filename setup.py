@@ -106,6 +106,7 @@ setup(
             for wheel in ("tensorrt-rtx-cu13-bindings", "tensorrt-rtx-cu13-libs")
         ]
         + ["onnx>=1.16", "protobuf"],
+        "ncnn": ["ncnn>=1.0.20240410"],
         "plots": ["matplotlib>=3.7"],
         # Absolute trajectory errors; brings SciPy, pandas, seaborn and matplotlib, 350 MB.
         "odometry": ["evo>=1.30"],
@@ -127,6 +128,7 @@ setup(
     entry_points={
         "console_scripts": [
             "matcher_node = coarse_loftr_ros.node.matcher.matcher_node:main",
+            "mask_node = coarse_loftr_ros.node.mask.mask_node:main",
             "odometry_node = coarse_loftr_ros.node.odometry.odometry_node:main",
             "coarse-loftr = coarse_loftr_ros.commands.cli:main",
         ]

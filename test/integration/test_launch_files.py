@@ -61,7 +61,7 @@ def launch(repository, tmp_path_factory):
     (index / "coarse_loftr_ros").touch()
     for folder in ("launch", "config", "examples"):
         (share / folder).symlink_to(repository / folder)
-    for name in ("matcher_node", "odometry_node"):
+    for name in ("matcher_node", "mask_node", "odometry_node"):
         (programs / name).symlink_to(Path(sys.executable).with_name(name))
     for package, (file, _) in DRIVERS.items():
         (index / package).touch()

@@ -9,7 +9,7 @@ from coarse_loftr_ros.node.matcher.mask_pairing import MaskPairing
 
 
 def pairing(wait_s: float = 0.2, capacity: int = 10) -> MaskPairing[str, str]:
-    return MaskPairing(wait_s, silence_s=2.0, capacity=capacity, now_s=0.0)
+    return MaskPairing(wait_s, silence_s=2.0, capacity=capacity)
 
 
 def test_an_image_goes_on_with_the_mask_of_its_stamp():
@@ -70,10 +70,13 @@ def test_a_mask_of_its_own_goes_before_that_of_all_images():
 def test_when_masks_fall_silent_nothing_waits_until_one_comes():
     masks = pairing()
     masks.add_mask("mask 1", 1, 0.0)
-    assert masks.add("image 2", 2, 2.1) == [("image 2", None)]
-    assert masks.silence(2.1) == 2.1
-    masks.add_mask("mask 2", 2, 2.2)
-    assert masks.add("image 3", 3, 2.3) == []
+    assert masks.silence(100.0) == 0.0, "no image has come that lacks one"
+    assert masks.add("image 2", 2, 100.0) == []
+    assert masks.due(100.2) == [("image 2", None)]
+    assert masks.add("image 3", 3, 102.1) == [("image 3", None)]
+    assert round(masks.silence(102.1), 6) == 2.1
+    masks.add_mask("mask 3", 3, 102.2)
+    assert masks.add("image 4", 4, 102.3) == []
 
 
 def test_with_no_wait_an_image_takes_what_is_there():

@@ -37,12 +37,11 @@ class MaskPairing(Generic[Item, Mask]):
 
     Args:
         wait_s: longest time that an image waits for its mask.
-        silence_s: when no mask has come for so long, images do not wait until one comes again.
+        silence_s: when images have come for so long and no mask, they do not wait until one comes.
         capacity: images that may wait, and masks that may be there before their images.
-        now_s: the time now.
     """
 
-    def __init__(self, wait_s: float, silence_s: float, capacity: int, now_s: float) -> None:
+    def __init__(self, wait_s: float, silence_s: float, capacity: int) -> None:
         self.wait_s = wait_s
         self.silence_s = silence_s
         self.missing = 0
@@ -58,7 +57,7 @@ class MaskPairing(Generic[Item, Mask]):
         self._delays: deque[float] = deque(maxlen=_RECENT)
         self._static: Mask | None = None
         self._stamped = False  # whether a mask with a stamp has come
-        self._heard_s = now_s
+        self._unmasked_s: float | None = None  # when the first image after the last mask came
 
     @property
     def waiting(self) -> int:
@@ -71,11 +70,15 @@ class MaskPairing(Generic[Item, Mask]):
         return median(self._delays) if self._delays else None
 
     def silence(self, now_s: float) -> float:
-        """For how long masks have been missing, seconds; 0 where one without a stamp is enough."""
-        return now_s - self._heard_s if self._expected else 0.0
+        """For how long images have come and no mask, s; 0 where one without a stamp is enough."""
+        if self._unmasked_s is None or not self._expected:
+            return 0.0
+        return now_s - self._unmasked_s
 
     def add(self, item: Item, stamp: int, now_s: float) -> list[tuple[Item, Mask | None]]:
         """Take an image; those that go on now, each with its mask."""
+        if self._unmasked_s is None:
+            self._unmasked_s = now_s
         patient = self._expected and self.silence(now_s) <= self.silence_s
         due_s = now_s + self.wait_s if patient else now_s
         self._waiting.append(_Waiting(item, stamp, now_s, due_s))
@@ -88,7 +91,7 @@ class MaskPairing(Generic[Item, Mask]):
         if stamp == 0:
             self._static = mask
             return self.due(now_s) if self._stamped else self._release(len(self._waiting))
-        self._stamped, self._heard_s = True, now_s
+        self._stamped, self._unmasked_s = True, None
         for index, each in enumerate(self._waiting):
             if each.stamp == stamp:
                 return self._release(index + 1, mask)

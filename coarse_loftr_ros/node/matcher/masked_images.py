@@ -49,7 +49,7 @@ class MaskedImages:
         self._hand_on = hand_on
         self._why_silent = why_silent
         self._pairing = MaskPairing[Images, Image](
-            values["mask_wait"], values["image_timeout"], values["queue_depth"], time.monotonic()
+            values["mask_wait"], values["image_timeout"], values["queue_depth"]
         )
         # Steady: simulated time may stand still, and images must not.
         clock = Clock(clock_type=ClockType.STEADY_TIME)
