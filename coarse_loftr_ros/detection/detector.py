@@ -34,7 +34,7 @@ class DetectorSettings:
 
     classes: tuple[str, ...] = ()
     score: float = 0.35
-    threads: int = 0
+    threads: int = 1
 
     def __post_init__(self) -> None:
         if not 0.0 < self.score <= 1.0:

@@ -67,5 +67,5 @@ def make_masks(args: argparse.Namespace) -> DetectorMasks:
 
     names = tuple(name.strip() for name in args.mask_classes.split(",") if name.strip())
     with as_user_error(DetectorError):
-        settings = DetectorSettings(names, threads=args.threads)
+        settings = DetectorSettings(names)
         return DetectorMasks(Detector(load_description(args.mask_detector), settings))

@@ -24,7 +24,8 @@ PARAMETERS = table(
     Parameter(
         "threads",
         _DETECTOR.threads,
-        "CPU threads of the detector; 0 lets its runtime choose.",
+        "CPU threads of the detector; more than one only helps where cores are idle. 0 lets its "
+        "runtime choose.",
         low=0,
         high=256,
         change=Change.UNCONFIGURED,
