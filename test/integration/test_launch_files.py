@@ -94,6 +94,7 @@ def launch(repository, tmp_path_factory):
         ("matcher", "params_file:=/absent.yaml", "params_file /absent.yaml cannot be read"),
         ("matcher", "image:=a//b", "argument 'image' is 'a//b'"),
         ("odometry", "params_file:=/absent.yaml", "params_file /absent.yaml cannot be read"),
+        ("mask", "params_file:=/absent.yaml", "params_file /absent.yaml cannot be read"),
         ("odometry", "backend:=magic", 'Argument "backend" provided value "magic" is not valid'),
     ],
 )

@@ -44,6 +44,7 @@ class MaskActivity(Activity[MadeMask]):
             values["dilation"],
             values["rate"],
             self._reject,
+            self._failed,
         )
         self._images = ImageTopic(
             node,
@@ -95,3 +96,6 @@ class MaskActivity(Activity[MadeMask]):
         with self.defects.survived("taking an image"):
             self._statistics.received()
             self._masking.submit(WaitingImage(message, perf_counter()))
+
+    def _failed(self, failure: BaseException) -> None:
+        self.failure = failure

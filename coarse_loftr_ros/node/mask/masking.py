@@ -59,6 +59,7 @@ class Masking:
         defects: where exceptions that nobody thought of stop.
         capacity: images that may wait; beyond it the oldest is let go.
         reject: called with a cause and a sentence when an image is not used.
+        on_failure: called on the thread with what ended it, which is no ``Exception``.
 
     Attributes:
         dilation: px; may be replaced at any time.
@@ -75,6 +76,7 @@ class Masking:
         dilation: int,
         rate: float,
         reject: Callable[[str, str], None],
+        on_failure: Callable[[BaseException], None],
     ) -> None:
         self.dilation = dilation
         self.rate = rate
@@ -84,6 +86,7 @@ class Masking:
         self._defects = defects
         self._capacity = capacity
         self._reject = reject
+        self._on_failure = on_failure
         self._waiting: deque[WaitingImage] = deque()
         self._wake = threading.Condition()
         self._stopping = False
@@ -122,8 +125,12 @@ class Masking:
                     return
                 images = list(self._waiting)
                 self._waiting.clear()
-            with self._defects.survived("making a mask"):
-                self._handle(images)
+            try:
+                with self._defects.survived("making a mask"):
+                    self._handle(images)
+            except BaseException as failure:
+                self._on_failure(failure)
+                raise
 
     def _handle(self, images: list[WaitingImage]) -> None:
         """Give images, the newest last, their masks."""
