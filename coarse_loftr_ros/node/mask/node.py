@@ -31,7 +31,7 @@ class MaskNode(ManagedNode[Detector]):
             detector = load_detector(values)
         except DetectorError as error:
             raise NotReadyError(str(error)) from error
-        names = ", ".join((values["classes"] and looked_for(values)) or detector.description.moving)
+        names = ", ".join(looked_for(values) or detector.description.moving)
         self.get_logger().info(f"detector {detector.description.model.name} looks for {names}")
         return detector
 

@@ -87,13 +87,10 @@ class MaskedImages:
         """What an operator should know, from the counts since the last report."""
         pairing = self._pairing
         silence_s = pairing.silence(time.monotonic())
-        silent = f"{silence_s:.1f} s: {self._why_silent()}"
-        return mask_problems(
-            new,
-            pairing.delay_s,
-            pairing.wait_s,
-            silent if silence_s > pairing.silence_s else "",
-        )
+        silent = ""
+        if silence_s > pairing.silence_s:
+            silent = f"{silence_s:.1f} s: {self._why_silent()}"
+        return mask_problems(new, pairing.delay_s, pairing.wait_s, silent)
 
     def _tick(self) -> None:
         self._go_on(self._pairing.due(time.monotonic()))
