@@ -60,6 +60,7 @@ def main() -> int:
     )
     parser.add_argument("--time", action="store_true", help="of the detector, not pairs")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--score", type=float, default=0.35, help="of masks (%(default)s)")
     args = parser.parse_args()
     settings = DetectorSettings(threads=args.threads)
     masks = DetectorMasks(Detector(load_description(args.detector), settings))
@@ -77,6 +78,7 @@ def main() -> int:
     print(
         f"{len(things)} things before {len(empty)} photographs without any; {args.pairs} pairs each"
     )
+    masks.detector.look_for((), args.score)
     print(pairs_table(empty, things, masks, args.pairs, args.threads))
     return 0
 
