@@ -130,6 +130,7 @@ setup(
     entry_points={
         "console_scripts": [
             "matcher_node = coarse_loftr_ros.node.matcher.matcher_node:main",
+            "mask_node = coarse_loftr_ros.node.mask.mask_node:main",
             "odometry_node = coarse_loftr_ros.node.odometry.odometry_node:main",
             "coarse-loftr = coarse_loftr_ros.commands.cli:main",
         ]

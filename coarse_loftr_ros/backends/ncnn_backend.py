@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,12 +13,11 @@ from coarse_loftr_ros.backends.cpu import CpuBackend, CpuFeatures
 from coarse_loftr_ros.backends.decoding import CoarseMatches, with_border
 from coarse_loftr_ros.backends.precision import choose_precision
 from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.process.openmp import let_threads_sleep
 
-# Read by ncnn's OpenMP when it is loaded. Between two layers its threads would otherwise wait by
-# computing: on a machine with other work a frame took 5 to 10 times as long, and of the CPU, too.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+let_threads_sleep()
 
-import ncnn
+import ncnn  # noqa: E402 (after what it reads when it is loaded)
 
 __all__ = ["NcnnBackend"]
 
