@@ -94,8 +94,8 @@ $(VENV)/.msgs: $(MESSAGES) | $(VENV)/.base
 	@touch $@
 
 $(VENV)/.test: $(READY) $(VENV)/.pycuda
-	@echo "Installing test tools, colcon, evo, Ray and TensorRT for RTX into $(VENV) ..."
-	$(VENV)/$(PIP) install --editable '.[test,colcon,tensorrt-rtx,odometry,fleet]' \
+	@echo "Installing test tools, colcon, evo, Ray, ncnn and TensorRT for RTX into $(VENV) ..."
+	$(VENV)/$(PIP) install --editable '.[test,colcon,tensorrt-rtx,odometry,fleet,ncnn]' \
 	  --editable './lab[quantize,plots]'
 	@touch $@
 
@@ -107,7 +107,7 @@ $(VENV)/.pycuda: scripts/install-pycuda | $(READY)
 $(VENV_TRAIN)/.test: $(PACKAGE) | $(VENV_TRAIN)/bin/python
 	@echo "Installing PyTorch and test tools into $(VENV_TRAIN) (some minutes, once) ..."
 	$(VENV_TRAIN)/$(PIP) install --editable '.[cpu,test]' \
-	  --editable './lab[train]' 'torch==2.13.*'
+	  --editable './lab[train,ncnn]' 'torch==2.13.*'
 	@touch $@
 
 $(VENV_LINT)/.ruff: Makefile | $(VENV_LINT)/bin/python

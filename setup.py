@@ -60,7 +60,8 @@ setup(
     packages=find_packages(include=[NAME, NAME + ".*"]),
     # No "**": the setuptools of ROS 2 Humble does not know it.
     package_data={
-        NAME: ["models/*.md", "models/*/*.onnx", "models/*/*.json", "models/*/*.md"],
+        NAME: ["models/*.md"]
+        + [f"models/*/{kind}" for kind in ("*.onnx", "*.ncnn.*", "*.json", "*.md")],
         f"{NAME}.fleet.report": ["page.*"],
         f"{NAME}.recordings.bags": ["msg/*.msg"],  # a link to the message package's
     },
@@ -106,6 +107,8 @@ setup(
             for wheel in ("tensorrt-rtx-cu13-bindings", "tensorrt-rtx-cu13-libs")
         ]
         + ["onnx>=1.16", "protobuf"],
+        # A runtime of 30 MB, also for ARM boards; older ones compute something else.
+        "ncnn": ["ncnn>=1.0.20260114"],
         "plots": ["matplotlib>=3.7"],
         # Absolute trajectory errors; brings SciPy, pandas, seaborn and matplotlib, 350 MB.
         "odometry": ["evo>=1.30"],
@@ -127,6 +130,7 @@ setup(
     entry_points={
         "console_scripts": [
             "matcher_node = coarse_loftr_ros.node.matcher.matcher_node:main",
+            "mask_node = coarse_loftr_ros.node.mask.mask_node:main",
             "odometry_node = coarse_loftr_ros.node.odometry.odometry_node:main",
             "coarse-loftr = coarse_loftr_ros.commands.cli:main",
         ]

@@ -15,6 +15,7 @@ COMMANDS = [
     "train",
     "report",
     "export",
+    "ncnn",
     "calibrate",
     "quantize",
     "release",
@@ -43,6 +44,8 @@ setup(
             "tensorboard",
         ],
         "loftr": ["kornia>=0.7"],  # LoFTR as a teacher
+        # Graphs for ncnn: the translator, 30 MB beside PyTorch, and the runtime.
+        "ncnn": ["pnnx>=20261020", "ncnn>=1.0.20260114"],
         "plots": ["matplotlib>=3.7"],
     },
     entry_points={

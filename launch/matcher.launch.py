@@ -32,7 +32,7 @@ PARAMETER_ARGUMENTS = {
     "image_transport": "raw (sensor_msgs/Image) or compressed (<image>/compressed).",
     "image_reliability": "Reliability asked of image publishers: best_effort or reliable.",
     "freshness": "latest skips images that came while matching; all matches each in order.",
-    "backend": "Runtime of the network: auto, tensorrt, cuda, openvino or onnxruntime.",
+    "backend": "Runtime of the network: auto, tensorrt, cuda, openvino, onnxruntime or ncnn.",
     "precision": "Number format of the network: auto, fp32, fp16 or int8.",
     "model": "A model of the package, fast or accurate, or the folder of an exported one.",
     "use_mask": "true subscribes to the topic mask: matches lie only where it is not zero.",
@@ -46,7 +46,7 @@ CHOICES = {
     "image_transport": ("raw", "compressed"),
     "image_reliability": ("best_effort", "reliable"),
     "freshness": ("latest", "all"),
-    "backend": ("auto", "tensorrt", "cuda", "openvino", "onnxruntime"),
+    "backend": ("auto", "tensorrt", "cuda", "openvino", "onnxruntime", "ncnn"),
     "precision": ("auto", "fp32", "fp16", "int8"),
 }
 SWITCHES = ("use_mask", "autostart")

@@ -53,7 +53,7 @@ TOPIC_ARGUMENTS = {
 # Handed on to matcher.launch.py as they are.
 MATCHER_ARGUMENTS = {
     "image_transport": "raw (sensor_msgs/Image) or compressed (<image>/compressed).",
-    "backend": "Runtime of the network: auto, tensorrt, cuda, openvino or onnxruntime.",
+    "backend": "Runtime of the network: auto, tensorrt, cuda, openvino, onnxruntime or ncnn.",
     "model": "A model of the package, fast or accurate, or the folder of an exported one.",
 }
 

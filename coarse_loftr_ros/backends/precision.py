@@ -6,7 +6,7 @@ import platform
 
 from coarse_loftr_ros.backends.base import BackendError, ModelFiles
 
-__all__ = ["PRECISION_NAMES", "choose_precision", "graph_in"]
+__all__ = ["PRECISION_NAMES", "can_compute", "choose_precision", "graph_in"]
 
 PRECISION_NAMES = ("auto", "fp32", "fp16", "int8")
 
@@ -17,6 +17,7 @@ _OF_RUNTIME = {
     "openvino": ("int8", "fp32"),
     # fp16 only shows on a CPU what a GPU's rounding does, and int8 is slower than fp32.
     "onnxruntime": ("fp32", "fp16", "int8"),
+    "ncnn": ("fp32", "fp16"),  # fp16 on some ARM CPUs, where it was not measured
     "tensorrt": ("fp16", "fp32", "int8"),
     # fp16 was slower than fp32 on an H200 where it was measured, without graph optimisation.
     "cuda": ("fp32", "fp16", "int8"),
@@ -28,7 +29,7 @@ def choose_precision(name: str, runtime: str, model: ModelFiles) -> str:
 
     Args:
         name: one of ``PRECISION_NAMES``.
-        runtime: ``openvino``, ``onnxruntime``, ``tensorrt`` or ``cuda``.
+        runtime: ``openvino``, ``onnxruntime``, ``ncnn``, ``tensorrt`` or ``cuda``.
         model: as exported.
 
     Raises:
@@ -48,6 +49,15 @@ def choose_precision(name: str, runtime: str, model: ModelFiles) -> str:
             "'coarse-loftr quantize', or use 'auto'"
         )
     return name
+
+
+def can_compute(runtime: str, precision: str, model: ModelFiles) -> bool:
+    """Whether a model can be used with a runtime in a precision."""
+    if runtime == "ncnn" and model.ncnn is None:
+        return False
+    return precision in _OF_RUNTIME[runtime] and (
+        precision != "int8" or model.encode_int8 is not None
+    )
 
 
 def graph_in(model: ModelFiles, graph: str, precision: str) -> bytes:

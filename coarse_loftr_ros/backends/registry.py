@@ -15,7 +15,7 @@ from coarse_loftr_ros.backends.base import (
     Reports,
 )
 from coarse_loftr_ros.backends.fallback import FallbackBackend
-from coarse_loftr_ros.backends.precision import choose_precision
+from coarse_loftr_ros.backends.precision import can_compute, choose_precision
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 _GPU = ("tensorrt", "cuda")
-_CPU = ("openvino", "onnxruntime")  # the Python modules of these runtimes have their names
+_CPU = ("openvino", "onnxruntime", "ncnn")  # the Python modules of these runtimes have their names
 _PREFERENCE = (*_GPU, *_CPU)
 BACKEND_NAMES = ("auto", *_PREFERENCE)
 """What a user may ask for; ``auto`` takes the first of the others that can be used."""
@@ -130,7 +130,7 @@ def create_backend(
         backend.description += _passed_over(refused)
     else:
         reports.info(f"backend {choice.reason}")
-    others = installed_backends()
+    others = [one for one in installed_backends() if can_compute(one, "fp32", model)]
     if choice.name in _CPU or not others:
         return backend
 
@@ -158,8 +158,8 @@ def _choose_automatically(refused: Mapping[str, str]) -> BackendChoice:
             return BackendChoice(name, f"auto: takes {name}{_passed_over(passed_over)}")
         passed_over[name] = obstacle
     raise BackendError(
-        "backend 'auto' found neither OpenVINO nor ONNX Runtime; install one with pip install "
-        f"openvino, or pip install onnxruntime{_passed_over(passed_over)}"
+        "backend 'auto' found neither OpenVINO, ONNX Runtime nor ncnn; install one with pip "
+        f"install openvino, pip install onnxruntime or pip install ncnn{_passed_over(passed_over)}"
     )
 
 
@@ -255,6 +255,10 @@ def _create_on_cpu(
         from coarse_loftr_ros.backends.openvino_backend import OpenVinoBackend
 
         return OpenVinoBackend(model, size, threads, precision)
+    if name == "ncnn":
+        from coarse_loftr_ros.backends.ncnn_backend import NcnnBackend
+
+        return NcnnBackend(model, size, threads, precision)
     from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 
     return OnnxRuntimeBackend(model, size, threads, precision)

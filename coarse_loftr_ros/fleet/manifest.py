@@ -17,7 +17,7 @@ from coarse_loftr_ros.fleet.sources import Recording
 __all__ = ["Manifest", "difference", "environment", "read_manifest"]
 
 _PACKAGES = (
-    "numpy", "opencv-python-headless", "opencv-python", "openvino", "onnxruntime",
+    "numpy", "opencv-python-headless", "opencv-python", "openvino", "onnxruntime", "ncnn",
     "onnxruntime-gpu", "tensorrt", "tensorrt-rtx-cu13-libs", "pyarrow", "rosbags", "evo",
 )  # fmt: skip
 

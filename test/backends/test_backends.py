@@ -1,4 +1,4 @@
-"""Both runtimes load the shipped model, agree, and refuse what they cannot run."""
+"""All runtimes of the CPU load the shipped model, agree, and refuse what they cannot run."""
 
 import json
 import shutil
@@ -15,7 +15,8 @@ from coarse_loftr_ros.backends.gpu import find_gpu
 from coarse_loftr_ros.backends.registry import choose_backend, create_backend
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
-NAMES = ("openvino", "onnxruntime")
+ONNX_NAMES = ("openvino", "onnxruntime")
+NAMES = (*ONNX_NAMES, "ncnn")
 SIZE = NetworkSize(320, 224)
 
 
@@ -161,7 +162,7 @@ def test_a_broken_description_is_refused(copied_model, text):
         ModelFiles.load(copied_model)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ONNX_NAMES)
 def test_a_graph_that_is_no_onnx_is_refused(copied_model, name):
     import hashlib
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, BackendError, ModelFiles
-from coarse_loftr_ros.backends.precision import PRECISION_NAMES, choose_precision
+from coarse_loftr_ros.backends.precision import PRECISION_NAMES, can_compute, choose_precision
 from coarse_loftr_ros.backends.registry import create_backend
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
-RUNTIMES = ("openvino", "onnxruntime", "tensorrt", "cuda")
+RUNTIMES = ("openvino", "onnxruntime", "ncnn", "tensorrt", "cuda")
 SIZE = NetworkSize(96, 64)
 
 
@@ -29,6 +29,7 @@ def test_auto_is_the_best_of_each_runtime(int8_model):
     assert best == {
         "openvino": "int8",
         "onnxruntime": "fp32",
+        "ncnn": "fp32",
         "tensorrt": "fp16",
         "cuda": "fp32",
     }
@@ -53,8 +54,12 @@ def test_auto_does_without_a_graph_that_the_model_does_not_have(float_model):
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("name", PRECISION_NAMES)
 def test_what_is_possible_is_chosen_and_all_else_refused_by_name(int8_model, runtime, name):
-    if (runtime, name) == ("openvino", "fp16"):
-        with pytest.raises(BackendError, match="'fp16'; openvino computes in int8 or fp32"):
+    refusals = {
+        ("openvino", "fp16"): "'fp16'; openvino computes in int8 or fp32",
+        ("ncnn", "int8"): "'int8'; ncnn computes in fp32 or fp16",
+    }
+    if (runtime, name) in refusals:
+        with pytest.raises(BackendError, match=refusals[runtime, name]):
             choose_precision(name, runtime, int8_model)
     else:
         assert choose_precision(name, runtime, int8_model) in PRECISION_NAMES[1:]
@@ -79,6 +84,7 @@ def test_int8_without_a_graph_is_refused_with_the_way_to_one(float_model):
         ("onnxruntime", "fp32"),
         ("onnxruntime", "fp16"),
         ("onnxruntime", "int8"),
+        ("ncnn", "fp32"),
     ],
 )
 def test_a_backend_says_in_what_it_computes(runtime, precision):
@@ -86,3 +92,11 @@ def test_a_backend_says_in_what_it_computes(runtime, precision):
     backend = create_backend(runtime, ModelFiles.load(), SIZE, 1, precision)
     assert backend.precision == precision
     assert f"CPU {precision}, 1 threads" in backend.description
+
+
+def test_what_can_be_used_depends_on_runtime_and_model(int8_model):
+    without = replace(int8_model, encode_int8=None, ncnn=None)
+    assert can_compute("openvino", "int8", int8_model) and can_compute("ncnn", "fp32", int8_model)
+    assert not can_compute("openvino", "int8", without)
+    assert not can_compute("ncnn", "fp32", without)
+    assert not can_compute("ncnn", "int8", int8_model)

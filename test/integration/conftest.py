@@ -18,6 +18,8 @@ os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = str(
     Path(__file__).resolve().parents[2] / "config" / "fastdds_large_images.xml"
 )
 
+from detectors import bright_detector
+from mask_harness import MaskClient, MaskProcess
 from odometry_harness import OdometryClient, OdometryProcess
 from ros_harness import Client, MatcherClient, NodeProcess
 
@@ -71,6 +73,25 @@ def start_odometry() -> Iterator[Callable[..., OdometryClient]]:
             pairs.append((node, client))
             node.wait_for_output(" odometry of ")
             client.connect()
+            return client
+
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def start_masking(tmp_path_factory) -> Iterator[Callable[..., MaskClient]]:
+    """Starts a mask node that finds bright squares, and a client connected to it."""
+    file = bright_detector(tmp_path_factory.mktemp("detector"))
+    with ending_well() as pairs:
+
+        def begin(namespace: str, *parameters: str, active: bool = True) -> MaskClient:
+            given = (f"detector:={file}", "threads:=1", "diagnostics_period:=0.2", *parameters)
+            process = MaskProcess(namespace, *given)
+            client = MaskClient(process)
+            pairs.append((process, client))
+            if active:
+                process.wait_for_output("masking images of ")
+                client.connect()
             return client
 
         yield begin

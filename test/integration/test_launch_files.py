@@ -61,7 +61,7 @@ def launch(repository, tmp_path_factory):
     (index / "coarse_loftr_ros").touch()
     for folder in ("launch", "config", "examples"):
         (share / folder).symlink_to(repository / folder)
-    for name in ("matcher_node", "odometry_node"):
+    for name in ("matcher_node", "mask_node", "odometry_node"):
         (programs / name).symlink_to(Path(sys.executable).with_name(name))
     for package, (file, _) in DRIVERS.items():
         (index / package).touch()
@@ -94,6 +94,7 @@ def launch(repository, tmp_path_factory):
         ("matcher", "params_file:=/absent.yaml", "params_file /absent.yaml cannot be read"),
         ("matcher", "image:=a//b", "argument 'image' is 'a//b'"),
         ("odometry", "params_file:=/absent.yaml", "params_file /absent.yaml cannot be read"),
+        ("mask", "params_file:=/absent.yaml", "params_file /absent.yaml cannot be read"),
         ("odometry", "backend:=magic", 'Argument "backend" provided value "magic" is not valid'),
     ],
 )

@@ -12,7 +12,9 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("coarse_loftr_msgs", reason="coarse_loftr_msgs is not built")
 
 import rclpy
+from detectors import bright_detector
 
+from coarse_loftr_ros.node.mask.node import MaskNode
 from coarse_loftr_ros.node.matcher.node import MatcherNode
 from coarse_loftr_ros.node.odometry.node import OdometryNode
 
@@ -34,12 +36,14 @@ def without_collector() -> Iterator[None]:
         (MatcherNode, ("mode:=stereo", *SMALL)),
         (OdometryNode, ("mode:=stereo", "mounting.source:=parameter", "publish_tf:=false")),
         (OdometryNode, ("mode:=mono", "mounting.source:=parameter", "publish_tf:=false")),
+        (MaskNode, ("detector:={folder}/bright.yaml",)),
     ],
 )
-def test_deactivate_and_cleanup_leave_nothing(without_collector, kind, parameters):
+def test_deactivate_and_cleanup_leave_nothing(without_collector, tmp_path, kind, parameters):
+    bright_detector(tmp_path)
     arguments = ["--ros-args", "-p", "autostart:=false"]
     for parameter in parameters:
-        arguments += ["-p", parameter]
+        arguments += ["-p", parameter.format(folder=tmp_path)]
     rclpy.init(args=arguments)
     try:
         node = kind()

@@ -128,7 +128,7 @@ def test_the_package_itself_is_installed_whole(install, repository):
 
 def test_ros2_run_would_find_the_executables(install):
     scripts = install / "coarse_loftr_ros/lib/coarse_loftr_ros"
-    for name in ("matcher_node", "odometry_node", "coarse-loftr"):
+    for name in ("matcher_node", "mask_node", "odometry_node", "coarse-loftr"):
         assert (scripts / name).stat().st_mode & 0o111, f"{name} is not executable"
 
 

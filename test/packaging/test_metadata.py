@@ -47,6 +47,7 @@ def test_pip_puts_the_commands_on_the_path():
     assert scripts == {
         "coarse-loftr": "coarse_loftr_ros.commands.cli:main",
         "matcher_node": "coarse_loftr_ros.node.matcher.matcher_node:main",
+        "mask_node": "coarse_loftr_ros.node.mask.mask_node:main",
         "odometry_node": "coarse_loftr_ros.node.odometry.odometry_node:main",
     }
 

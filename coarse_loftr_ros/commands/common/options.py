@@ -38,7 +38,7 @@ def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2)
     group.add_argument(
         "--backend",
         default="auto",
-        help="runtime: auto, tensorrt, cuda, openvino or onnxruntime (default: %(default)s)",
+        help="runtime: auto, tensorrt, cuda, openvino, onnxruntime or ncnn (default: %(default)s)",
     )
     group.add_argument(
         "--runtime",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error, writing
+from coarse_loftr_ros.commands.common.mask_options import add_mask_options
 from coarse_loftr_ros.commands.common.options import (
     add_length_options,
     add_pipeline_options,
@@ -90,6 +91,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file")
     add_length_options(parser)
     add_source_options(parser)
+    add_mask_options(parser)
     add_pipeline_options(parser)
     return parser
 
@@ -121,6 +123,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.plot is not None:
         check_plot(args.plot)
+    if args.mask_detector is not None and args.matcher != "own":
+        raise UserError(f"--mask-detector is for --matcher own, and it is {args.matcher}")
     if not args.source.exists():
         raise UserError(f"{args.source} does not exist")
     if args.truth is not None and not args.truth.is_file():

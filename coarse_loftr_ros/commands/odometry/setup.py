@@ -15,6 +15,7 @@ from coarse_loftr_ros.commands.common.calib_option import (
     parse_cameras,
 )
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
+from coarse_loftr_ros.commands.common.mask_options import with_masks
 from coarse_loftr_ros.commands.common.options import ROW_TOLERANCE_PX, make_pipeline, make_policy
 from coarse_loftr_ros.commands.common.recording import progress
 from coarse_loftr_ros.odometry.estimate import Odometry
@@ -115,7 +116,7 @@ def find_images(args: argparse.Namespace, source: Source) -> Iterable[SourceImag
     Raises:
         UserError: when they cannot be rectified.
     """
-    images = progress(source, "odometry")
+    images = with_masks(args, progress(source, "odometry"))
     if args.calib is not None:
         return of_one_size(images, source.report)
     calibrations = source.calibrations()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
+from coarse_loftr_ros.commands.common.mask_options import add_mask_options, with_masks
 from coarse_loftr_ros.commands.common.options import (
     ROW_TOLERANCE_PX,
     add_length_options,
@@ -77,6 +78,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--node-name", default="matcher", help="name in the topics of OUT (default: %(default)s)"
     )
     _add_odometry_options(parser)
+    add_mask_options(parser)
     add_pipeline_options(parser)
     return parser
 
@@ -149,7 +151,8 @@ def run(args: argparse.Namespace) -> int:
     ):
         odometry = None if args.odometry is None else make_replay_odometry(args, streams, source)
         start = time.perf_counter()
-        cameras = ImageCameras(progress(source, "replay"), source.report, rectify=args.rectify)
+        images = with_masks(args, progress(source, "replay"))
+        cameras = ImageCameras(images, source.report, rectify=args.rectify)
         frame_sets = FrameSets(
             cameras, round(args.tolerance_ms * 1e6) if stereo else None, source.report
         )

@@ -24,6 +24,7 @@ class Expectations:
         gap_s: how far apart the stamps of left and right are; ``None`` when that is not known.
         tolerance_s: how far apart they may be.
         lossless: no message should be skipped.
+        also: says in words what else an operator should know, from counts since the last report.
     """
 
     thing: str
@@ -32,6 +33,7 @@ class Expectations:
     gap_s: float | None = None
     tolerance_s: float = 0.0
     lossless: bool = False
+    also: Callable[[Mapping[str, int]], Sequence[str]] = lambda new: ()
 
 
 def input_status(
@@ -55,6 +57,9 @@ def input_status(
     values["skipped"] = snapshot.counts.get("skipped", 0)
     values["lost by the middleware"] = snapshot.counts.get("lost by the middleware", 0)
     for event in ("unpaired left", "unpaired right"):
+        if event in snapshot.counts:
+            values[event] = snapshot.counts[event]
+    for event in ("without their mask", "late masks", "stray masks"):
         if event in snapshot.counts:
             values[event] = snapshot.counts[event]
     if expected.gap_s is not None:
@@ -104,7 +109,7 @@ def _input_problems(
     skipped = grown(snapshot.counts, before).get("skipped", 0)
     if skipped and expected.lossless:
         problems.append(f"{skipped} {thing}s skipped: they come faster than they are used")
-    return problems
+    return [*problems, *expected.also(grown(snapshot.counts, before))]
 
 
 def _apart(expected: Expectations) -> str:

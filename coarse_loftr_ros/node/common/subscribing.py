@@ -44,7 +44,7 @@ def subscribe(
 
 
 def subscribe_to_latest(
-    node: Node, kind: type, topic: str, take: Callable[[object], None]
+    node: Node, kind: type, topic: str, take: Callable[[object], None], depth: int = 1
 ) -> list[Subscription]:
     """Subscribe to what may be sent once by a latched publisher, or over and over by another.
 
@@ -55,14 +55,15 @@ def subscribe_to_latest(
         node: that subscribes.
         kind: of the messages.
         topic: its name.
-        take: called on the executor with each message; only the newest waits.
+        take: called on the executor with each message.
+        depth: messages that may wait, the newest ones.
     """
     latched = QoSProfile(
-        depth=1,
+        depth=depth,
         reliability=ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL,
     )
-    every = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    every = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
     # A publisher that is not latched does not fit the former, which is no news.
     ignoring = SubscriptionEventCallbacks(incompatible_qos=lambda event: None)
     return [

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
+from sensor_msgs.msg import Image
 
 from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.matching.result import Homography
@@ -17,7 +18,8 @@ from coarse_loftr_ros.node.common.input_diagnostics import Expectations
 from coarse_loftr_ros.node.common.parameter import Value
 from coarse_loftr_ros.node.common.statistics import Snapshot
 from coarse_loftr_ros.node.matcher.diagnostics import matching_status
-from coarse_loftr_ros.node.matcher.inputs import Inputs, InputSettings, ReceivedImage
+from coarse_loftr_ros.node.matcher.inputs import Images, Inputs, InputSettings, ReceivedImage
+from coarse_loftr_ros.node.matcher.masked_images import MaskedImages
 from coarse_loftr_ros.node.matcher.matching import Matching
 from coarse_loftr_ros.node.matcher.outputs import MatcherOutputs
 from coarse_loftr_ros.node.matcher.parameters import match_settings, reference_policy
@@ -95,16 +97,24 @@ class MatcherActivity(Activity[Homography]):
                 rectify=values["rectify"],
             ),
             self._take,
+            self._take_mask,
             self._lost,
             self._reject,
             self._inform,
         )
+        self._masked = None
+        if values["use_mask"]:
+            self._masked = MaskedImages(
+                node, values, self._statistics, self._submit, self._inputs.why_no_mask
+            )
         pairing = "stereo pairs" if stereo else f"{values['pairing']} images"
         self._log.info(f"matching {pairing} of {', '.join(self._inputs.topics)}")
 
     def close(self) -> None:
         """Close everything and wait for the image in work."""
         self._inputs.close()
+        if self._masked is not None:
+            self._masked.close()
         self._commands.close()
         self._worker.stop()
         self._outputs.close()
@@ -119,6 +129,8 @@ class MatcherActivity(Activity[Homography]):
             self._pipeline.policy = reference_policy(values)
         if self._pairing is not None:
             self._pairing.tolerance_ns = self._tolerance_ns
+        if self._masked is not None:
+            self._masked.change(values)
         self._matching.depth16 = values["depth16_scaling"]
         self._outputs.overlay_lines = values["overlay.max_lines"]
         self._outputs.overlay_rate = values["overlay.max_rate"]
@@ -133,6 +145,7 @@ class MatcherActivity(Activity[Homography]):
             None if gap is None else gap / 1e9,
             self._values["stereo.tolerance"],
             self._values["freshness"] == "all",
+            self._mask_problems,
         )
 
     def result_status(
@@ -165,6 +178,8 @@ class MatcherActivity(Activity[Homography]):
             for number, side in zip(self._pairing.waiting, self._sides, strict=True):
                 if number:
                     words.append(f"{number} {side} waiting for a partner")
+        if self._masked is not None and self._masked.waiting:
+            words.append(f"{self._masked.waiting} waiting for a mask")
         return ", ".join(words)
 
     @property
@@ -177,8 +192,18 @@ class MatcherActivity(Activity[Homography]):
             self._statistics.received(self._sides[image.side])
             images = (image,) if self._pairing is None else self._paired(image)
             if images is not None:
-                self._submitted = True
-                self._worker.submit(images)
+                (self._submit if self._masked is None else self._masked.add)(images)
+
+    def _take_mask(self, mask: Image) -> None:
+        with self.defects.survived("taking a mask"):
+            self._masked.add_mask(mask)
+
+    def _submit(self, images: Images) -> None:
+        self._submitted = True
+        self._worker.submit(images)
+
+    def _mask_problems(self, new: Mapping[str, int]) -> list[str]:
+        return [] if self._masked is None else self._masked.problems(new)
 
     def _paired(self, image: ReceivedImage) -> tuple[ReceivedImage, ReceivedImage] | None:
         """The pair that an image completes; what is left without a partner is counted."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from coarse_loftr_ros.matching.result import Homography
@@ -10,7 +12,7 @@ from coarse_loftr_ros.node.common.input_diagnostics import Expectations
 from coarse_loftr_ros.node.common.result_diagnostics import counts_and_times, work_message
 from coarse_loftr_ros.node.common.statistics import Snapshot, grown
 
-__all__ = ["matching_status"]
+__all__ = ["mask_problems", "matching_status"]
 
 
 def matching_status(
@@ -70,3 +72,29 @@ def matching_status(
         level, message = DiagnosticStatus.ERROR, f"{failure}; {message}"
         values["device failure"] = failure
     return status_message(f"{node}: matching", level, message, values)
+
+
+def mask_problems(
+    new: Mapping[str, int], delay_s: float | None, wait_s: float, silent: str
+) -> list[str]:
+    """What an operator should know of the masks, in sentences.
+
+    Args:
+        new: counts since the last report.
+        delay_s: how long after their images the late masks came; ``None`` when none did.
+        wait_s: how long images wait for theirs.
+        silent: for how long no mask has come, and why; empty when they come.
+    """
+    if silent:
+        return [f"no mask for {silent}"]
+    problems = []
+    if missing := new.get("without their mask"):
+        problems.append(f"{missing} images matched without their mask")
+    if (late := new.get("late masks")) and delay_s is not None:
+        problems.append(
+            f"{late} masks came {1e3 * delay_s:.0f} ms after their image (median), mask_wait is "
+            f"{1e3 * wait_s:.0f} ms"
+        )
+    if stray := new.get("stray masks"):
+        problems.append(f"{stray} masks have the stamp of no image")
+    return problems

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from coarse_loftr_ros.cameras.calibration import Calibration, check_projection
 from coarse_loftr_ros.cameras.camera_info import LatestCamera, describe
 from coarse_loftr_ros.cameras.rectification import Rectification
 from coarse_loftr_ros.node.common.conversion import stamp_ns
-from coarse_loftr_ros.node.common.subscribing import subscribe, subscribe_to_latest
+from coarse_loftr_ros.node.common.image_topic import ImageTopic
+from coarse_loftr_ros.node.common.subscribing import subscribe_to_latest
 
 __all__ = ["Images", "InputSettings", "Inputs", "ReceivedImage"]
 
@@ -55,7 +55,7 @@ class ReceivedImage:
         stamp: of its header, integer nanoseconds.
         received_s: ``perf_counter`` time, seconds.
         camera: by the latest camera_info that can be used, ``None`` before there was one.
-        mask: the latest mask.
+        mask: its own, or one of every image; ``None`` where there is none, or before it came.
     """
 
     side: int
@@ -77,6 +77,7 @@ class Inputs:
         node: that subscribes.
         settings: how.
         on_image: called on the executor with each image.
+        on_mask: called on the executor with each mask.
         on_lost: called with the number of images that the middleware lost.
         reject: called with a cause and a sentence when a camera_info is not used.
         inform: called with a cause and a sentence when a camera is another one than before.
@@ -87,82 +88,67 @@ class Inputs:
         node: Node,
         settings: InputSettings,
         on_image: Callable[[ReceivedImage], None],
+        on_mask: Callable[[Image], None],
         on_lost: Callable[[int], None],
         reject: Callable[[str, str], None],
         inform: Callable[[str, str], None],
     ) -> None:
         self._node = node
-        self._settings = settings
+        self._rectify = settings.rectify
         self._on_image = on_image
         self._reject = reject
         self._inform = inform
         check = Rectification if settings.rectify else check_projection
         self._cameras = [LatestCamera(check) for _ in settings.sides]
-        self._mask: Image | None = None
-        self._type = CompressedImage if settings.compressed else Image
-        reliability = (
-            ReliabilityPolicy.RELIABLE if settings.reliable else ReliabilityPolicy.BEST_EFFORT
-        )
-        images = QoSProfile(
-            depth=settings.depth, history=HistoryPolicy.KEEP_LAST, reliability=reliability
-        )
-        self._images = []
+        self._images: list[ImageTopic] = []
         self._others = []
         for side, prefix in enumerate(settings.sides):
             topic = node.resolve_topic_name(prefix + "image")
-            source = topic + "/compressed" if settings.compressed else topic
-            take = self._image_callback(side)
-            self._images.append(subscribe(node, self._type, source, take, images, on_lost))
+            self._images.append(
+                ImageTopic(
+                    node,
+                    topic,
+                    compressed=settings.compressed,
+                    reliable=settings.reliable,
+                    depth=settings.depth,
+                    take=self._image_callback(side),
+                    on_lost=on_lost,
+                )
+            )
             # The calibration of /camera/image_raw is /camera/camera_info, as with image_transport.
             info_topic = topic.rsplit("/", 1)[0] + "/camera_info"
             take_info = self._camera_info_callback(self._cameras[side], info_topic)
             self._others += subscribe_to_latest(node, CameraInfo, info_topic, take_info)
         if settings.use_mask:
-            self._others += subscribe_to_latest(node, Image, "mask", self._take_mask)
+            self._mask_topic = node.resolve_topic_name("mask")
+            self._others += subscribe_to_latest(node, Image, "mask", on_mask, settings.depth)
 
     @property
     def topics(self) -> Sequence[str]:
         """Full names of the image topics."""
-        return [subscription.topic_name for subscription in self._images]
+        return [topic.name for topic in self._images]
 
     def close(self) -> None:
         """Unsubscribe."""
-        for subscription in (*self._images, *self._others):
+        for topic in self._images:
+            topic.close()
+        for subscription in self._others:
             self._node.destroy_subscription(subscription)
         self._images.clear()
         self._others.clear()
 
     def why_silent(self, sides: Sequence[int]) -> str:
         """Why no image may be arriving from these cameras, from what the ROS graph shows."""
-        silent = [self.topics[side] for side in sides]
-        reasons = [reason for topic in silent if (reason := self._why_silent(topic))]
-        return "; ".join(reasons) or f"the publishers of {', '.join(silent)} are silent"
+        silent = [self._images[side] for side in sides]
+        reasons = [reason for topic in silent if (reason := topic.why_silent(self.topics))]
+        names = ", ".join(topic.name for topic in silent)
+        return "; ".join(reasons) or f"the publishers of {names} are silent"
 
-    def _why_silent(self, topic: str) -> str:
-        wanted = "sensor_msgs/msg/" + self._type.__name__
-        publishers = self._node.get_publishers_info_by_topic(topic)
-        if not publishers:
-            others = sorted(
-                name
-                for name, types in self._node.get_topic_names_and_types()
-                if wanted in types and name not in self.topics and self._others_publish(name)
-            )
-            hint = f" (there are images on {', '.join(others[:5])})" if others else ""
-            return f"{topic} has no publisher{hint}"
-        types = {publisher.topic_type for publisher in publishers}
-        if wanted not in types:
-            return f"{topic} is published as {', '.join(sorted(types))}, not as {wanted}"
-        reliabilities = {publisher.qos_profile.reliability for publisher in publishers}
-        if self._settings.reliable and ReliabilityPolicy.RELIABLE not in reliabilities:
-            return (
-                f"the publisher of {topic} offers best_effort only; set image_reliability to "
-                "best_effort"
-            )
-        return ""
-
-    def _others_publish(self, topic: str) -> bool:
-        publishers = self._node.get_publishers_info_by_topic(topic)
-        return any(publisher.node_name != self._node.get_name() for publisher in publishers)
+    def why_no_mask(self) -> str:
+        """Why no mask may be arriving, from what the ROS graph shows."""
+        if self._node.count_publishers(self._mask_topic):
+            return f"{self._mask_topic} is silent; a mask of all images has stamp 0"
+        return f"{self._mask_topic} has no publisher"
 
     def _image_callback(self, side: int) -> Callable[[Image | CompressedImage], None]:
         def take(message: Image | CompressedImage) -> None:
@@ -174,7 +160,7 @@ class Inputs:
                     stamp_ns(message.header.stamp),
                     now,
                     self._cameras[side].calibration,
-                    self._mask,
+                    None,
                 )
             )
 
@@ -190,10 +176,7 @@ class Inputs:
                 change = f"from {was} to {now}" if was != now else "in K, the distortion or R"
                 self._inform("camera_info", f"{topic} changed {change}")
             # A camera that nobody calibrated sends zeros: only where it has to be, that is a fault.
-            if camera.problem and (self._settings.rectify or any(message.p)):
+            if camera.problem and (self._rectify or any(message.p)):
                 self._reject("camera_info", f"{topic} left out: {camera.problem}")
 
         return take
-
-    def _take_mask(self, message: Image) -> None:
-        self._mask = message

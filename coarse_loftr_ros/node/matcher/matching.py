@@ -247,7 +247,7 @@ class Matching:
         return known.image(image), known.image_mask(mask)
 
     def _mask(self, received: ReceivedImage, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-        """The latest mask where it fits the image; one that does not is reported and left out.
+        """The image's mask where it fits; one that does not is reported and left out.
 
         It is the mask of the reference's camera: of a stereo pair, the left.
         """

@@ -30,9 +30,9 @@ PARAMETERS = table(
     Parameter(
         "backend",
         "auto",
-        "Runtime of the network; auto takes the first of tensorrt, cuda, openvino and onnxruntime "
-        "that can be used, a GPU only when it matches as the CPU does, and says what it passed "
-        "over.",
+        "Runtime of the network; auto takes the first of tensorrt, cuda, openvino, onnxruntime and "
+        "ncnn that can be used, a GPU only when it matches as the CPU does, and says what it "
+        "passed over.",
         choices=BACKEND_NAMES,
         change=Change.UNCONFIGURED,
     ),
@@ -164,7 +164,8 @@ PARAMETERS = table(
         "use_mask",
         False,
         "Subscribe to mask (mono8, as large as the image; in stereo the left one): matches lie "
-        "only where the latest mask is not zero.",
+        "only where the mask with the image's stamp is not zero. A mask with stamp 0 is of all "
+        "images that get none of their own.",
         change=Change.UNCONFIGURED,
     ),
     *MANAGED_NODE,
@@ -206,6 +207,15 @@ PARAMETERS = table(
         unit="s",
         low=0.1,
         high=3600.0,
+    ),
+    Parameter(
+        "mask_wait",
+        0.2,
+        "With use_mask: how long an image waits for its mask at most; then it is matched without. "
+        "While no mask has come for image_timeout, or only one with stamp 0 has, nothing waits.",
+        unit="s",
+        low=0.0,
+        high=10.0,
     ),
     *THRESHOLDS,
     Parameter(

@@ -142,7 +142,8 @@ def _revisions(args: argparse.Namespace, stack: ExitStack) -> list[Subject]:
 def _own(args: argparse.Namespace) -> list[Subject]:
     """Each model with the chosen backend first, then all with the others that are installed."""
     from coarse_loftr_lab.evaluation.timing import own_subject
-    from coarse_loftr_ros.backends.base import BackendError
+    from coarse_loftr_ros.backends.base import BackendError, ModelFiles
+    from coarse_loftr_ros.backends.precision import can_compute
     from coarse_loftr_ros.backends.registry import choose_backend, installed_backends
     from coarse_loftr_ros.matching.reference_policy import Consecutive
 
@@ -151,7 +152,13 @@ def _own(args: argparse.Namespace) -> list[Subject]:
     if chosen == "auto":
         with as_user_error(BackendError):
             best = choose_backend(chosen).name
-        backends += [name for name in installed_backends() if name != best]
+            models = [ModelFiles.load(each.model) for each in each_model(args)]
+        precision = "fp32" if args.precision == "auto" else args.precision
+        backends += [
+            name
+            for name in installed_backends()
+            if name != best and all(can_compute(name, precision, model) for model in models)
+        ]
     subjects = []
     for args.backend in backends:
         pipelines = [make_pipeline(each, Consecutive(), args.size) for each in each_model(args)]
@@ -183,6 +190,7 @@ def _baselines(weights: BaselineWeights, threads: int) -> list[Subject]:
             StudentMatcher(weights.student, runtime=runtime, threads=threads),
         )
         for runtime in reversed(installed_backends())
+        if runtime != "ncnn"  # which does not read ONNX
     ]
     return [*students, *others]
 

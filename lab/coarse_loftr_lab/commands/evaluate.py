@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from coarse_loftr_lab.commands.comparison import add_models_option, add_report_options, progress_bar
+from coarse_loftr_lab.commands.evaluation_methods import compared_methods
 from coarse_loftr_lab.commands.evaluations import EVALUATIONS
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
 from coarse_loftr_ros.commands.common.json_report import environment, write_report
+from coarse_loftr_ros.commands.common.mask_options import add_mask_options
 from coarse_loftr_ros.commands.common.options import add_pipeline_options
 
 __all__ = ["add_parser", "run"]
@@ -62,6 +64,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         group.add_argument("--no-cache", action="store_true", help="keep and reuse nothing")
         add_pipeline_options(kind, search_views=11)
         add_models_option(kind)
+        if evaluation.methods is compared_methods:
+            add_mask_options(kind)
     return parser
 
 

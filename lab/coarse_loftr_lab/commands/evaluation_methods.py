@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coarse_loftr_lab.commands.comparison import baseline_weights, distinct_names, each_model
+from coarse_loftr_ros.commands.common.mask_options import make_masks
 from coarse_loftr_ros.commands.common.options import ROW_TOLERANCE_PX, make_pipeline
 
 if TYPE_CHECKING:
@@ -33,10 +34,14 @@ def own_methods(args: argparse.Namespace) -> list[OwnMatcher]:
 
 
 def compared_methods(args: argparse.Namespace) -> list[PairMatcher]:
-    """Ours, and the baselines unless they are not wanted."""
+    """Ours, also with masks where a detector is named, and the baselines unless not wanted."""
     from coarse_loftr_lab.evaluation.methods import baselines
+    from coarse_loftr_lab.evaluation.own import OwnMatcher
 
     own = own_methods(args)
+    if args.mask_detector is not None:
+        masks = make_masks(args)
+        own += [OwnMatcher(each.pipeline, f"{each.name}, masked", masks) for each in own]
     return own if args.only_own else [*own, *baselines(baseline_weights(args), args.threads)]
 
 

@@ -13,11 +13,13 @@ from coarse_loftr_ros.files.whole_files import whole_files
 
 if TYPE_CHECKING:
     from coarse_loftr_lab.network.matcher_net import MatcherNet
+    from coarse_loftr_ros.backends.cpu import CpuBackend
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_ncnn", "add_parser", "require_ncnn", "run"]
 
 _CHECKED_SIZES = ((640, 480), (320, 256), (640, 192), (96, 160))
 _TOLERANCE = 1e-3
+_TOLERANCE_HALF = 0.01  # of graphs with weights in float16
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -45,6 +47,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         metavar="PX",
         help="of the image that the network shall see by default (default: %(default)s, 512x384)",
     )
+    parser.add_argument(
+        "--ncnn",
+        action="store_true",
+        help="also write and check graphs for ncnn, as 'coarse-loftr ncnn' does",
+    )
     return parser
 
 
@@ -69,34 +76,84 @@ def run(args: argparse.Namespace) -> int:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(f"{args.checkpoint} is no checkpoint of this project: {reason}") from error
     name = args.name or args.folder.resolve().name
-    worst = 0.0
+    if args.ncnn:
+        require_ncnn()
     with as_user_error(ValueError, OSError), whole_files(args.folder) as new:
         export_model(net, new, name, args.size, args.network_pixels)
-        for checked in [args.size] if args.size else _CHECKED_SIZES:
-            difference = _largest_difference(net, new, checked)
-            worst = max(worst, difference)
-            print(f"{checked[0]}x{checked[1]}: largest difference from PyTorch {difference:.2g}")
+        alike = _alike_in_every_size(net, new, "onnxruntime", _TOLERANCE)
+        if args.ncnn:
+            alike = add_ncnn(net, new) and alike
     print(f"written: {args.folder}")
-    if worst > _TOLERANCE:
-        print(f"the exported graphs differ by {worst:.2g}, more than {_TOLERANCE:g}")
-        return 1
-    return 0
+    return 0 if alike else 1
 
 
-def _largest_difference(net: MatcherNet, folder: Path, checked: tuple[int, int]) -> float:
+def require_ncnn() -> None:
+    """Refuse to go on without what makes graphs for ncnn and what runs them.
+
+    Raises:
+        UserError: saying how to install it.
+    """
+    from importlib.util import find_spec
+
+    missing = [name for name in ("pnnx", "ncnn") if find_spec(name) is None]
+    if missing:
+        raise UserError(f"not installed: {' and '.join(missing)}; pip install {' '.join(missing)}")
+
+
+def add_ncnn(net: MatcherNet, folder: Path, half: bool = False) -> bool:
+    """Add graphs for ncnn to an exported model, run them beside PyTorch, and say how they differ.
+
+    Args:
+        net: that the model was exported from.
+        folder: of the model.
+        half: whether weights are float16 in the files.
+
+    Returns:
+        Whether they compute the same.
+
+    Raises:
+        UserError: when the network cannot be translated, or ncnn does not load it.
+    """
+    from coarse_loftr_lab.network.ncnn_export import export_ncnn
+    from coarse_loftr_ros.backends.base import BackendError
+
+    with as_user_error(ValueError, BackendError):
+        export_ncnn(net, folder, half)
+        tolerance = _TOLERANCE_HALF if half else _TOLERANCE
+        return _alike_in_every_size(net, folder, "ncnn", tolerance)
+
+
+def _alike_in_every_size(net: MatcherNet, folder: Path, backend: str, tolerance: float) -> bool:
+    """Run an exported model beside PyTorch and print the differences.
+
+    Raises:
+        BackendError: when the backend does not load the model.
+    """
+    from coarse_loftr_ros.backends.base import ModelFiles
+    from coarse_loftr_ros.backends.registry import create_backend
+    from coarse_loftr_ros.images.preprocessing import NetworkSize
+
+    model = ModelFiles.load(folder)
+    worst = 0.0
+    for checked in [model.size] if model.size else [NetworkSize(*each) for each in _CHECKED_SIZES]:
+        difference = _largest_difference(net, create_backend(backend, model, checked, 1, "fp32"))
+        worst = max(worst, difference)
+        print(f"{backend}, {checked}: largest difference from PyTorch {difference:.2g}")
+    if worst > tolerance:
+        print(f"the graphs for {backend} differ by {worst:.2g}, more than {tolerance:g}")
+    return worst <= tolerance
+
+
+def _largest_difference(net: MatcherNet, backend: CpuBackend) -> float:
     """Largest absolute difference of any output of both graphs, on two drawn images."""
     import numpy as np
     import torch
 
     from coarse_loftr_lab.network.matcher_net import dual_softmax
-    from coarse_loftr_ros.backends.base import ModelFiles
     from coarse_loftr_ros.backends.decoding import without_border
-    from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
-    from coarse_loftr_ros.images.preprocessing import NetworkSize
     from coarse_loftr_ros.recordings.rendered.scene import draw_landscape
 
-    width, height = checked
-    backend = OnnxRuntimeBackend(ModelFiles.load(folder), NetworkSize(width, height), 1)
+    width, height = backend.size.width, backend.size.height
     landscape = draw_landscape(width + 40, height + 40)
     images = [landscape[top : top + height, top : top + width] for top in (0, 24)]
     encoded = [backend.encode(image) for image in images]

@@ -151,6 +151,7 @@ def prepare_precision(
 def _times(args: argparse.Namespace) -> tuple[EncoderTimes, ...]:
     """float32 and int8 with every runtime of the CPU, on an image of the usual size."""
     from coarse_loftr_lab.evaluation.precision_comparison import time_encoders
+    from coarse_loftr_ros.backends.precision import can_compute
     from coarse_loftr_ros.backends.registry import installed_backends
     from coarse_loftr_ros.recordings.rendered.scene import draw_landscape
 
@@ -160,7 +161,7 @@ def _times(args: argparse.Namespace) -> tuple[EncoderTimes, ...]:
             f"{name} {precision}, {runtime}": _pipeline(_with(one, runtime, precision)).backend
             for runtime in installed_backends()
             for precision in ("fp32", "int8")
-            if precision == "fp32" or model.encode_int8 is not None
+            if can_compute(runtime, precision, model)
         }
         size = next(iter(backends.values())).size
         times += time_encoders(backends, draw_landscape(size.width, size.height))

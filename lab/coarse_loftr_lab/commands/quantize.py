@@ -124,7 +124,7 @@ def _write(new: Path, model: ModelFiles, graph: bytes, samples: int, copied: boo
     from coarse_loftr_ros.backends.base import INT8_GRAPH
 
     if copied:
-        for file in (model.encode, model.match):
+        for file in model.graphs():
             shutil.copyfile(file, new / file.name)
     facts = json.loads((model.encode.parent / "model.json").read_text())
     facts["sha256"][INT8_GRAPH] = hashlib.sha256(graph).hexdigest()

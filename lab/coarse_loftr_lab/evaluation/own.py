@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import coarse_loftr_ros
+from coarse_loftr_ros.detection.masks import DetectorMasks
 from coarse_loftr_ros.features.pair_matcher import PointMatches
 from coarse_loftr_ros.files.digest import files_digest
 from coarse_loftr_ros.images.frame import Frame
@@ -27,14 +28,16 @@ class OwnMatcher:
     Args:
         pipeline: as the node would have it.
         name: for tables.
+        masks: of each image; without them matches may lie anywhere.
 
     Attributes:
         pipeline: whose settings may be changed before the first pair.
     """
 
-    def __init__(self, pipeline: Pipeline, name: str) -> None:
+    def __init__(self, pipeline: Pipeline, name: str, masks: DetectorMasks | None = None) -> None:
         self.name = name
         self.pipeline = pipeline
+        self._masks = masks
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -54,11 +57,12 @@ class OwnMatcher:
             "match": asdict(self.pipeline.match_settings),
             "runtime": self.pipeline.backend.description.split(",")[0],
             "code": files_digest(code),
+            **({} if self._masks is None else {"masks": self._masks.settings}),
         }
 
     def describe(self, image: NDArray[np.uint8]) -> Frame:
         """The image as a frame; the pipeline encodes it together with its partner."""
-        return Frame(image)
+        return Frame(image, mask=None if self._masks is None else self._masks.mask(image))
 
     def match(self, reference: Frame, current: Frame) -> PointMatches:
         """Match two frames of any sizes."""

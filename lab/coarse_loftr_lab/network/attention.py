@@ -14,7 +14,9 @@ from torch import Tensor, nn
 __all__ = ["AttentionLayer", "linear_attention"]
 
 
-def linear_attention(query: Tensor, key: Tensor, value: Tensor, eps: float = 1e-6) -> Tensor:
+def linear_attention(
+    query: Tensor, key: Tensor, value: Tensor, eps: float = 1e-6, scale: float | None = None
+) -> Tensor:
     """Attention with the kernel elu(x) + 1, linear in the number of tokens.
 
     Args:
@@ -22,6 +24,7 @@ def linear_attention(query: Tensor, key: Tensor, value: Tensor, eps: float = 1e-
         key: [B, heads, S, D].
         value: [B, heads, S, D].
         eps: keeps the normaliser from zero.
+        scale: of the sums over S; it cancels out. ``None`` is 1 / S.
 
     Returns:
         [B, heads, L, D]. ``K^T V`` is one matrix product; the mean over S instead of the sum
@@ -29,9 +32,13 @@ def linear_attention(query: Tensor, key: Tensor, value: Tensor, eps: float = 1e-
     """
     q = F.elu(query) + 1.0
     k = F.elu(key) + 1.0
-    scale = 1.0 / key.shape[2]
+    if scale is None:
+        scale = 1.0 / key.shape[2]
+        total = k.mean(dim=2)
+    else:
+        total = (k * scale).sum(dim=2)
     context = torch.matmul(k.transpose(2, 3) * scale, value)
-    normaliser = torch.matmul(q, k.mean(dim=2).unsqueeze(3)) + eps * scale
+    normaliser = torch.matmul(q, total.unsqueeze(3)) + eps * scale
     return torch.matmul(q, context) / normaliser
 
 
@@ -64,6 +71,8 @@ class AttentionLayer(nn.Module):
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
+        # Of sums over tokens; a constant for a runtime that cannot divide by their number.
+        self.sum_scale: float | None = None
 
     def forward(self, x: Tensor, source: Tensor) -> Tensor:
         """Update ``x`` [B, L, C] with what it finds in ``source`` [B, S, C]."""
@@ -71,6 +80,7 @@ class AttentionLayer(nn.Module):
             self._split(self.q_proj(x)),
             self._split(self.k_proj(source)),
             self._split(self.v_proj(source)),
+            scale=self.sum_scale,
         )
         message = message.transpose(1, 2).flatten(2)
         message = self.norm1(self.merge(message))

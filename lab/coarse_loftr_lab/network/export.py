@@ -16,29 +16,35 @@ from coarse_loftr_lab.network.matcher_net import (
     MatcherNet,
 )
 
-__all__ = ["export_model"]
+__all__ = ["EncodeGraph", "MatchGraph", "export_model"]
 
 _OPSET = 17
 _MATCH_VECTORS = ("reference_sum", "current_sum", "reference_max", "current_max")
 
 
-class _Encode(nn.Module):
+class EncodeGraph(nn.Module):
+    """The first graph of ``export_model``, as a module."""
+
     def __init__(self, net: MatcherNet) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens and fine features."""
         tokens, fine = self.net.encode(image)
         # Channels last, so that the runtime's readers of windows find each pixel in one place.
         return tokens, fine.permute(0, 2, 3, 1)
 
 
-class _Match(nn.Module):
+class MatchGraph(nn.Module):
+    """The second graph of ``export_model``, as a module."""
+
     def __init__(self, net: MatcherNet) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, reference: Tensor, current: Tensor) -> tuple[Tensor, ...]:
+        """Weights, and their sums and maxima."""
         return self.net.match(reference, current)
 
 
@@ -90,7 +96,7 @@ def export_model(
         **{name: {1: "cells"} for name in _MATCH_VECTORS},
     }
     torch.onnx.export(
-        _Encode(net).eval(),  # or the exporter would put the network back into training mode
+        EncodeGraph(net).eval(),  # or the exporter would put the network back into training mode
         (image,),
         folder / "encode.onnx",
         input_names=["image"],
@@ -100,7 +106,7 @@ def export_model(
         dynamo=False,
     )
     torch.onnx.export(
-        _Match(net).eval(),
+        MatchGraph(net).eval(),
         (tokens, tokens.clone()),
         folder / "match.onnx",
         input_names=["reference_tokens", "current_tokens"],

@@ -198,8 +198,7 @@ class MatcherNet(nn.Module):
         """Scaled cosine similarities [B, L, S] of tokens [B, L, C] and [B, S, C]."""
         for layer in self.cross_layers:
             reference, current = layer(reference, current), layer(current, reference)
-        a = F.normalize(self.descriptor(reference), dim=2, eps=1e-4)
-        b = F.normalize(self.descriptor(current), dim=2, eps=1e-4)
+        a, b = (_unit_length(self.descriptor(tokens)) for tokens in (reference, current))
         # Similarities reach 30: in half precision they would be off by several per cent.
         with torch.autocast(a.device.type, enabled=False):
             return torch.matmul(a.float() * self.scale(), b.float().transpose(1, 2))
@@ -227,6 +226,11 @@ class MatcherNet(nn.Module):
         """
         weight = torch.exp(self.similarity(reference, current) - self.scale())
         return weight, weight.sum(2), weight.sum(1), weight.amax(2), weight.amax(1)
+
+
+def _unit_length(tokens: Tensor) -> Tensor:
+    """``F.normalize`` of tokens [B, L, C] over C, in operations that pnnx translates to ncnn."""
+    return tokens / tokens.norm(dim=2, keepdim=True).clamp(min=1e-4)
 
 
 def dual_softmax(weight: Tensor, reference_sum: Tensor, current_sum: Tensor) -> Tensor:

@@ -17,7 +17,8 @@ def test_every_method_has_a_row_and_a_ratio(run_tool, tmp_path):
     report = json.loads(output.read_text())["report"]
     names = [row["method"] for row in report["methods"]]
     assert names[0].startswith("fast, openvino ") and names[1] == "fast, onnxruntime fp32"
-    assert names[2:4] == ["ORB 2000", "SIFT 2048"]
+    assert names[2] == "fast, ncnn fp32"
+    assert names[3:5] == ["ORB 2000", "SIFT 2048"]
     assert all(name in done.stdout for name in names)
     own = report["methods"][0]
     assert own["ratios"][names[0]]["median"] == 1.0

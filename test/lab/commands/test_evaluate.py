@@ -6,6 +6,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+from detectors import bright_detector
 from scenes import motion, texture, view
 
 PLANE = texture()
@@ -67,6 +68,17 @@ def test_several_models_are_rows_of_their_own(run_tool, sequence, repository, tm
     assert names == [facts["name"], "another"]
     twice = run_tool("evaluate", "homography", sequence, "--only-own", *chosen[:2], *chosen[:2])
     assert twice.returncode == 2 and "every name must be different" in twice.stderr
+
+
+def test_masks_of_a_detector_are_a_row_of_their_own(run_tool, sequence, tmp_path):
+    detector = bright_detector(tmp_path)
+    options = ("--only-own", "--threads", 1, "--mask-detector", detector)
+    output = tmp_path / "figures.json"
+    done = run_tool("evaluate", "homography", sequence, *options, "--json", output)
+    assert done.returncode == 0, done.stderr
+    methods = json.loads(output.read_text())["methods"]
+    assert list(methods) == ["fast", "fast, masked"]
+    assert methods["fast, masked"]["masks"]["dilation"] == 8
 
 
 def test_random_homographies_of_a_folder_are_the_same_every_time(run_tool, tmp_path):

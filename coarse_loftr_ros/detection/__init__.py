@@ -1,0 +1,1 @@
+"""What can move in an image: light detectors by a description file, boxes, masks."""

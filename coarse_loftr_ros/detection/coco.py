@@ -1,0 +1,21 @@
+"""Names of what detectors trained on COCO find, in the order of its 80 classes."""
+
+__all__ = ["COCO", "MOVING"]
+
+COCO = tuple(
+    """person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light,
+    fire hydrant, stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant,
+    bear, zebra, giraffe, backpack, umbrella, handbag, tie, suitcase, frisbee, skis, snowboard,
+    sports ball, kite, baseball bat, baseball glove, skateboard, surfboard, tennis racket, bottle,
+    wine glass, cup, fork, knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot,
+    hot dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, toilet, tv, laptop,
+    mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink, refrigerator, book, clock,
+    vase, scissors, teddy bear, hair drier, toothbrush""".replace("\n    ", " ").split(", ")
+)
+"""All of them."""
+
+MOVING = tuple(
+    """person, bicycle, car, motorcycle, bus, train, truck, boat, bird, cat, dog, horse, sheep,
+    cow""".replace("\n    ", " ").split(", ")
+)
+"""Those that move by themselves or are ridden, and are met by robots."""

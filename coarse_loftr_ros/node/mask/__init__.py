@@ -1,0 +1,1 @@
+"""The lifecycle node ``mask``: images in, masks that leave out what moves."""
