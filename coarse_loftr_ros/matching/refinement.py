@@ -39,6 +39,8 @@ _NETWORK_PLANE_PX = 2.0
 _ZOOMED = 1.2
 # A homography that most points agree with is found by far fewer samples.
 _PLANE_SAMPLES = 300
+# Standard deviation of an image's grey levels, of which textures are about the square.
+_USUAL_CONTRAST = 40.0
 # Points from which it is estimated.
 _ENOUGH_FOR_PLANE = 160
 
@@ -54,7 +56,8 @@ class RefinementSettings:
             OpenCV's vector code takes rows of 8 and is four times slower with a rest.
         levels: pyramid levels above the network image's resolution.
         min_texture: least smaller eigenvalue of a patch's gradient matrix, as OpenCV's
-            ``minEigThreshold`` counts it: flat patches and plain edges slide.
+            ``minEigThreshold`` counts it: flat patches and plain edges slide. In a faint image
+            (standard deviation below 40 grey levels) all patches are, and less is asked for.
         max_shift: an alignment that moves a point farther is refused.
         max_round_trip: largest distance between a point and its image aligned back.
         enough: where fewer points have ``min_texture``, the best of the others fill up to this
@@ -207,7 +210,8 @@ def refine(
     if np.count_nonzero(good) < settings.few:
         position = np.where(good[:, None], aligned, matches.current)
         return NetworkMatches(matches.reference, position, matches.confidence, matches.point)
-    textured = texture >= settings.min_texture
+    contrast = cv2.meanStdDev(reference)[1].item() / _USUAL_CONTRAST
+    textured = texture >= settings.min_texture * min(contrast**2, 1.0)
     if np.count_nonzero(textured) < settings.enough:
         best = np.argsort(-texture, kind="stable")[: settings.enough]
         textured[best] = good[best]
