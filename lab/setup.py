@@ -18,6 +18,8 @@ COMMANDS = [
     "calibrate",
     "quantize",
     "release",
+    "prune",
+    "slim",
 ]
 
 setup(
@@ -41,6 +43,7 @@ setup(
             "h5py",  # depth maps of MegaDepth
             "tensorboard",
         ],
+        "prune": ["torch-pruning>=1.6,<2"],  # beside train; 0.1 MB
         "loftr": ["kornia>=0.7"],  # LoFTR as a teacher
         "plots": ["matplotlib>=3.7"],
     },

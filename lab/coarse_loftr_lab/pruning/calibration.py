@@ -30,11 +30,12 @@ class CalibrationPairs:
 
     Raises:
         FileNotFoundError: when there are no photographs.
+        ValueError: when the count is below 1.
     """
 
-    def __init__(
-        self, folder: Path, count: int = 64, size: tuple[int, int] = (320, 256)
-    ) -> None:
+    def __init__(self, folder: Path, count: int = 64, size: tuple[int, int] = (320, 256)) -> None:
+        if count < 1:
+            raise ValueError(f"calibration pairs are {count}; at least 1 is needed")
         images = find_images(folder, held_out_split=False)
         recipes = PairRecipes(images, size, count, 0, SceneMix())
         loader = DataLoader(recipes, min(_AT_ONCE, count), collate_fn=PairRecipes.collate)

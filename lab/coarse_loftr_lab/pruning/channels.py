@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CRITERIA", "ChannelGroup", "Pruner"]
 
 CRITERIA = ("l1", "bn", "taylor")
-"""What a channel is judged by: its weights, its batch norms' scales, or what the loss would lose."""
+"""What a channel is judged by: weights, batch norms' scales, or what the loss would lose."""
 
 _POSITIONS = ("position_x", "position_y")
 
@@ -111,7 +111,7 @@ class Pruner:
             ValueError: when the share is not within 0 and 1, or less than the least network's.
         """
         if not 0.0 < share < 1.0:
-            raise ValueError(f"share of the multiplications is {share:g}; it must be within 0 and 1")
+            raise ValueError(f"share of multiplications is {share:g}; it must be within 0 and 1")
         whole = network_macs(self.net.config, size)
 
         def made(threshold: float) -> tuple[MatcherNet, list[ChannelGroup]]:
@@ -126,7 +126,7 @@ class Pruner:
         if above(thresholds[-1]) < 0:
             least = share - above(thresholds[-1])
             raise ValueError(
-                f"share of the multiplications is {share:g}; {self.multiple} channel(s) of each "
+                f"share of multiplications is {share:g}; {self.multiple} channel(s) of each "
                 f"kind need {least:.3f}"
             )
         threshold = thresholds[bisect_left(thresholds, 0.0, key=above)]

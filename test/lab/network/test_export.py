@@ -51,7 +51,9 @@ def test_the_graphs_agree_with_pytorch(net, folder, backend_name, size):
         expected_confidence = dual_softmax(*net.match(expected[0][0], expected[1][0])[:3])
     for ours, (tokens, fine) in zip(encoded, expected, strict=True):
         np.testing.assert_allclose(ours.tokens, tokens.numpy(), atol=1e-3)
-        np.testing.assert_allclose(without_border(ours.fine), fine[0].permute(1, 2, 0).numpy(), atol=1e-3)
+        np.testing.assert_allclose(
+            without_border(ours.fine), fine[0].permute(1, 2, 0).numpy(), atol=1e-3
+        )
     np.testing.assert_allclose(confidence, expected_confidence[0].numpy(), atol=1e-4)
 
 

@@ -71,7 +71,9 @@ def test_shipped_models_come_back(name):
     tokens, fine, *matched = answers(net, batch)
     for k, ours in enumerate(encoded):
         np.testing.assert_allclose(tokens[k].numpy(), ours.tokens[0], atol=1e-3)
-        np.testing.assert_allclose(fine[k].permute(1, 2, 0).numpy(), without_border(ours.fine), atol=1e-3)
+        np.testing.assert_allclose(
+            fine[k].permute(1, 2, 0).numpy(), without_border(ours.fine), atol=1e-3
+        )
     confidence = dual_softmax(*matched[:3])[0].numpy()
     np.testing.assert_allclose(confidence, backend.compare(*encoded).confidence(), atol=1e-4)
 
