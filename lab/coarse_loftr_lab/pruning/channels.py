@@ -1,35 +1,23 @@
-"""Structured pruning: whole channels go, and every layer that they touch is made smaller with them.
-
-The library torch-pruning (Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023)
-traces which layers share channels: residual sums, the pyramid's sums, joined tensors, heads, the
-position encoding that is added to the tokens. Here its groups are ranked and cut, and the network
-is made anew from the channel counts that are left.
-"""
+"""Structured pruning: whole channels go, the least important of each group that shares them."""
 
 from __future__ import annotations
 
-import copy
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from coarse_loftr_lab.network.config import InnerChannels, MatcherConfig
 from coarse_loftr_lab.network.cost import network_macs
 from coarse_loftr_lab.network.matcher_net import MatcherNet
-
-if TYPE_CHECKING:
-    import torch_pruning
+from coarse_loftr_lab.pruning.dependencies import TracedNetwork
 
 __all__ = ["CRITERIA", "ChannelGroup", "Pruner"]
 
 CRITERIA = ("l1", "bn", "taylor")
 """What a channel is judged by: weights, batch norms' scales, or what the loss would lose."""
-
-_POSITIONS = ("position_x", "position_y")
 
 
 @dataclass(frozen=True)
@@ -66,7 +54,7 @@ class Pruner:
         if multiple < 1:
             raise ValueError(f"multiple is {multiple}; it must be at least 1")
         self.net, self.multiple = net, multiple
-        graph = _Traced(net)
+        graph = TracedNetwork(net)
         importance = _importance(criterion)
         self._groups = [
             found
@@ -133,7 +121,7 @@ class Pruner:
         return *made(threshold), threshold
 
     def _cut(self, kept: Sequence[tuple[int, ...]]) -> tuple[MatcherNet, list[ChannelGroup]]:
-        graph = _Traced(self.net)
+        graph = TracedNetwork(self.net)
         for group, channels in zip(self._groups, kept, strict=True):
             graph.prune(group.root, sorted(set(range(len(group.scores))) - set(channels)))
         net = MatcherNet(graph.config(self._positions(kept)))
@@ -172,7 +160,7 @@ class _Ranked:
     positioned: bool
 
     @classmethod
-    def of(cls, graph: _Traced, group: Any, importance: Tensor | None) -> _Ranked | None:
+    def of(cls, graph: TracedNetwork, group: Any, importance: Tensor | None) -> _Ranked | None:
         """None where the criterion says nothing about the group."""
         if importance is None:
             return None
@@ -201,81 +189,6 @@ class _Ranked:
         count = min(each, max(1, -(-count // step)) * step)
         best = scores.argsort(descending=True, stable=True)[:count].sort().values.tolist()
         return tuple(head * each + channel for head in range(self.heads) for channel in best)
-
-
-class _Traced:
-    """A copy of a network that torch-pruning may cut."""
-
-    def __init__(self, net: MatcherNet) -> None:
-        import torch_pruning as tp
-
-        self._tp = tp
-        self.net = copy.deepcopy(net).eval().requires_grad_(True)
-        for ours, theirs in zip(self.net.parameters(), net.parameters(), strict=True):
-            ours.grad = theirs.grad
-        for name in _POSITIONS:  # the library cuts parameters
-            table = getattr(self.net, name)
-            delattr(self.net, name)
-            setattr(self.net, name, nn.Parameter(table))
-        self.names = {module: name for name, module in self.net.named_modules()}
-        self._graph = tp.DependencyGraph().build_dependency(
-            self.net,
-            torch.rand(1, 1, 64, 96),
-            forward_fn=_everything,
-            unwrapped_parameters=[(getattr(self.net, name), 1) for name in _POSITIONS],
-            ignored_params=[self.net.log_scale, self.net.log_fine_scale],
-            verbose=False,
-        )
-
-    def groups(self) -> list[torch_pruning.Group]:
-        """What can only be cut together, with all channels."""
-        return list(self._graph.get_all_groups())
-
-    def prune(self, root: str, channels: list[int]) -> None:
-        """Cut these channels of a layer, and all that depends on them."""
-        if not channels:
-            return
-        layer = self.net.get_submodule(root)
-        handler = self._graph.get_pruner_of_module(layer).prune_out_channels
-        self._graph.get_pruning_group(layer, handler, channels).prune()
-
-    def state(self) -> dict[str, Tensor]:
-        """The weights that are left, without the position encoding, which a network computes."""
-        return {k: v for k, v in self.net.state_dict().items() if k not in _POSITIONS}
-
-    def config(self, positions: tuple[int, ...]) -> MatcherConfig:
-        """The channel counts that are left."""
-        net = self.net
-        stages = (net.stage4, net.stage8, net.stage16, net.stage32)
-        layers = (*net.self_layers, *net.cross_layers)
-        first = net.config
-        return MatcherConfig(
-            stage_channels=tuple(stage[0][0].out_channels for stage in stages),
-            stage_blocks=first.stage_blocks,
-            token_channels=net.token.out_channels,
-            heads=first.heads,
-            self_layers=first.self_layers,
-            cross_layers=first.cross_layers,
-            fine_channels=net.fine.out_channels,
-            pruned=InnerChannels(
-                blocks=tuple(b.conv1[0].out_channels for stage in stages for b in [*stage][1:]),
-                lateral=net.lateral16.out_channels,
-                merged=net.merge16[0].out_channels,
-                attention=tuple(layer.k_proj.out_features for layer in layers),
-                message=tuple(layer.merge.out_features for layer in layers),
-                hidden=tuple(layer.mlp[0].out_features for layer in layers),
-                descriptor=net.descriptor.out_features,
-                fine=net.fine.in_channels,
-                encoding=first.inner().encoding,
-                positions=positions,
-            ),
-        )
-
-
-def _everything(net: MatcherNet, image: Tensor) -> tuple[Tensor, Tensor]:
-    """All layers on one image, for tracing."""
-    tokens, fine = net.encode(image)
-    return net.similarity(tokens, tokens), fine
 
 
 def _importance(criterion: str) -> Any:

@@ -68,6 +68,21 @@ class PrunedRun:
         """What ``pruning.json`` says."""
         return json.loads(self.report.read_text())
 
+    @classmethod
+    def of_checkpoint(cls, checkpoint: Path) -> PrunedRun | None:
+        """The folder that holds a checkpoint, where pruning made it."""
+        folder = cls(checkpoint.parent)
+        return folder if folder.report.is_file() else None
+
+    def sentence(self) -> str:
+        """What was pruned, for a model's card."""
+        facts = self.facts()
+        before, after = (f"{facts[when]['parameters'] / 1e6:.2f}" for when in ("before", "after"))
+        return (
+            f"{facts['source']}, pruned to {facts['amount']} by {facts['criterion']} (channels in "
+            f"multiples of {facts['multiple']}): {before} to {after} million parameters"
+        )
+
 
 def prune(
     source: Source,

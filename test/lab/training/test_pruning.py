@@ -14,7 +14,7 @@ from pathlib import Path
 from scenes import texture
 from torch import nn
 
-from coarse_loftr_lab.commands import calibrate, slim
+from coarse_loftr_lab.commands import calibrate, release, slim
 from coarse_loftr_lab.network.checkpoint import load_checkpoint, load_network, save_checkpoint
 from coarse_loftr_lab.network.config import InnerChannels, MatcherConfig
 from coarse_loftr_lab.network.cost import network_macs, network_parameters
@@ -193,6 +193,9 @@ def test_a_pruned_model_is_exported_restored_and_trained_with_its_teacher(
     trained = load_network(tmp_path / "run" / "last.pt")
     assert trained.config == small.config
     assert not torch.equal(trained.token.weight, small.token.weight)
+    rows = release._beginning(read_yaml(tmp_path / "run" / "settings.yaml"))
+    assert rows["Weights from"].startswith(f"{checkpoint}, pruned to macs 0.6 by l1 (channels in")
+    assert rows["Teacher"].endswith("whole.pt, 50% of the loss, temperature 2")
 
 
 def test_a_shipped_model_is_pruned(tmp_path):
