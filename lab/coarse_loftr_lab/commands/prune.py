@@ -83,6 +83,13 @@ def add_pruning_options(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument(
+        "--keep",
+        nargs="+",
+        default=(),
+        metavar="LAYER",
+        help="layers, as the report names them, whose channels all stay, such as fine lateral4",
+    )
+    parser.add_argument(
         "--network-pixels",
         type=int,
         metavar="PX",
@@ -122,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
         calibration = None
         if args.calibration is not None:
             calibration = CalibrationPairs(args.calibration, args.calibration_pairs)
-        table = prune(source, folder, amount, args.criterion, args.multiple, calibration)
+        table = prune(source, folder, amount, args.criterion, args.multiple, calibration, args.keep)
     print(table)
     return export_pruned(folder, args.name or args.folder.resolve().name)
 

@@ -140,7 +140,8 @@ def _make(args: argparse.Namespace, source: Source, pruned: PrunedRun, amount: A
             if args.calibration is not None:
                 calibration = CalibrationPairs(args.calibration, args.calibration_pairs)
             fresh = open_source(source.path, source.network_pixels)
-            print(prune(fresh, pruned, amount, args.criterion, args.multiple, calibration))
+            how = (args.criterion, args.multiple, calibration, args.keep)
+            print(prune(fresh, pruned, amount, *how))
     elif pruned.facts()["source"] != str(source.path):
         raise UserError(
             f"{pruned.path} was pruned from {pruned.facts()['source']}, not from {source.path}: "

@@ -43,12 +43,20 @@ class Pruner:
         criterion: one of ``CRITERIA``.
         multiple: counts that are left are multiples of it, of which at least one; what is there
             by less than one stays.
+        keep: layers whose channels all stay, by their names, with all that goes with them.
 
     Raises:
-        ValueError: for another criterion, a multiple below 1, or where no channel can be judged.
+        ValueError: for another criterion, a multiple below 1, a layer that makes no channels, or
+            where no channel can be judged.
     """
 
-    def __init__(self, net: MatcherNet, criterion: str = "l1", multiple: int = 8) -> None:
+    def __init__(
+        self,
+        net: MatcherNet,
+        criterion: str = "l1",
+        multiple: int = 8,
+        keep: Sequence[str] = (),
+    ) -> None:
         if criterion not in CRITERIA:
             raise ValueError(f"criterion is {criterion!r}; it must be one of {', '.join(CRITERIA)}")
         if multiple < 1:
@@ -61,6 +69,14 @@ class Pruner:
             for group in graph.groups()
             if (found := _Ranked.of(graph, group, importance(group))) is not None
         ]
+        layers = {layer for group in self._groups for layer in group.layers}
+        for name in keep:
+            if name not in layers:
+                raise ValueError(
+                    f"there is no layer {name} to keep; it must be one of "
+                    f"{', '.join(sorted(layers))}"
+                )
+        self._groups = [group for group in self._groups if not set(group.layers) & set(keep)]
         if not any(bool(group.scores.std() > 0) for group in self._groups):
             raise ValueError(
                 f"criterion {criterion}: no channel differs from another; the batch norms of an "

@@ -91,6 +91,7 @@ def prune(
     criterion: str = "l1",
     multiple: int = 8,
     calibration: CalibrationPairs | None = None,
+    keep: Sequence[str] = (),
 ) -> str:
     """Prune a network and write what came of it.
 
@@ -101,6 +102,7 @@ def prune(
         criterion: what a channel is judged by; ``taylor`` needs calibration.
         multiple: of channels, that every layer keeps.
         calibration: pairs that give gradients and the batch norms' statistics.
+        keep: layers whose channels all stay.
 
     Returns:
         A table of what went.
@@ -112,7 +114,7 @@ def prune(
         raise ValueError("criterion taylor needs the gradients of calibration images")
     if calibration is not None:
         calibration.prepare(source.net, gradients=criterion == "taylor")
-    pruner = Pruner(source.net, criterion, multiple)
+    pruner = Pruner(source.net, criterion, multiple, keep)
     if amount.macs is not None:
         net, groups, threshold = pruner.cut_to(amount.macs, source.size)
     else:
@@ -128,6 +130,7 @@ def prune(
         "amount": str(amount),
         "criterion": criterion,
         "multiple": multiple,
+        "keep": list(keep),
         "threshold": threshold,
         "network_pixels": source.network_pixels,
         "size": list(source.size),

@@ -125,6 +125,12 @@ def test_a_share_of_the_multiplications_is_kept_and_channels_are_multiples(net):
     assert network_parameters(smaller.config) == sum(p.numel() for p in smaller.parameters())
 
 
+def test_layers_that_are_named_keep_all_channels(net):
+    smaller, groups, _ = Pruner(net, "l1", 2, keep=("fine", "lateral4")).cut_to(0.7, (96, 64))
+    assert (smaller.config.fine_channels, smaller.config.pruned.fine) == (8, 8)
+    assert not {"fine", "lateral4", "lateral8"} & {name for g in groups for name in g.layers}
+
+
 def test_a_pruned_shape_survives_checkpoints_and_settings_and_can_be_pruned_again(net, tmp_path):
     smaller, _ = Pruner(net, "l1", multiple=2).cut(0.95)
     save_checkpoint(tmp_path / "smaller.pt", smaller, 0)
@@ -268,6 +274,7 @@ def refused(capsys, *words) -> str:
         (("--macs", "0"), "share of multiplications is 0; it must be within 0 and 1"),
         (("--macs", "0.001"), "0.001; 8 channel(s) of each kind need 0."),
         (("--macs", "0.5", "--multiple", "0"), "multiple is 0; it must be at least 1"),
+        (("--macs", "0.5", "--keep", "fin"), "no layer fin to keep; it must be one of cross_lay"),
         (("--macs", "0.5", "--criterion", "taylor"), "needs the gradients of calibration images"),
         (("--macs", "0.5", "--calibration", "nowhere"), "nowhere: no images"),
         (("--macs", "0.5", "--network-pixels", "0"), "network pixels are 0; at least 1024"),
