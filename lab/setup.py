@@ -20,6 +20,8 @@ COMMANDS = [
     "quantize",
     "release",
     "profile",
+    "prune",
+    "slim",
 ]
 
 setup(
@@ -43,6 +45,7 @@ setup(
             "h5py",  # depth maps of MegaDepth
             "tensorboard",
         ],
+        "prune": ["torch-pruning>=1.6,<2"],  # beside train; 0.1 MB
         "loftr": ["kornia>=0.7"],  # LoFTR as a teacher
         # Graphs for ncnn: the translator, 30 MB beside PyTorch, and the runtime.
         "ncnn": ["pnnx>=20261020", "ncnn>=1.0.20260114"],

@@ -116,6 +116,24 @@ def _images(made: RunFolder) -> Path:
     return Path(folders[0])
 
 
+def _beginning(settings: dict[str, Any]) -> dict[str, str]:
+    """What the run started from and learned from, as rows of the card."""
+    from coarse_loftr_lab.pruning.pruned_run import PrunedRun
+
+    rows = {}
+    if settings.get("initialise"):
+        start = Path(settings["initialise"])
+        pruned = PrunedRun.of_checkpoint(start)
+        rows["Weights from"] = pruned.sentence() if pruned is not None else str(start)
+    if settings.get("distillation"):
+        teacher = settings["distillation"]
+        rows["Teacher"] = (
+            f"{teacher['teacher']}, {1 - teacher['ground_truth_weight']:.0%} of the loss, "
+            f"temperature {teacher['temperature']:g}"
+        )
+    return rows
+
+
 def _card(made: RunFolder, folder: Path, measured: dict[str, Any]) -> str:
     """The model's card."""
     from coarse_loftr_lab.evaluation.precision_tables import precision_tables
@@ -138,6 +156,7 @@ def _card(made: RunFolder, folder: Path, measured: dict[str, Any]) -> str:
         "Trained": f"{checkpoint.step} steps of {settings['batch']} pairs, "
         f"{settings['width']}x{settings['height']} px, amp {settings['amp']}, "
         f"seed {settings['seed']}",
+        **_beginning(settings),
         "Rate": f"{settings['learning_rate']:g}, falling over the last "
         f"{settings['decay_share']:.0%}",
         "Photographs": ", ".join(str(each) for each in settings["images"]),

@@ -48,25 +48,38 @@ class AttentionLayer(nn.Module):
     Attribute names are those of the published checkpoints.
 
     Args:
-        channels: width of the tokens; must be divisible by ``heads``.
+        channels: width of the tokens.
         heads: attention heads.
+        attention: width of queries, keys and values, all heads together, which must be divisible
+            by ``heads``; by default that of the tokens.
+        message: width of what attention passes to the feed-forward part; by default the same.
+        hidden: width within the feed-forward part; by default twice that.
     """
 
-    def __init__(self, channels: int, heads: int = 1) -> None:
+    def __init__(
+        self,
+        channels: int,
+        heads: int = 1,
+        attention: int | None = None,
+        message: int | None = None,
+        hidden: int | None = None,
+    ) -> None:
         super().__init__()
-        if channels % heads:
-            raise ValueError(f"{channels} channels cannot be divided among {heads} heads")
+        attention, message = attention or channels, message or channels
+        hidden = hidden or 2 * channels
+        if attention % heads:
+            raise ValueError(f"{attention} channels cannot be divided among {heads} heads")
         self.heads = heads
-        self.q_proj = nn.Linear(channels, channels, bias=False)
-        self.k_proj = nn.Linear(channels, channels, bias=False)
-        self.v_proj = nn.Linear(channels, channels, bias=False)
-        self.merge = nn.Linear(channels, channels, bias=False)
+        self.q_proj = nn.Linear(channels, attention, bias=False)
+        self.k_proj = nn.Linear(channels, attention, bias=False)
+        self.v_proj = nn.Linear(channels, attention, bias=False)
+        self.merge = nn.Linear(attention, message, bias=False)
         self.mlp = nn.Sequential(
-            nn.Linear(channels * 2, channels * 2, bias=False),
+            nn.Linear(channels + message, hidden, bias=False),
             nn.ReLU(inplace=True),
-            nn.Linear(channels * 2, channels, bias=False),
+            nn.Linear(hidden, channels, bias=False),
         )
-        self.norm1 = nn.LayerNorm(channels, eps=1e-7)
+        self.norm1 = nn.LayerNorm(message, eps=1e-7)
         self.norm2 = nn.LayerNorm(channels, eps=1e-7)
         for parameter in self.parameters():
             if parameter.dim() > 1:
@@ -84,7 +97,8 @@ class AttentionLayer(nn.Module):
         )
         message = message.transpose(1, 2).flatten(2)
         message = self.norm1(self.merge(message))
-        message = self.norm2(self.mlp(torch.cat([x, message], dim=2)))
+        # Counted from the end: torch-pruning then knows that channels are joined.
+        message = self.norm2(self.mlp(torch.cat([x, message], dim=-1)))
         return x + message
 
     def _split(self, tokens: Tensor) -> Tensor:

@@ -1,13 +1,14 @@
-"""Statistics of batch norms."""
+"""Statistics and scales of batch norms."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coarse_loftr_lab.network.matcher_net import MatcherNet
 
-__all__ = ["renew_batch_norms"]
+__all__ = ["renew_batch_norms", "shrink_scales"]
 
 
 @torch.no_grad()
@@ -41,3 +42,16 @@ def renew_batch_norms(net: MatcherNet, images: Tensor) -> None:
         norm.weight *= after / before
         norm.running_mean.copy_(mean)
         norm.running_var.copy_(variance)
+
+
+@torch.no_grad()
+def shrink_scales(net: nn.Module, by: float) -> None:
+    """Bring the scale of every batch norm nearer to 0 by ``by``, at most to it.
+
+    This is what an L1 penalty on the scales asks for (network slimming, Liu et al., ICCV 2017), as
+    its own step after the optimiser's, so that scales reach 0 and the optimiser's moments do not
+    see the penalty: channels that the loss does not need show.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.weight.copy_(F.softshrink(module.weight, by))

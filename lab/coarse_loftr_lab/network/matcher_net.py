@@ -7,14 +7,14 @@ over cosine similarities, and 1/4-resolution features whose correlation gives su
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coarse_loftr_lab.network.attention import AttentionLayer
+from coarse_loftr_lab.network.config import MatcherConfig
 from coarse_loftr_lab.network.position import sine_position_encoding
 
 __all__ = [
@@ -32,39 +32,6 @@ SIZE_MULTIPLE = 32
 _MAX_CELLS = 128  # position encoding table: images up to 2048 px a side
 
 
-@dataclass(frozen=True)
-class MatcherConfig:
-    """Shape of the network; the defaults are those of the shipped model ``fast``.
-
-    Attributes:
-        stage_channels: channels at 1/4, 1/8, 1/16 and 1/32 of the image.
-        stage_blocks: residual blocks at each of these.
-        token_channels: width of the coarse tokens; a multiple of 4 and of ``heads``.
-        heads: attention heads.
-        self_layers: attention layers within one image; they belong to the encoder, so that
-            they are computed once per image.
-        cross_layers: attention layers between two images.
-        fine_channels: width of the features at 1/4.
-    """
-
-    stage_channels: tuple[int, int, int, int] = (24, 32, 64, 96)
-    stage_blocks: tuple[int, int, int, int] = (0, 1, 1, 1)
-    token_channels: int = 48
-    heads: int = 4
-    self_layers: int = 1
-    cross_layers: int = 1
-    fine_channels: int = 16
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for a checkpoint."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> MatcherConfig:
-        """The inverse of ``to_dict``; lists become tuples."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-
-
 def _conv(in_channels: int, channels: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False),
@@ -74,11 +41,11 @@ def _conv(in_channels: int, channels: int, stride: int = 1) -> nn.Sequential:
 
 
 class _Residual(nn.Module):
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, inner: int) -> None:
         super().__init__()
-        self.conv1 = _conv(channels, channels)
+        self.conv1 = _conv(channels, inner)
         self.conv2 = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
+            nn.Conv2d(inner, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
         )
         # A new block is the identity (Goyal et al., 2017), so a deeper network can start from a
         # shallower one's weights.
@@ -89,9 +56,12 @@ class _Residual(nn.Module):
 
 
 class _Stage(nn.Sequential):
-    def __init__(self, in_channels: int, channels: int, stride: int, blocks: int) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, stride: int, blocks: int, inner: Iterator[int]
+    ) -> None:
         super().__init__(
-            _conv(in_channels, channels, stride), *(_Residual(channels) for _ in range(blocks))
+            _conv(in_channels, channels, stride),
+            *(_Residual(channels, next(inner)) for _ in range(blocks)),
         )
 
 
@@ -105,39 +75,43 @@ class MatcherNet(nn.Module):
     def __init__(self, config: MatcherConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or MatcherConfig()
+        inner = config.inner()
         c4, c8, c16, c32 = config.stage_channels
         b4, b8, b16, b32 = config.stage_blocks
+        blocks = iter(inner.blocks)
         self.unshuffle = nn.PixelUnshuffle(FINE_STRIDE)
-        self.stage4 = _Stage(FINE_STRIDE**2, c4, 1, b4)
-        self.stage8 = _Stage(c4, c8, 2, b8)
-        self.stage16 = _Stage(c8, c16, 2, b16)
-        self.stage32 = _Stage(c16, c32, 2, b32)
-        self.lateral16 = nn.Conv2d(c16, config.token_channels, 1)
-        self.lateral32 = nn.Conv2d(c32, config.token_channels, 1)
-        self.merge16 = _conv(config.token_channels, config.token_channels)
-        self.token = nn.Conv2d(config.token_channels, config.token_channels, 1)
-        self.lateral8 = nn.Conv2d(c8, config.fine_channels, 1)
-        self.lateral4 = nn.Conv2d(c4, config.fine_channels, 1)
-        self.fine_context = nn.Conv2d(c16, config.fine_channels, 1, bias=False)
+        self.stage4 = _Stage(FINE_STRIDE**2, c4, 1, b4, blocks)
+        self.stage8 = _Stage(c4, c8, 2, b8, blocks)
+        self.stage16 = _Stage(c8, c16, 2, b16, blocks)
+        self.stage32 = _Stage(c16, c32, 2, b32, blocks)
+        self.lateral16 = nn.Conv2d(c16, inner.lateral, 1)
+        self.lateral32 = nn.Conv2d(c32, inner.lateral, 1)
+        self.merge16 = _conv(inner.lateral, inner.merged)
+        self.token = nn.Conv2d(inner.merged, config.token_channels, 1)
+        self.lateral8 = nn.Conv2d(c8, inner.fine, 1)
+        self.lateral4 = nn.Conv2d(c4, inner.fine, 1)
+        self.fine_context = nn.Conv2d(c16, inner.fine, 1, bias=False)
         nn.init.zeros_(self.fine_context.weight)
-        self.fine = nn.Conv2d(config.fine_channels, config.fine_channels, 1)
-        self.self_layers = nn.ModuleList(
-            AttentionLayer(config.token_channels, config.heads) for _ in range(config.self_layers)
-        )
-        self.cross_layers = nn.ModuleList(
-            AttentionLayer(config.token_channels, config.heads) for _ in range(config.cross_layers)
-        )
+        self.fine = nn.Conv2d(inner.fine, config.fine_channels, 1)
+        layers = [
+            AttentionLayer(config.token_channels, config.heads, *widths)
+            for widths in zip(inner.attention, inner.message, inner.hidden, strict=True)
+        ]
+        self.self_layers = nn.ModuleList(layers[: config.self_layers])
+        self.cross_layers = nn.ModuleList(layers[config.self_layers :])
         for layer in (*self.self_layers, *self.cross_layers):
             nn.init.zeros_(layer.norm2.weight)  # likewise
-        self.descriptor = nn.Linear(config.token_channels, config.token_channels)
+        self.descriptor = nn.Linear(config.token_channels, inner.descriptor)
         # Inverse temperature of the cosine similarities.
         self.log_scale = nn.Parameter(torch.tensor(2.5))
         self.log_fine_scale = nn.Parameter(torch.tensor(2.0))
-        table = sine_position_encoding(config.token_channels, _MAX_CELLS, _MAX_CELLS)
+        table = sine_position_encoding(inner.encoding, _MAX_CELLS, _MAX_CELLS)
         # Each channel depends on x or on y alone: one row and one column hold the whole table.
-        is_x = (torch.arange(config.token_channels) % 4 < 2)[:, None, None]
-        self.register_buffer("position_x", (table[:, :1] * is_x)[None], persistent=False)
-        self.register_buffer("position_y", (table[:, :, :1] * ~is_x)[None], persistent=False)
+        is_x = (torch.arange(inner.encoding) % 4 < 2)[:, None, None]
+        x, y = (table[:, :1] * is_x)[None], (table[:, :, :1] * ~is_x)[None]
+        kept = list(inner.positions)
+        self.register_buffer("position_x", x[:, kept], persistent=False)
+        self.register_buffer("position_y", y[:, kept], persistent=False)
 
     def forward(
         self, reference: Tensor, current: Tensor, cell_offset: tuple[int, int] = (0, 0)

@@ -112,6 +112,7 @@ class TrainingSettings:
         height: of the views, a multiple of 32.
         learning_rate: peak of the schedule.
         weight_decay: of AdamW.
+        l1: pull of the batch norms' scales towards zero, by itself, before ``coarse-loftr prune``.
         warmup: steps of linear rise at the start.
         decay_share: share of the steps at the end over which the rate falls to zero.
         clip_norm: largest norm of the gradient.
@@ -145,6 +146,7 @@ class TrainingSettings:
     height: int = 256
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-4
+    l1: float = 0.0
     warmup: int = 300
     decay_share: float = 0.4
     clip_norm: float = 1.0
@@ -177,6 +179,8 @@ class TrainingSettings:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not 0.0 <= self.max_minutes < float("inf"):
             raise ValueError(f"max_minutes is {self.max_minutes:g}; it must be 0 or more")
+        if not 0.0 <= self.l1 < float("inf"):
+            raise ValueError(f"l1 is {self.l1:g}; it must be 0 or more")
         if self.amp not in AMP:
             raise ValueError(f"amp is {self.amp!r}; it must be one of {', '.join(AMP)}")
         if not 0.0 <= self.ema_decay < 1.0:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from coarse_loftr_lab.network.batch_norms import renew_batch_norms
+from coarse_loftr_lab.network.batch_norms import renew_batch_norms, shrink_scales
 from coarse_loftr_lab.network.checkpoint import load_checkpoint, save_checkpoint
 from coarse_loftr_lab.network.matcher_net import MatcherNet
 from coarse_loftr_lab.training.board import Board
@@ -209,6 +209,8 @@ class Trainer:
         self.meters.watch(loss if self.scaler.is_enabled() else loss + norm, self.step)
         self.scaler.step(self.optimiser)
         self.scaler.update()
+        if settings.l1:
+            shrink_scales(self.net, settings.l1 * settings.learning_rate * factor)
         self.step += 1
         if self.processes.first:
             self.average.update(self.net)

@@ -1,0 +1,1 @@
+"""Fewer channels in a trained network; needs the ``prune`` extra."""
