@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
+# Those of labelling/transforms.py, which cannot be imported here because it imports OpenCV.
 _TRANSFORMS = "flip,turn90,turn180,turn270,zoom0.75,zoom1.4"
 
 
@@ -201,15 +202,11 @@ def _model(args: argparse.Namespace) -> PairMatcher:
 
 def _gaps(text: str) -> tuple[int, ...]:
     try:
-        gaps = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        gaps = ()
-    if not gaps or min(gaps) < 1 or len(set(gaps)) != len(gaps):
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
         raise ValueError(
-            f"--gaps is '{text}'; it must be different whole numbers of at least 1 with commas "
-            "between them, such as 1,2,4,8"
-        )
-    return gaps
+            f"--gaps is '{text}'; it must be whole numbers with commas between them, such as 1,2,4"
+        ) from error
 
 
 def _report(

@@ -132,7 +132,7 @@ class Labels:
         )
         images = [
             {
-                "path": Path(os.path.relpath(image.path.absolute(), folder.absolute())).as_posix(),
+                "path": _relative(image.path, folder),
                 "size": [image.width, image.height],
                 "sha256": image.sha256,
             }
@@ -164,7 +164,7 @@ class Labels:
             raise ValueError(f"{folder / LABELS} is not the file that {MANIFEST} is of; {_AGAIN}")
         try:
             images = tuple(
-                LabelledImage(folder / one["path"], *map(int, one["size"]), one["sha256"])
+                LabelledImage(folder.resolve() / one["path"], *map(int, one["size"]), one["sha256"])
                 for one in manifest.pop("images")
             )
             with np.load(folder / LABELS, allow_pickle=False) as arrays:
@@ -217,6 +217,11 @@ def _pairs(arrays: Any, images: int) -> Iterator[PairLabels]:
     for pair, begin, end in zip(numbers.tolist(), first[:-1], first[1:], strict=True):
         own = slice(int(begin), int(end))
         yield PairLabels(tuple(pair), reference[own], current[own], agreement[own])
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """A file as seen from a folder; where the file is a link, the link's own place counts."""
+    return Path(os.path.relpath(path.parent.resolve() / path.name, folder.resolve())).as_posix()
 
 
 def _sha256(path: Path) -> str:

@@ -53,7 +53,9 @@ class LabelSettings:
 
     def __post_init__(self) -> None:
         if not self.gaps or min(self.gaps) < 1 or len(set(self.gaps)) != len(self.gaps):
-            raise ValueError(f"gaps are {self.gaps}; they must differ and be at least 1")
+            raise ValueError(
+                f"gaps are {', '.join(map(str, self.gaps))}; they must differ and be at least 1"
+            )
         for name in ("step", "least_labels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")

@@ -88,11 +88,10 @@ class LoftrMatcher:
             for image in (reference, current)
         ]
         found = self._teacher.points(
-            *(image[None, None].to(self._device).float() / 255 for image in seen)
+            *(image[None, None].to(self._device).float() / 255 for image in seen), self._threshold
         )
         points, others, confidence = (value.cpu().numpy() for value in found)
-        matches = PointMatches(self._to(reference, points), self._to(current, others), confidence)
-        return matches.surer_than(self._threshold)
+        return PointMatches(self._to(reference, points), self._to(current, others), confidence)
 
     def _to(self, image: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Points of what LoFTR saw in px of the image."""

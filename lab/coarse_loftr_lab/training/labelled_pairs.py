@@ -19,9 +19,10 @@ from torch.utils.data import Dataset
 
 from coarse_loftr_lab.labelling.label_files import Labels
 from coarse_loftr_lab.labelling.nearest_points import NearestPoints, common_motion
-from coarse_loftr_lab.training.depth_sequences.reading import fit_about_middle, read_grey
+from coarse_loftr_lab.training.depth_sequences.reading import fit_about_middle
 from coarse_loftr_lab.training.truth import PairBatch
 from coarse_loftr_ros.matching.homography import transfer
+from coarse_loftr_ros.recordings.image_files import read_grey
 
 __all__ = ["LabelledPair", "LabelledPairs", "labelled_map"]
 
@@ -159,6 +160,11 @@ def labelled_map(
 
 def _alike(points: NDArray[np.floating], beside: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which labels [N] move as all others within twice the reach do."""
-    near = np.linalg.norm(points[:, None] - points[None], axis=2) <= 2 * _REACH_PX
-    apart = np.linalg.norm(beside[:, None] - beside[None], axis=2) > _ALIKE_PX
-    return ~(near & apart).any(axis=1)
+    near = _squared_distances(points) <= (2 * _REACH_PX) ** 2
+    return ~(near & (_squared_distances(beside) > _ALIKE_PX**2)).any(axis=1)
+
+
+def _squared_distances(points: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Of all pairs of points [N, 2]: float32 [N, N]."""
+    x, y = np.asarray(points, np.float32).T
+    return np.subtract.outer(x, x) ** 2 + np.subtract.outer(y, y) ** 2

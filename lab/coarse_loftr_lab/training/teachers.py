@@ -169,8 +169,11 @@ class LoftrTeacher:
         return _on_our_cells(confidence, cells)
 
     @torch.no_grad()
-    def points(self, reference: Tensor, current: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def points(
+        self, reference: Tensor, current: Tensor, threshold: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Its fine matches of one pair: points [N, 2] of both, px, and confidences [N]."""
+        self._net.coarse_matching.thr = threshold
         found = self._net({"image0": reference, "image1": current})
         return found["keypoints0"], found["keypoints1"], found["confidence"]
 

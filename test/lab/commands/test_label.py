@@ -8,6 +8,8 @@ import pytest
 from label_scenes import SIZE, DrawnSequence
 
 from coarse_loftr_lab.labelling.label_files import Labels
+from coarse_loftr_lab.labelling.transforms import DEFAULT_TRANSFORMS
+from coarse_loftr_ros.commands.registry import make_parser
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,11 @@ def test_the_folder_says_who_made_the_labels_and_of_what(done, sequence):
     assert picture.shape[1] > 1000 and picture.std() > 10
 
 
+def test_the_help_names_the_transforms_that_are_used(sequence):
+    args = make_parser().parse_args(["label", str(sequence.folder), "-o", "labels"])
+    assert args.transforms == DEFAULT_TRANSFORMS
+
+
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory):
     """Folders that cannot be labelled."""
@@ -100,7 +107,8 @@ def elsewhere(tmp_path_factory):
         ("one/1.png", (), "1.png is a file; it must be a folder"),
         ("mixed", (), "3.png is 80x64 px and 1.png is 96x64; the images of a sequence must be of"),
         ("broken", (), "2.png is not an image"),
-        ("camera", ("--gaps", "0"), "--gaps is '0'; it must be different whole numbers"),
+        ("camera", ("--gaps", "1,two"), "--gaps is '1,two'; it must be whole numbers"),
+        ("camera", ("--gaps", "0,1"), "gaps are 0, 1; they must differ and be at least 1"),
         ("camera", ("--gaps", "9"), "the longest sequence has 4 images; a gap of 9 needs more"),
         ("camera", ("--step", "0"), "step is 0; it must be at least 1"),
         ("camera", ("--transforms", "turn45"), "transform is 'turn45'; it must be flip, turn90"),

@@ -57,6 +57,13 @@ def test_labels_move_together_with_their_images(folder, tmp_path):
     Labels.read(there / "labels").check_images()
 
 
+def test_labels_behind_a_link_find_their_images(folder, tmp_path):
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    link = tmp_path / "far" / "away" / "link"
+    link.symlink_to(folder)
+    Labels.read(link).check_images()
+
+
 def test_an_image_that_has_changed_is_refused(folder, images):
     cv2.imwrite(str(images[1]), np.full((48, 64), 99, np.uint8))
     with pytest.raises(ValueError, match=r"1\.png has changed since it was labelled; run 'coarse"):

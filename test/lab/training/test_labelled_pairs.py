@@ -135,3 +135,24 @@ def test_loftr_without_kornia_says_what_brings_it(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "outdoor_ds.ckpt")
     with pytest.raises(ModuleNotFoundError, match="LoFTR as a teacher needs kornia"):
         open_label_teacher(tmp_path / "outdoor_ds.ckpt", (640, 480), 0.2, 1)
+
+
+def test_loftr_through_kornia_labels_with_its_own_points(sequence, tmp_path):
+    feature = pytest.importorskip(
+        "kornia.feature", reason="kornia is not installed (pip install ./lab[loftr])"
+    )
+    torch.manual_seed(0)
+    loftr = feature.LoFTR(pretrained=None).eval()
+    torch.save({"state_dict": loftr.state_dict()}, tmp_path / "outdoor_ds.ckpt")
+    teacher = open_label_teacher(tmp_path / "outdoor_ds.ckpt", (160, 128), 0.0, 1)
+    images = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sequence.images[:2]]
+    found = teacher.match(*(teacher.describe(image) for image in images))
+    views = (
+        torch.from_numpy(cv2.resize(i, (160, 128), interpolation=cv2.INTER_AREA)) for i in images
+    )
+    loftr.coarse_matching.thr = 0.0
+    with torch.no_grad():
+        own = loftr({f"image{n}": v[None, None].float() / 255 for n, v in enumerate(views)})
+    assert teacher.name == "outdoor_ds" and len(found) == len(own["confidence"]) > 0
+    expected = (own["keypoints1"].numpy() + 0.5) * 2 - 0.5
+    np.testing.assert_allclose(found.current_points, expected, atol=1e-3)
