@@ -90,13 +90,13 @@ def comparison(figures: dict) -> str:
             change = np.median(errors[name]) - np.median(errors[methods[0]])
             low, high = np.percentile(drawn - first, (2.5, 97.5))
             better = int(np.sum(errors[name] < errors[methods[0]]))
-            quartiles = np.percentile(errors[name], (25, 50, 75))
+            low_quarter, high_quarter = np.percentile(errors[name], (25, 75), method="higher")
             rows.append(
                 (
                     f"{gap}",
                     name,
                     f"{len(errors[name])}",
-                    "{1:.3f} ({0:.3f} to {2:.3f})".format(*quartiles),
+                    f"{np.median(errors[name]):.3f} ({low_quarter:.3f} to {high_quarter:.3f})",
                     "-" if name == methods[0] else f"{change:+.3f} [{low:+.3f}, {high:+.3f}]",
                     "-" if name == methods[0] else f"{better}",
                 )
