@@ -88,7 +88,7 @@ def comparison(figures: dict) -> str:
         for name in methods:
             drawn = np.median(errors[name][blocks], axis=1)
             change = np.median(errors[name]) - np.median(errors[methods[0]])
-            low, high = np.percentile(drawn - first, (2.5, 97.5))
+            low, high = np.percentile(drawn - first, (2.5, 97.5), method="nearest")
             better = int(np.sum(errors[name] < errors[methods[0]]))
             low_quarter, high_quarter = np.percentile(errors[name], (25, 75), method="higher")
             rows.append(
