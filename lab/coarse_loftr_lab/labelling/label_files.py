@@ -169,7 +169,7 @@ class Labels:
             )
             with np.load(folder / LABELS, allow_pickle=False) as arrays:
                 pairs = tuple(_pairs(arrays, len(images)))
-        except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        except (IndexError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"{folder} holds no labels that can be read: {error}") from error
         return cls(images, pairs, manifest)
 
