@@ -20,6 +20,8 @@ from torch.utils.data import Dataset
 from coarse_loftr_lab.labelling.label_files import Labels
 from coarse_loftr_lab.labelling.nearest_points import NearestPoints, common_motion
 from coarse_loftr_lab.training.depth_sequences.reading import fit_about_middle
+from coarse_loftr_lab.training.homographies import HomographyRange, random_homography
+from coarse_loftr_lab.training.photometry import disturb, draw_disturbance, stack_disturbances
 from coarse_loftr_lab.training.truth import PairBatch
 from coarse_loftr_ros.matching.homography import transfer
 from coarse_loftr_ros.recordings.image_files import read_grey
@@ -29,6 +31,10 @@ __all__ = ["LabelledPair", "LabelledPairs", "labelled_map"]
 _REACH_PX = 9.0  # of a label among labels that move alike, px of the view
 _LONELY_PX = 1.5  # of one that does not
 _ALIKE_PX = 1.0
+# Of the current view, beside its own motion.
+_MOTION = HomographyRange(
+    rotation=15.0, scale=1.25, shift=0.08, perspective=0.06, wide_share=0.0, turned_share=0.0
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,23 +89,29 @@ class LabelledPair:
 class LabelledPairs(Dataset[LabelledPair]):
     """Pairs by number: pair ``i`` of a seed is always the same.
 
-    Half of the pairs are taken the other way round, and half are mirrored.
+    Half of the pairs are taken the other way round, half are mirrored, and of half the current
+    view is moved by a homography beside its own motion. Views are disturbed like rendered ones: a
+    network that knows what its teacher knew has nothing to learn from what the teacher saw.
 
     Args:
         folder: of the labels.
         size: (width, height) of the views; images are cut to this shape about their middle.
         seed: of the choice.
+        photometry: strength of the disturbance; 0 is none.
 
     Raises:
         FileNotFoundError: when labels or their images are missing.
         ValueError: when labels cannot be read, or images have changed since.
     """
 
-    def __init__(self, folder: Path, size: tuple[int, int], seed: int) -> None:
+    def __init__(
+        self, folder: Path, size: tuple[int, int], seed: int, photometry: float = 1.0
+    ) -> None:
         self.labels = Labels.read(folder)
         self.labels.check_images()
         self.size = size
         self.seed = seed
+        self.photometry = photometry
 
     def __len__(self) -> int:
         return len(self.labels.pairs)
@@ -110,24 +122,36 @@ class LabelledPairs(Dataset[LabelledPair]):
         ends = [(pair.images[0], pair.reference), (pair.images[1], pair.current)]
         if rng.random() < 0.5:
             ends.reverse()
-        mirrored = rng.random() < 0.5
+        changes = [_mirror(self.size) if rng.random() < 0.5 else np.eye(3)] * 2
+        if rng.random() < 0.5:
+            changes[1] = random_homography(self.size, rng, _MOTION) @ changes[1]
         images, points = [], []
-        for image_number, own in ends:
-            image, change = fit_about_middle(
+        for (image_number, own), change in zip(ends, changes, strict=True):
+            image, fit = fit_about_middle(
                 read_grey(self.labels.images[image_number].path), self.size, cv2.INTER_AREA
             )
-            own = transfer(change, own)
-            if mirrored:
-                image = np.ascontiguousarray(image[:, ::-1])
-                own = own * (-1, 1) + (self.size[0] - 1, 0)
-            images.append(torch.from_numpy(image)[None])
-            points.append(own)
+            images.append(cv2.warpPerspective(image, change, self.size, flags=cv2.INTER_LINEAR))
+            points.append(transfer(change @ fit, own))
         limit = np.array(self.size) - 1
         inside = np.logical_and.reduce([((p >= 0) & (p <= limit)).all(axis=1) for p in points])
         reference, current = (p[inside] for p in points)
         there = labelled_map(reference, current, self.size)
         back = labelled_map(current, reference, self.size)
-        return LabelledPair(*images, *map(torch.from_numpy, (*there, *back)))
+        disturbed = self._disturbed(images, rng)
+        return LabelledPair(*disturbed, *map(torch.from_numpy, (*there, *back)))
+
+    def _disturbed(self, images: list[NDArray[np.uint8]], rng: np.random.Generator) -> Tensor:
+        """Both views as other cameras and hours would have them, uint8 [2, 1, H, W]."""
+        views = torch.from_numpy(np.stack(images))[:, None]
+        disturbances = [draw_disturbance(rng, self.photometry) for _ in images]
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        changed = disturb(views.float() / 255, stack_disturbances(disturbances), generator)
+        return (changed * 255).round().byte()
+
+
+def _mirror(size: tuple[int, int]) -> NDArray[np.float64]:
+    """Left to right, [3, 3]."""
+    return np.array([[-1.0, 0, size[0] - 1], [0, 1, 0], [0, 0, 1]])
 
 
 def labelled_map(

@@ -47,9 +47,9 @@ def labels(sequence):
 
 def test_what_is_known_near_labels_is_the_truth(labels):
     """Grey levels of the view agree where the maps say the same surface is seen."""
-    pairs = LabelledPairs(labels, VIEW, seed=1)
-    batch = LabelledPair.collate([pairs[number] for number in range(6)]).with_truth()
-    assert batch.reference.shape == (6, 1, VIEW[1], VIEW[0])
+    pairs = LabelledPairs(labels, VIEW, seed=1, photometry=0.0)
+    batch = LabelledPair.collate([pairs[number] for number in range(12)]).with_truth()
+    assert batch.reference.shape == (12, 1, VIEW[1], VIEW[0])
     for seen, target, own, other in (
         (batch.reference_visible, batch.to_current, batch.reference, batch.current),
         (batch.current_visible, batch.to_reference, batch.current, batch.reference),
@@ -68,6 +68,16 @@ def test_pair_i_of_a_seed_is_always_the_same(labels):
     one, other = (LabelledPairs(labels, VIEW, seed=3)[7] for _ in range(2))
     assert torch.equal(one.reference, other.reference)
     assert torch.equal(one.to_current, other.to_current)
+
+
+def test_views_are_disturbed_and_their_truth_is_not(labels):
+    plain, disturbed = (LabelledPairs(labels, VIEW, 3, photometry=s) for s in (0.0, 1.0))
+    changed = 0
+    for number in range(6):
+        one, other = plain[number], disturbed[number]
+        assert torch.equal(one.to_current, other.to_current)
+        changed += not torch.equal(one.current, other.current)
+    assert changed == 6
 
 
 def test_where_labels_side_by_side_move_differently_only_their_own_pixels_are_known():
