@@ -93,15 +93,7 @@ def agreed_points(
     motion = current - transfer(common_motion(reference, current), reference)
 
     shows = np.stack([t.shows(reference, size) & t.shows(current, size) for t in transforms])
-    apart = np.full(shows.shape, np.inf)
-    for number in range(len(transforms)):
-        own = np.flatnonzero(view == number)
-        if len(own) == 0:
-            continue
-        nearest, distance = NearestPoints(reference[own], size).at(reference)
-        difference = np.linalg.norm(motion - motion[own[nearest]], axis=1)
-        apart[number] = np.where(distance <= settings.reach_px * scale, difference, np.inf)
-    apart[view, np.arange(len(view))] = 0.0
+    apart = _apart(reference, motion, view, len(transforms), size, settings.reach_px * scale)
     agrees = shows & (apart <= settings.tolerance_px * scale)
     agrees[view, np.arange(len(view))] = True  # rounding at the border of its own view
     shows |= agrees
@@ -127,6 +119,30 @@ def agreed_points(
         shows.sum(axis=1),
         agrees.sum(axis=1),
     )
+
+
+def _apart(
+    reference: NDArray[np.floating],
+    motion: NDArray[np.floating],
+    view: NDArray[np.int64],
+    views: int,
+    size: tuple[int, int],
+    reach_px: float,
+) -> NDArray[np.float64]:
+    """How far each view's nearest match differs from each match, [V, N] px; infinite beyond reach.
+
+    A match does not differ from its own view.
+    """
+    apart = np.full((views, len(view)), np.inf)
+    for number in range(views):
+        own = np.flatnonzero(view == number)
+        if len(own) == 0:
+            continue
+        nearest, distance = NearestPoints(reference[own], size).at(reference)
+        difference = np.linalg.norm(motion - motion[own[nearest]], axis=1)
+        apart[number] = np.where(distance <= reach_px, difference, np.inf)
+    apart[view, np.arange(len(view))] = 0.0
+    return apart
 
 
 def _one_of_each_place(
