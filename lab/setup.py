@@ -14,6 +14,7 @@ COMMANDS = [
     "results",
     "train",
     "report",
+    "label",
     "export",
     "ncnn",
     "calibrate",

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 AMP = ("off", "bfloat16", "float16")
-LAYOUTS = ("blended_mvs", "mega_depth", "tum_rgbd", "frames")
+LAYOUTS = ("blended_mvs", "mega_depth", "tum_rgbd", "frames", "labelled")
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,15 @@ class DistillationSettings:
 
 @dataclass(frozen=True)
 class SequenceSettings:
-    """Images with known depth and poses that take a share of the pairs.
+    """Images with known depth and poses, or with labels, that take a share of the pairs.
 
     Attributes:
         layout: one of ``LAYOUTS``; ``frames`` are images in the order of their names, without
-            truth, for distillation.
+            truth, for distillation; ``labelled`` is what ``coarse-loftr label`` wrote.
         folder: root of the data.
         share: of all pairs.
         overlap: least and largest share of the reference's known pixels that the current image
-            sees.
+            sees; labels have their pairs.
         index: ``mega_depth`` only: folder of its ``scene_info`` npz files.
         intrinsics: ``tum_rgbd`` only: fx, fy, cx, cy in px.
         gap: ``tum_rgbd`` and ``frames``: largest distance between the images of a pair, in images.
@@ -133,7 +133,7 @@ class TrainingSettings:
         network: shape of the network.
         mix: what kinds of pairs are drawn from the photographs.
         distillation: the teacher, if there is one.
-        sequences: further pairs, of posed images.
+        sequences: further pairs, of posed or labelled images.
     """
 
     images: tuple[Path, ...]

@@ -15,8 +15,9 @@ from torch.utils.data import DataLoader, Dataset
 from coarse_loftr_lab.training.depth_sequences.pairs import PosedPair, PosedPairs
 from coarse_loftr_lab.training.depth_sequences.registry import open_layout
 from coarse_loftr_lab.training.distributed import Processes
+from coarse_loftr_lab.training.labelled_pairs import LabelledPair, LabelledPairs
 from coarse_loftr_lab.training.recipes import PairRecipes, RecipeBatch, find_images
-from coarse_loftr_lab.training.settings import TrainingSettings
+from coarse_loftr_lab.training.settings import SequenceSettings, TrainingSettings
 from coarse_loftr_lab.training.truth import PairBatch
 from coarse_loftr_lab.training.views import render_pairs
 
@@ -27,30 +28,29 @@ _SOURCE = 7919  # separates the draw of a pair's source from the draws of the pa
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    """What the loader's processes hand over: recipes to render, and pairs with depth."""
+    """What the loader's processes hand over: recipes to render, and pairs of real images."""
 
     recipes: RecipeBatch | None
-    posed: PosedPair | None
+    real: tuple[PosedPair | LabelledPair, ...]
 
     def pin_memory(self) -> _Drawn:
         """What is large in memory that a GPU reads by itself."""
         recipes = self.recipes
         if recipes is not None:
             recipes = replace(recipes, textures=recipes.textures.pin_memory())
-        return _Drawn(recipes, self.posed.pin_memory() if self.posed is not None else None)
+        return _Drawn(recipes, tuple(pairs.pin_memory() for pairs in self.real))
 
     def made(self, size: tuple[int, int], device: torch.device) -> PairBatch:
         """The pairs, rendered on the device."""
         parts = []
         if self.recipes is not None:
             parts.append(render_pairs(self.recipes.to(device), size))
-        if self.posed is not None:
-            parts.append(self.posed.to(device).with_truth())
+        parts += [pairs.to(device).with_truth() for pairs in self.real]
         return parts[0] if len(parts) == 1 else PairBatch.concatenate(parts)
 
 
 class _MixedPairs(Dataset[Any]):
-    """Pair ``n`` is a recipe or a pair of posed images; which one is drawn from its number."""
+    """Pair ``n`` is a recipe or a pair of real images; which one is drawn from its number."""
 
     def __init__(self, settings: TrainingSettings) -> None:
         size = (settings.width, settings.height)
@@ -63,8 +63,7 @@ class _MixedPairs(Dataset[Any]):
             ramp=settings.ramp * settings.batch,
         )
         self.sequences = [
-            PosedPairs(open_layout(sequence), size, sequence.overlap, settings.seed)
-            for sequence in settings.sequences
+            _real_pairs(sequence, size, settings.seed) for sequence in settings.sequences
         ]
         self.limits = np.cumsum([sequence.share for sequence in settings.sequences])
         self.seed = settings.seed
@@ -83,12 +82,21 @@ class _MixedPairs(Dataset[Any]):
     @staticmethod
     def collate(pairs: list[Any]) -> _Drawn:
         """Side by side, each kind for itself."""
-        posed = [pair for pair in pairs if isinstance(pair, PosedPair)]
-        recipes = [pair for pair in pairs if not isinstance(pair, PosedPair)]
+        kinds = (PosedPair, LabelledPair)
+        recipes = [pair for pair in pairs if not isinstance(pair, kinds)]
+        real = [(kind, [pair for pair in pairs if isinstance(pair, kind)]) for kind in kinds]
         return _Drawn(
             PairRecipes.collate(recipes) if recipes else None,
-            PosedPair.collate(posed) if posed else None,
+            tuple(kind.collate(own) for kind, own in real if own),
         )
+
+
+def _real_pairs(
+    sequence: SequenceSettings, size: tuple[int, int], seed: int
+) -> PosedPairs | LabelledPairs:
+    if sequence.layout == "labelled":
+        return LabelledPairs(sequence.folder, size, seed)
+    return PosedPairs(open_layout(sequence), size, sequence.overlap, seed)
 
 
 class TrainingStream:

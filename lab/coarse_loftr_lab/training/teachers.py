@@ -22,7 +22,12 @@ Teacher = Callable[[Tensor, Tensor], Tensor]
 """Images [B, 1, H, W] in [0, 1], reference and current -> confidences [B, L, S] of our cells."""
 
 
-def load_teacher(path: Path, device: torch.device, size: tuple[int, int]) -> Teacher:
+def load_teacher(
+    path: Path,
+    device: torch.device,
+    size: tuple[int, int],
+    option: str = "distillation.teacher",
+) -> Teacher:
     """The teacher in a file, whatever its kind.
 
     Args:
@@ -32,6 +37,7 @@ def load_teacher(path: Path, device: torch.device, size: tuple[int, int]) -> Tea
             graph whose first output is the confidence matrix.
         device: that it runs on; ONNX graphs run on the CPU.
         size: (width, height) of the training images.
+        option: that named it, for messages.
 
     Raises:
         FileNotFoundError: when there is no such file.
@@ -41,14 +47,14 @@ def load_teacher(path: Path, device: torch.device, size: tuple[int, int]) -> Tea
     if is_model(path):
         return OwnTeacher(path, device)
     if not path.is_file():
-        raise FileNotFoundError(f"distillation.teacher: there is no file {path}")
+        raise FileNotFoundError(f"{option}: there is no file {path}")
     if path.suffix == ".onnx":
         return OnnxTeacher(path, size)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"distillation.teacher: {path} holds no weights: {reason}") from error
+        raise ValueError(f"{option}: {path} holds no weights: {reason}") from error
     keys = set(content) if isinstance(content, dict) else set()
     if "format" in keys:
         return OwnTeacher(path, device)
@@ -57,7 +63,7 @@ def load_teacher(path: Path, device: torch.device, size: tuple[int, int]) -> Tea
     if "state_dict" in keys:
         return LoftrTeacher(content["state_dict"], device)
     raise ValueError(
-        f"distillation.teacher: {path} holds {', '.join(sorted(map(str, keys))[:5])}; expected a "
+        f"{option}: {path} holds {', '.join(sorted(map(str, keys))[:5])}; expected a "
         "checkpoint of this project, model_state_dict (Coarse LoFTR) or state_dict (LoFTR)"
     )
 
@@ -161,6 +167,15 @@ class LoftrTeacher:
         confidence = F.softmax(similarity, dim=1) * F.softmax(similarity, dim=2)
         cells = (reference.shape[2] // COARSE_STRIDE, reference.shape[3] // COARSE_STRIDE)
         return _on_our_cells(confidence, cells)
+
+    @torch.no_grad()
+    def points(
+        self, reference: Tensor, current: Tensor, threshold: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Its fine matches of one pair: points [N, 2] of both, px, and confidences [N]."""
+        self._net.coarse_matching.thr = threshold
+        found = self._net({"image0": reference, "image1": current})
+        return found["keypoints0"], found["keypoints1"], found["confidence"]
 
 
 def _on_our_cells(confidence: Tensor, cells: tuple[int, int]) -> Tensor:

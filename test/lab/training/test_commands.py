@@ -1,5 +1,6 @@
 """`coarse-loftr train` and `export`, as a user calls them."""
 
+import argparse
 import dataclasses
 import json
 import re
@@ -17,6 +18,7 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed (make test-train)")
 
+from coarse_loftr_lab.commands import evaluate, label
 from coarse_loftr_lab.commands import train as command
 from coarse_loftr_lab.network.checkpoint import load_checkpoint
 from coarse_loftr_lab.training.settings import TrainingSettings, make_settings, read_yaml
@@ -193,7 +195,20 @@ def test_the_guide_names_files_settings_and_commands_that_exist(repository: Path
     options = {"--" + name.replace("_", "-") for name, *_ in command._OPTIONS}
     options |= {"--config", "--resume", "--set", "--model", "--nproc_per_node", "--logdir"}
     options |= {"--images", "--batch"}
+    for name in ("label", "evaluate odometry"):
+        options |= options_of(name)
     assert set(re.findall(r"(--[a-z][a-z_-]+)", text)) <= options
+
+
+def options_of(name: str) -> set[str]:
+    """The options of a command of the guide that trains nothing."""
+    first, *kind = name.split()
+    parsers = argparse.ArgumentParser().add_subparsers()
+    parser = {"label": label, "evaluate": evaluate}[first].add_parser(parsers)
+    for word in kind:
+        (kinds,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+        parser = kinds.choices[word]
+    return {option for action in parser._actions for option in action.option_strings}
 
 
 @pytest.mark.parametrize("size", [None, "128x96"])

@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from coarse_loftr_lab.training.depth_sequences.layout import DatasetLayout
+from coarse_loftr_lab.training.depth_sequences.reading import fit_about_middle
 from coarse_loftr_lab.training.truth import PairBatch, maps_from_depth
 
 __all__ = ["PosedPair", "PosedPairs"]
@@ -124,7 +124,7 @@ class PosedPairs(Dataset[PosedPair]):
             return None
         cameras = [self.layout.camera(number) for number in (reference, current)]
         size = tuple(max(8, side // _COARSE) for side in self.size)
-        views = [_fit(depth, size, cv2.INTER_NEAREST_EXACT) for depth in depths]
+        views = [fit_about_middle(depth, size, cv2.INTER_NEAREST_EXACT) for depth in depths]
         tensors = [torch.from_numpy(view)[None] for view, _ in views]
         intrinsics = [
             torch.from_numpy(change @ camera.intrinsics)[None]
@@ -144,35 +144,10 @@ class PosedPairs(Dataset[PosedPair]):
                 depth = np.zeros(image.shape, np.float32)
             if depth.shape != image.shape:
                 raise ValueError(f"image {number} is {image.shape}, its depth {depth.shape} px")
-            image, change = _fit(image, self.size, cv2.INTER_AREA)
-            depth, _ = _fit(depth, self.size, cv2.INTER_NEAREST_EXACT)
+            image, change = fit_about_middle(image, self.size, cv2.INTER_AREA)
+            depth, _ = fit_about_middle(depth, self.size, cv2.INTER_NEAREST_EXACT)
             images.append(torch.from_numpy(image)[None])
             depths.append(torch.from_numpy(depth))
             intrinsics.append(torch.from_numpy(change @ camera.intrinsics))
         motion = cameras[1].pose @ np.linalg.inv(cameras[0].pose)
         return PosedPair(*images, *depths, *intrinsics, torch.from_numpy(motion))
-
-
-def _fit(
-    image: NDArray, size: tuple[int, int], interpolation: int
-) -> tuple[NDArray, NDArray[np.float64]]:
-    """An image cut to the shape of ``size`` about its middle and resized.
-
-    Returns:
-        The image, and the float64 [3, 3] change of its pixel coordinates (centre of the top-left
-        pixel at the origin), to be multiplied with the intrinsics from the left.
-    """
-    height, width = image.shape
-    scale = min(width / size[0], height / size[1])
-    w, h = round(size[0] * scale), round(size[1] * scale)
-    x, y = (width - w) // 2, (height - h) // 2
-    resized = cv2.resize(image[y : y + h, x : x + w], size, interpolation=interpolation)
-    sx, sy = size[0] / w, size[1] / h
-    change = np.array(
-        [
-            [sx, 0.0, (0.5 - x) * sx - 0.5],
-            [0.0, sy, (0.5 - y) * sy - 0.5],
-            [0.0, 0.0, 1.0],
-        ]
-    )
-    return np.ascontiguousarray(resized), change

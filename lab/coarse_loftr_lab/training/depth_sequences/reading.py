@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["read_grey", "read_pfm", "without_half_pixel"]
+__all__ = ["fit_about_middle", "read_grey", "read_pfm", "without_half_pixel"]
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
@@ -50,3 +50,28 @@ def without_half_pixel(intrinsics: NDArray[np.float64]) -> NDArray[np.float64]:
     moved = np.array(intrinsics, np.float64)
     moved[:2, 2] -= 0.5
     return moved
+
+
+def fit_about_middle(
+    image: NDArray, size: tuple[int, int], interpolation: int
+) -> tuple[NDArray, NDArray[np.float64]]:
+    """An image cut to the shape of ``size`` about its middle and resized.
+
+    Returns:
+        The image, and the float64 [3, 3] change of its pixel coordinates (centre of the top-left
+        pixel at the origin), to be multiplied with the intrinsics from the left.
+    """
+    height, width = image.shape
+    scale = min(width / size[0], height / size[1])
+    w, h = round(size[0] * scale), round(size[1] * scale)
+    x, y = (width - w) // 2, (height - h) // 2
+    resized = cv2.resize(image[y : y + h, x : x + w], size, interpolation=interpolation)
+    sx, sy = size[0] / w, size[1] / h
+    change = np.array(
+        [
+            [sx, 0.0, (0.5 - x) * sx - 0.5],
+            [0.0, sy, (0.5 - y) * sy - 0.5],
+            [0.0, 0.0, 1.0],
+        ]
+    )
+    return np.ascontiguousarray(resized), change
