@@ -40,7 +40,7 @@ _ZOOMED = 1.2
 # A homography that most points agree with is found by far fewer samples.
 _PLANE_SAMPLES = 300
 # Standard deviation of an image's grey levels, of which textures are about the square.
-_USUAL_CONTRAST = 40.0
+_USUAL_CONTRAST = 20.0
 # Points from which it is estimated.
 _ENOUGH_FOR_PLANE = 160
 
@@ -57,7 +57,7 @@ class RefinementSettings:
         levels: pyramid levels above the network image's resolution.
         min_texture: least smaller eigenvalue of a patch's gradient matrix, as OpenCV's
             ``minEigThreshold`` counts it: flat patches and plain edges slide. In a faint image
-            (standard deviation below 40 grey levels) all patches are, and less is asked for.
+            (standard deviation below 20 grey levels) all patches are, and less is asked for.
         max_shift: an alignment that moves a point farther is refused.
         max_round_trip: largest distance between a point and its image aligned back.
         enough: where fewer points have ``min_texture``, the best of the others fill up to this

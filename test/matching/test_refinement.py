@@ -69,14 +69,14 @@ def test_a_darker_and_flatter_image_is_aligned_as_well():
     assert len(refined) > 0.3 * len(matches) and np.median(error) < 0.15
 
 
-def test_a_faint_scene_keeps_as_many_points_as_a_strong_one():
+def test_a_faint_scene_keeps_most_of_the_points_of_a_strong_one():
     homography = motion(3.4, -1.7)
     matches, truth = disturbed(homography, 1.0)
     images = [view(PLANE, np.eye(3)), view(PLANE, homography, seed=1)]
     strong = refine_as_the_pipeline(matches, *images)
     faint = refine_as_the_pipeline(matches, *(np.uint8(each * 0.15 + 100) for each in images))
     error = np.linalg.norm(faint.current - truth[faint.point], axis=1)
-    assert len(faint) > 0.9 * len(strong)
+    assert len(faint) > 0.7 * len(strong)
     assert np.median(error) < 0.15
 
 
