@@ -318,6 +318,7 @@ _TABLES = {
     "homography": _homography,
     "random": _homography,
     "pose": _pose,
+    "wide_baseline": _pose,
     "tiny_motion": _tiny_motion,
     "odometry": _odometry,
     "visual_odometry": _visual_odometry,

@@ -14,6 +14,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_lab.evaluation.data.street_scenes import (
+    draw_place,
+    motion_with_parallax,
+    moved_points,
+    sensed,
+)
 from coarse_loftr_ros.cameras.pose import Pose, exp_rotation
 from coarse_loftr_ros.recordings.rendered.street import Street
 
@@ -21,7 +27,6 @@ __all__ = ["DOSES_PX", "SURFACES", "Surface", "TinyMotion", "TinyMotions"]
 
 DOSES_PX = (0.2, 0.5, 1.0, 2.0, 3.0)
 _MOST_TURN_DEG = 0.5
-_SPACING = 16  # px, of the points that measure the parallax
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class TinyMotion:
 
     def moved(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Where points [N, 2] of the reference image are in the current one, px."""
-        return _moved(self.street, self.eye, self.motion, points)
+        return moved_points(self.street, self.eye, self.motion, points)
 
 
 class TinyMotions:
@@ -103,17 +108,16 @@ class TinyMotions:
     def __iter__(self) -> Iterator[TinyMotion]:
         for scene in range(self._count):
             random = np.random.default_rng([self._seed, scene])
-            street = Street(seed=int(random.integers(2**31)))
-            eye = Pose(
-                exp_rotation(random.uniform(-1, 1, 3) * (0.1, 0.4, 0.05)),
-                np.array([0.0, 0.0, 20.0]) + random.uniform(-1, 1, 3) * (1.0, 0.3, 20.0),
-            )
+            street, eye = draw_place(random)
             reference = street.view(eye)
             for dose in DOSES_PX:
                 motion = _motion(street, eye, dose, random)
                 current = street.view(eye @ motion.inverse)
                 for surface in SURFACES:
-                    images = (_sensed(each, surface, random) for each in (reference, current))
+                    images = (
+                        sensed(each, surface.contrast, surface.noise, random)
+                        for each in (reference, current)
+                    )
                     yield TinyMotion(surface.name, dose, scene, *images, street, eye, motion)
 
 
@@ -121,31 +125,4 @@ def _motion(street: Street, eye: Pose, dose: float, random: np.random.Generator)
     """A turn, and a translation as long as the dose asks for, both in any direction."""
     turn, way = (each / np.linalg.norm(each) for each in random.standard_normal((2, 3)))
     rotation = exp_rotation(turn * np.radians(random.uniform(0, _MOST_TURN_DEG)))
-    columns, rows = (np.arange(_SPACING / 2, side, _SPACING) for side in (640, 480))
-    grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
-    turned = _moved(street, eye, Pose(rotation, np.zeros(3)), grid)
-    length = 1e-3
-    for _ in range(4):  # parallax is all but proportional to the length
-        shifted = _moved(street, eye, Pose(rotation, length * way), grid)
-        length *= dose / float(np.median(np.linalg.norm(shifted - turned, axis=1)))
-    return Pose(rotation, length * way)
-
-
-def _moved(
-    street: Street, eye: Pose, motion: Pose, points: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    camera = street.intrinsics.matrix()
-    rays = np.column_stack([points, np.ones(len(points))]) @ np.linalg.inv(camera).T
-    inverse = street.inverse_depths(eye, points)[:, None]
-    seen = (rays @ motion.rotation.T + inverse * motion.translation) @ camera.T
-    return seen[:, :2] / seen[:, 2:]
-
-
-def _sensed(
-    image: NDArray[np.float32], surface: Surface, random: np.random.Generator
-) -> NDArray[np.uint8]:
-    mean = image.mean()
-    noise = surface.noise * random.standard_normal(image.shape, np.float32)
-    return np.clip(np.rint(mean + surface.contrast * (image - mean) + noise), 0, 255).astype(
-        np.uint8
-    )
+    return motion_with_parallax(street, eye, rotation, way, dose)
