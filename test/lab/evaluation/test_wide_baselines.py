@@ -1,4 +1,4 @@
-"""Places far apart in rendered streets: the truth is that of the images, and the same every time."""
+"""Places far apart in rendered streets: the truth is that of the images, the same every time."""
 
 import cv2
 import numpy as np
