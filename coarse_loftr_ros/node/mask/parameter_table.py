@@ -6,6 +6,7 @@ Node, parameter file and documentation are held to this table by tests.
 from __future__ import annotations
 
 from coarse_loftr_ros.detection.detector import DetectorSettings
+from coarse_loftr_ros.node.common.image_parameters import IMAGE_RELIABILITY, IMAGE_TRANSPORT
 from coarse_loftr_ros.node.common.parameter import MANAGED_NODE, Change, Parameter, table
 
 __all__ = ["PARAMETERS"]
@@ -30,20 +31,8 @@ PARAMETERS = table(
         high=256,
         change=Change.UNCONFIGURED,
     ),
-    Parameter(
-        "image_transport",
-        "raw",
-        "sensor_msgs/Image, or sensor_msgs/CompressedImage from <image>/compressed.",
-        choices=("raw", "compressed"),
-        change=Change.UNCONFIGURED,
-    ),
-    Parameter(
-        "image_reliability",
-        "best_effort",
-        "Reliability asked of image publishers; best_effort receives from every publisher.",
-        choices=("best_effort", "reliable"),
-        change=Change.UNCONFIGURED,
-    ),
+    IMAGE_TRANSPORT,
+    IMAGE_RELIABILITY,
     Parameter(
         "queue_depth",
         10,

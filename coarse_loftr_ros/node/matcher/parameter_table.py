@@ -11,6 +11,7 @@ from coarse_loftr_ros.backends.precision import PRECISION_NAMES
 from coarse_loftr_ros.backends.registry import BACKEND_NAMES
 from coarse_loftr_ros.images.decoding import DEPTH16_SCALINGS
 from coarse_loftr_ros.matching.frame_matching import MatchSettings
+from coarse_loftr_ros.node.common.image_parameters import IMAGE_RELIABILITY, IMAGE_TRANSPORT
 from coarse_loftr_ros.node.common.parameter import MANAGED_NODE, Change, Parameter, table
 from coarse_loftr_ros.node.matcher.thresholds import THRESHOLDS
 
@@ -121,20 +122,8 @@ PARAMETERS = table(
         high=16384,
         change=Change.UNCONFIGURED,
     ),
-    Parameter(
-        "image_transport",
-        "raw",
-        "sensor_msgs/Image, or sensor_msgs/CompressedImage from <image>/compressed.",
-        choices=("raw", "compressed"),
-        change=Change.UNCONFIGURED,
-    ),
-    Parameter(
-        "image_reliability",
-        "best_effort",
-        "Reliability asked of image publishers; best_effort receives from every publisher.",
-        choices=("best_effort", "reliable"),
-        change=Change.UNCONFIGURED,
-    ),
+    IMAGE_TRANSPORT,
+    IMAGE_RELIABILITY,
     Parameter(
         "freshness",
         "latest",
