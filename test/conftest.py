@@ -26,7 +26,7 @@ def shared_dir() -> Path:
     """
     folder = Path(os.environ.get("COARSE_LOFTR_SHARED", REPOSITORY.parent / "shared"))
     if not folder.is_dir():
-        pytest.skip(f"no shared data at {folder}")
+        pytest.skip(f"needs reference data in {folder}, or where COARSE_LOFTR_SHARED says")
     return folder
 
 
@@ -45,9 +45,9 @@ def tensorrt_rtx():
     try:
         library = load_library()
     except BackendError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"needs TensorRT for RTX (`make test` installs it): {error}")
     if not library.portable:
-        pytest.skip(f"{library.title} is preferred here and builds on a GPU only")
+        pytest.skip(f"needs TensorRT for RTX alone: {library.title} is preferred and needs a GPU")
     return library
 
 

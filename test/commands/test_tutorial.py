@@ -30,7 +30,7 @@ def followed(steps, shared_dir, tmp_path_factory) -> tuple[Path, list[str]]:
     pytest.importorskip("evo", reason="evo is not installed (`make test` installs it)")
     sequence = shared_dir / "data/dev/vo/kitti06_stereo_51"
     if not sequence.is_dir():
-        pytest.skip(f"{sequence} is not there")
+        pytest.skip(f"needs the KITTI sequence of the reference data, {sequence}")
     folder = tmp_path_factory.mktemp("tutorial")
     (folder / "kitti").symlink_to(sequence)
     environment = {
