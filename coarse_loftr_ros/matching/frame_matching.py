@@ -195,6 +195,7 @@ def match_frames(
     track_base: int = 0,
     window_track_base: int = 0,
     prior: NDArray[np.float64] | None = None,
+    prior_is_sure: bool = False,
 ) -> FrameMatch:
     """Match two frames and estimate the homography between them.
 
@@ -206,12 +207,14 @@ def match_frames(
         track_base: track id of the reference's first point.
         window_track_base: track id of the first point of a window, see ``SearchResult``.
         prior: see ``find_matches``.
+        prior_is_sure: whether the match that it comes from was OK.
     """
     points = match_points(matcher, reference, current, settings, settings.search, prior)
     begin = time.perf_counter()
     # Of several viewpoints one may agree by chance, where a texture repeats itself; images that
-    # match as they are do so at the first try.
-    chosen = points.found.view is not None
+    # match as they are, or are still where they were seen before, do so at the first try.
+    followed = points.found.expected and prior_is_sure
+    chosen = points.found.view is not None and not followed
     homography, inlier = estimate_homography(
         points.reference,
         points.current,

@@ -63,6 +63,7 @@ class Pipeline:
         self._last_stamp: int | None = None
         # Where the last frame lay relative to the reference, while that is far away.
         self._prior: NDArray[np.float64] | None = None
+        self._prior_is_sure = False
         # Of a function, not a bound method: that would be a reference cycle, which holds memory.
         self._sizes = LoadedSizes(partial(load_matcher, settings, reports or Reports()), limit)
         self._matcher = self._sizes.get(self._network_size(*expected_size))
@@ -236,6 +237,7 @@ class Pipeline:
             self._track_ids.reference,
             self._track_ids.following(self._cells),
             self._prior,
+            self._prior_is_sure,
         )
         if match.found.windowed:
             self._track_ids.take_window(self._cells)
@@ -243,6 +245,7 @@ class Pipeline:
         first, search = match.found.first, self.match_settings.search
         far = not lost and needs_other_view(first, current.map.network, search)
         self._prior = first.matrix if far else None
+        self._prior_is_sure = match.homography.status == Status.OK
         reason = self.policy.replace(match.homography, self._age)
         if reason:
             self._take_reference(current)

@@ -63,6 +63,7 @@ class SearchResult:
             was seen; ``None``: as it is.
         windowed: whether these are not the reference's own but those of a window, a small part of
             it that was looked at enlarged; another pair has other windows.
+        expected: whether they were found where the prior says.
     """
 
     matches: NetworkMatches
@@ -70,6 +71,7 @@ class SearchResult:
     corners: CellCorners
     view: NDArray[np.float64] | None = None
     windowed: bool = False
+    expected: bool = False
 
 
 def find_matches(
@@ -119,7 +121,7 @@ def find_matches(
     if prior is not None:
         found = improved(seen_from(prior))
         if found.first.inliers >= settings.reliable_inliers:
-            return found
+            return replace(found, expected=True)
     plain = _match_plain(matcher, reference, current, threshold, limit)
     found = improved(plain)
     failed = plain.first.inliers < settings.reliable_inliers

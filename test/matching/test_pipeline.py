@@ -120,6 +120,25 @@ def test_confidence_is_asked_for_where_an_image_is_seen_from_elsewhere(pipeline,
     assert ("confidence" in homography.reason) == (status == Status.DEGRADED)
 
 
+@pytest.mark.parametrize("before", [Status.OK, Status.DEGRADED])
+def test_what_is_followed_is_trusted_as_it_was_trusted_before(pipeline, before):
+    """A stream that goes on where it was sure chooses nothing; a doubt does not wear off."""
+    asking = HomographySettings(good_confidence=1.0)
+
+    def turned(degrees):
+        image = view(PLANE, motion(6.0, 2.0, degrees), seed=int(degrees))
+        return Frame(image, stamp=int(degrees) * 33_000_000, frame_id="camera")
+
+    if before == Status.DEGRADED:
+        pipeline.match_settings = replace(pipeline.match_settings, homography=asking)
+    pipeline.policy = Keyframe()
+    pipeline.process(turned(0.0))
+    assert pipeline.process(turned(20.0)).homography.status == before
+    pipeline.match_settings = replace(pipeline.match_settings, homography=asking)
+    for degrees in (22.0, 24.0):
+        assert pipeline.process(turned(degrees)).homography.status == before
+
+
 def test_an_unrelated_image_is_lost(pipeline):
     pipeline.process(frame(0))
     other = Frame(view(texture(seed=7), np.eye(3)), stamp=10**9, frame_id="camera")
