@@ -181,10 +181,11 @@ def test_a_detector_that_cannot_be_used_is_told_and_the_node_can_be_configured_a
 
 def test_masks_reach_the_matcher(start, masking):
     """Both nodes and a camera, as on a robot."""
-    parameters = ("use_mask:=true", "freshness:=all", "mask_wait:=10.0", "image_timeout:=60.0")
-    _, matcher = start(masking.namespace, *parameters)
+    # What waits for the first mask must fit the queue: beyond it images go on without a mask.
+    parameters = ("mask_wait:=10.0", "image_timeout:=60.0", "queue_depth:=100")
+    _, matcher = start(masking.namespace, "use_mask:=true", "freshness:=all", *parameters)
     matcher.settle("mask")
-    while not matcher.correspondences:  # until the first masks reach it
+    while not matcher.correspondences:  # until the nodes know each other and masks reach it
         matcher.send(at(matcher, 0))
         matcher.spin(0.1)
     masking.masks.clear()
