@@ -49,6 +49,10 @@ COLCON = [
     "ros-rosidl-generator-py==0.24.2",
 ]
 
+# CUDA graphs for TensorRT, 31 MB. Any of these suits drivers for CUDA 12 and 13: what is called is
+# older than both. The next major version of CUDA may change arguments.
+CUDA_BINDINGS = "cuda-bindings>=12.8,<14"
+
 setup(
     name=NAME,
     version=VERSION,
@@ -97,14 +101,19 @@ setup(
         "tensorrt": [
             "tensorrt>=10.3",
             "pycuda>=2024.1",
+            CUDA_BINDINGS,
             "onnx>=1.16",
             "onnxruntime>=1.18",  # what engines are compared with
             "protobuf",
         ],
         # Builds engines on a machine without a GPU, so CI tests it; 265 MB.
         "tensorrt-rtx": [
-            f"{wheel}==1.7.1.116; platform_system == 'Linux' and platform_machine == 'x86_64'"
-            for wheel in ("tensorrt-rtx-cu13-bindings", "tensorrt-rtx-cu13-libs")
+            f"{wheel}; platform_system == 'Linux' and platform_machine == 'x86_64'"
+            for wheel in (
+                "tensorrt-rtx-cu13-bindings==1.7.1.116",
+                "tensorrt-rtx-cu13-libs==1.7.1.116",
+                CUDA_BINDINGS,
+            )
         ]
         + ["onnx>=1.16", "protobuf"],
         # A runtime of 30 MB, also for ARM boards; older ones compute something else.

@@ -1,7 +1,7 @@
 """The proof of the backends of a GPU: right, safe to use, and how fast.
 
 It needs the package, its Python requirements and no network; for ``backend: cuda``
-onnxruntime-gpu, for ``backend: tensorrt`` a TensorRT and PyCUDA:
+onnxruntime-gpu, for ``backend: tensorrt`` a TensorRT, PyCUDA and cuda-bindings:
 
 1. Parity: matches, points and homographies beside those of ONNX Runtime on the CPU, in fp32, on
    image pairs with known homographies (``--images``, in HPatches' layout) or on a drawn flight.
@@ -17,13 +17,14 @@ built in any case where the library can. Where PyTorch is installed, the same ne
 it, eagerly. At most 60 lines are printed; the table of docs/results_gpu.md lies beside the report.
 
 For a machine without a network, bring wheels made on one of the same kind (``pip download -d
-wheels``): numpy, opencv-python-headless, onnx, onnxruntime, and for x86-64 either ``tensorrt`` or
-``tensorrt-rtx-cu13-libs`` with ``tensorrt-rtx-cu13-bindings`` (RTX GPUs of compute capability 8.6,
-8.9 and 12.x). PyCUDA is compiled: ``pip wheel pycuda`` on a machine with CUDA's toolkit. Without
-one, ``scripts/install-pycuda`` installs what works on a machine with a driver, too, and pip keeps
-the wheel (``pip cache list pycuda --format=abspath``). ``onnxruntime-gpu`` takes the place of
-onnxruntime; it wants CUDA and cuDNN, which ``pip download "onnxruntime-gpu[cuda,cudnn]"`` brings as
-wheels. A file that is too large to carry: ``split -b 60M``, then ``cat`` in order.
+wheels``): numpy, opencv-python-headless, onnx, onnxruntime, cuda-bindings, and for x86-64 either
+``tensorrt`` or ``tensorrt-rtx-cu13-libs`` with ``tensorrt-rtx-cu13-bindings`` (RTX GPUs of compute
+capability 8.6, 8.9 and 12.x). PyCUDA is compiled: ``pip wheel pycuda`` on a machine with CUDA's
+toolkit. Without one, ``scripts/install-pycuda`` installs what works on a machine with a driver,
+too, and pip keeps the wheel (``pip cache list pycuda --format=abspath``). ``onnxruntime-gpu`` takes
+the place of onnxruntime; it wants CUDA and cuDNN, which ``pip download
+"onnxruntime-gpu[cuda,cudnn]"`` brings as wheels. A file that is too large to carry: ``split -b
+60M``, then ``cat`` in order.
 
 Building takes most of the time. The report is saved after every part and engines are kept, so a run
 that was cut short has lost nothing, and the next one is quicker; ``--models fast`` and ``--models

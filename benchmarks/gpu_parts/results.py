@@ -16,7 +16,7 @@ from coarse_loftr_ros.backends.gpu import find_gpu
 from coarse_loftr_ros.backends.tensorrt.library import load_library
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnx", "onnxruntime", "onnxruntime-gpu", "pycuda")
-PACKAGES += ("nvidia-cudnn-cu13", "tensorrt", "tensorrt-rtx-cu13-libs", "torch")
+PACKAGES += ("cuda-bindings", "nvidia-cudnn-cu13", "tensorrt", "tensorrt-rtx-cu13-libs", "torch")
 
 # What a part may fail of without taking the others with it: a runtime that refuses or fails
 # (``BackendError`` and PyTorch's errors are RuntimeErrors), a package or a file that is missing,

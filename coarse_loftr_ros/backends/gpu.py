@@ -1,4 +1,8 @@
-"""The first NVIDIA GPU of this machine, asked of the driver without any CUDA package."""
+"""The first NVIDIA GPU of this machine, asked of the driver itself.
+
+By ctypes and not through PyCUDA or cuda-bindings: ``auto``, ``backend: cuda`` and the building of
+engines ask on machines where neither is installed.
+"""
 
 from __future__ import annotations
 

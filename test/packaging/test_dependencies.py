@@ -16,6 +16,7 @@ PACKAGE = REPOSITORY / "coarse_loftr_ros"
 # How package indexes call what Python imports under another name.
 PIP_NAME = {
     "backports": "backports.zstd",
+    "cuda": "cuda-bindings",
     "cv2": "opencv-python-headless",
     "google": "protobuf",
     "ruamel": "ruamel.yaml",

@@ -1,20 +1,19 @@
 """CUDA graphs, which PyCUDA does not have: work recorded on a stream, started by one call.
 
-The functions of the driver are called directly; their signatures are those of ``cuda.h`` since
-CUDA 11.4.
+The driver is called through NVIDIA's cuda-bindings (https://nvidia.github.io/cuda-python), whose
+functions have the names and arguments of ``cuda.h``.
+
+Run so far: cuda-bindings 12.8 to 13.5 on drivers made for the tests, not yet on a GPU.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
-from ctypes import byref, c_char_p, c_int, c_uint64, c_void_p
+from typing import Any
 
 from coarse_loftr_ros.backends.base import DeviceError
 
 __all__ = ["CudaGraph"]
-
-_CAPTURE_THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads go on as ever
 
 
 class CudaGraph:
@@ -28,25 +27,31 @@ class CudaGraph:
         record: enqueues the work; nothing in it waits or allocates. It has run once before.
 
     Raises:
-        DeviceError: when the work cannot be recorded; the stream is as before.
+        DeviceError: when the work cannot be recorded, in which case the stream is as before, or
+            cuda-bindings is not installed.
     """
 
     def __init__(self, stream: int, record: Callable[[], None]) -> None:
-        self._driver = _driver()
-        self._stream = c_void_p(stream)
-        graph, self._executable = c_void_p(), c_void_p()
-        self._call("cuStreamBeginCapture_v2", self._stream, _CAPTURE_THREAD_LOCAL)
+        try:
+            from cuda.bindings import driver
+        except ImportError as error:
+            raise DeviceError(
+                f"CUDA graphs are recorded with the package cuda-bindings ({error}); pip install "
+                "cuda-bindings"
+            ) from error
+        self._driver, self._stream = driver, driver.CUstream(stream)
+        others_go_on = driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+        _call(driver.cuStreamBeginCapture, self._stream, others_go_on)
         try:
             record()
-        finally:
-            # Even of work that failed, or the stream would go on recording.
-            ended = self._driver.cuStreamEndCapture(self._stream, byref(graph))
-        if ended or not graph:
-            raise DeviceError(f"cuStreamEndCapture failed: {self._name(ended)}")
+        except BaseException:
+            driver.cuStreamEndCapture(self._stream)  # or it would go on recording
+            raise
+        graph = _call(driver.cuStreamEndCapture, self._stream)
         try:
-            self._call("cuGraphInstantiateWithFlags", byref(self._executable), graph, 0)
+            self._executable = _call(driver.cuGraphInstantiate, graph, 0)
         finally:
-            self._driver.cuGraphDestroy(graph)
+            driver.cuGraphDestroy(graph)
 
     def launch(self) -> None:
         """Enqueue the work.
@@ -54,34 +59,24 @@ class CudaGraph:
         Raises:
             DeviceError: when the driver refuses.
         """
-        self._call("cuGraphLaunch", self._executable, self._stream)
+        _call(self._driver.cuGraphLaunch, self._executable, self._stream)
 
     def close(self) -> None:
         """Give the graph back; it is not launched afterwards."""
         self._driver.cuGraphExecDestroy(self._executable)
 
-    def _call(self, function: str, *arguments: object) -> None:
-        status = getattr(self._driver, function)(*arguments)
-        if status:
-            raise DeviceError(f"{function} failed: {self._name(status)}")
 
-    def _name(self, status: int) -> str:
-        name = c_char_p()
-        self._driver.cuGetErrorName(status, byref(name))
-        return name.value.decode() if name.value else f"error {status}"
+def _call(function: Callable[..., tuple[Any, ...]], *arguments: Any) -> Any:
+    """What a function of the driver returns beside its status, ``None`` for most.
 
-
-def _driver() -> ctypes.CDLL:
-    """The driver's library, with the types of what is called in it."""
-    driver = ctypes.CDLL("libcuda.so.1")
-    for name, types in {
-        "cuStreamBeginCapture_v2": (c_void_p, c_int),
-        "cuStreamEndCapture": (c_void_p, c_void_p),
-        "cuGraphInstantiateWithFlags": (c_void_p, c_void_p, c_uint64),
-        "cuGraphLaunch": (c_void_p, c_void_p),
-        "cuGraphExecDestroy": (c_void_p,),
-        "cuGraphDestroy": (c_void_p,),
-        "cuGetErrorName": (c_int, c_void_p),
-    }.items():
-        getattr(driver, name).argtypes = types
-    return driver
+    Raises:
+        DeviceError: naming the function and what the driver says.
+    """
+    try:
+        status, *results = function(*arguments)
+    # A driver without the function, or a status of a driver that is newer than the package.
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise DeviceError(f"{function.__name__} failed: {error}") from error
+    if status:
+        raise DeviceError(f"{function.__name__} failed: {status.name}")
+    return results[0] if results else None

@@ -8,6 +8,22 @@ from pathlib import Path
 
 import pytest
 
+# How cuda-bindings finds functions: by the names of cuda.h, which are not those of the library.
+LOOK_UP = """
+#include <dlfcn.h>
+#include <stdio.h>
+int cuGetProcAddress_v2(const char *name, void **function, int version, unsigned long long flags,
+                        int *found) {
+  void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+  char latest[256];
+  snprintf(latest, sizeof latest, "%s_v2", name);
+  *function = dlsym(driver, latest);
+  if (!*function) *function = dlsym(driver, name);
+  if (found) *found = !*function;
+  return *function ? 0 : 500;
+}
+"""
+
 
 def make_driver(folder, code, *options):
     """Compile C code to ``libcuda.so.1`` in a folder, which is returned."""
@@ -15,14 +31,14 @@ def make_driver(folder, code, *options):
     if compiler is None:
         pytest.skip(reason="there is no C compiler (apt install gcc)")
     source, name = folder / "driver.c", "libcuda.so.1"
-    source.write_text(code)
+    source.write_text(LOOK_UP + code)
     shared = ["-w", "-shared", "-fPIC", f"-Wl,-soname,{name}", *options]
-    subprocess.run([compiler, *shared, "-o", folder / name, source], check=True)
+    subprocess.run([compiler, *shared, "-o", folder / name, source, "-ldl"], check=True)
     return folder
 
 
 def functions_of_graphs():
-    """What CUDA graphs need, which are called without PyCUDA."""
+    """What CUDA graphs need, which are called through cuda-bindings."""
     names = ("StreamBeginCapture_v2", "StreamEndCapture", "GraphInstantiateWithFlags")
     names += ("GraphLaunch", "GraphExecDestroy", "GraphDestroy")
     return {f"cu{name}" for name in names}
