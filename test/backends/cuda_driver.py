@@ -37,6 +37,17 @@ def make_driver(folder, code, *options):
     return folder
 
 
+def make_host_memory_driver(folder, memory):
+    """The driver of ``host_memory_driver.c``, with ``memory`` bytes.
+
+    What PyCUDA calls besides answers that it is not supported.
+    """
+    code = (Path(__file__).parent / "host_memory_driver.c").read_text()
+    missing = [name for name in functions_of_pycuda() if f"int {name}(" not in code]
+    code += "".join(f"int {name}() {{ return 801; }}\n" for name in missing)
+    return make_driver(folder, code, f"-DMEMORY={memory}")
+
+
 def functions_of_graphs():
     """What CUDA graphs need, which are called through cuda-bindings."""
     names = ("StreamBeginCapture_v2", "StreamEndCapture", "GraphInstantiateWithFlags")

@@ -45,7 +45,8 @@ class CudaGraph:
         try:
             record()
         except BaseException:
-            driver.cuStreamEndCapture(self._stream)  # or it would go on recording
+            _, graph = driver.cuStreamEndCapture(self._stream)  # or it would go on recording
+            driver.cuGraphDestroy(graph)
             raise
         graph = _call(driver.cuStreamEndCapture, self._stream)
         try:

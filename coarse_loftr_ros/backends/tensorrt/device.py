@@ -1,4 +1,7 @@
-"""The first NVIDIA GPU through PyCUDA: its context, its memory, and one kind of error."""
+"""The first NVIDIA GPU through PyCUDA: its context, its memory, and one kind of error.
+
+Run so far: PyCUDA on drivers made for the tests, not yet on a GPU.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,7 @@ class Device:
             self._context = device.retain_primary_context()
         except cuda.Error as error:
             raise DeviceError(f"CUDA cannot use the GPU: {error}") from error
+        self._lost = False
 
     @contextlib.contextmanager
     def current(self, task: str) -> Iterator[None]:
@@ -55,8 +59,10 @@ class Device:
             task: what is being done, for the sentence of an error.
 
         Raises:
-            DeviceError: for whatever CUDA reports.
+            DeviceError: for whatever CUDA reports, and ever after the GPU was lost.
         """
+        if self._lost:
+            raise DeviceError(f"the GPU failed to {task}: it was lost before")
         try:
             self._context.push()
             try:
@@ -88,6 +94,7 @@ class Device:
             cuda.Context.pop()
         except cuda.Error:
             # Of a GPU that is lost. PyCUDA would end the process when a thread ends whose context
-            # it still takes for current; a detached one it forgets.
+            # it still takes for current; a detached one it forgets, unless it is pushed again.
+            self._lost = True
             self.release()
             first_device.cache_clear()
