@@ -33,6 +33,7 @@ from coarse_loftr_ros.backends.cuda.tensors import (
     pinned_memory,
 )
 from coarse_loftr_ros.backends.decoding import select_cells
+from coarse_loftr_ros.backends.gpu_features import FeaturePool, GpuFeatures
 from coarse_loftr_ros.backends.joined_graphs import GRAPHS, input_shapes, joined_graph
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
@@ -87,7 +88,6 @@ class CudaBackend:
         self._closed = False
         graphs = [joined_graph(model, graph, size, precision) for graph in GRAPHS]
         self.fingerprint = hashlib.sha256(b"".join(graphs)).hexdigest()
-        self._free: list[DeviceTensors] = []
         # At addresses of their own, which is what a CUDA graph can hold.
         self._fixed = use_cuda_graphs and can_copy_on_device()
         self.recorded = "" if can_copy_on_device() else "no CUDA graphs before ONNX Runtime 1.31"
@@ -96,13 +96,13 @@ class CudaBackend:
         facts = (library, self._by.title, precision, self.recorded, str(size))
         self.description = ", ".join(filter(None, facts))
 
-    def encode(self, image: NDArray[np.uint8]) -> _CudaFeatures:
+    def encode(self, image: NDArray[np.uint8]) -> GpuFeatures[DeviceTensors]:
         """See ``Backend.encode``."""
         with self._running("encode an image"):
             np.copyto(self._image.host, image[None, None])
             self._image.upload()
-            tensors = self._free.pop() if self._free else self._new_features()
-            binding = self._encode_binding
+            features, binding = self._features.take(), self._encode_binding
+            tensors = features.memory
             if not self._fixed:
                 tensors.bind_outputs(binding, "")
             self._encode.run_with_iobinding(binding)
@@ -111,12 +111,12 @@ class CudaBackend:
                 self._in_current = tensors
                 if self._in_reference is tensors:  # of an image that nobody keeps any more
                     self._in_reference = None
-        return _CudaFeatures(tensors, self._free)
+        return features
 
     def match(
         self,
-        reference: _CudaFeatures,
-        current: _CudaFeatures,
+        reference: GpuFeatures[DeviceTensors],
+        current: GpuFeatures[DeviceTensors],
         corners: Callable[[], NDArray[np.float32]],
         threshold: float,
         limit: int,
@@ -127,10 +127,10 @@ class CudaBackend:
             self._corners.upload()
             binding = self._match_binding
             if self._fixed:
-                self._put_in_place(reference.tensors, current.tensors)
+                self._put_in_place(reference.memory, current.memory)
             else:
-                reference.tensors.bind_inputs(binding, "reference_")
-                current.tensors.bind_inputs(binding, "current_")
+                reference.memory.bind_inputs(binding, "reference_")
+                current.memory.bind_inputs(binding, "current_")
             self._match.run_with_iobinding(binding)
             position, confidence = self._position.numpy(), self._confidence.numpy()
         return select_cells(position, confidence, threshold, limit)
@@ -138,8 +138,7 @@ class CudaBackend:
     def close(self) -> None:
         """See ``Backend.close``; ONNX Runtime gives memory back with its last object."""
         self._closed = True
-        self._free.clear()
-        self._encode_binding = self._match_binding = None
+        self._features = self._encode_binding = self._match_binding = None
         self._image = self._corners = self._position = self._confidence = None
         self._current = self._reference = self._in_current = self._in_reference = None
         self._encode = self._match = None
@@ -213,7 +212,7 @@ class CudaBackend:
             "tokens": (1, cells, channels["reference_tokens"]),
             "fine": shapes["reference_fine"],
         }
-        self._free.clear()
+        self._features = FeaturePool(self._new_tensors)
         self._encode_binding = self._encode.io_binding()
         self._encode_binding.bind_ortvalue_input("grey_image", self._image.device)
         self._match_binding = self._match.io_binding()
@@ -222,13 +221,13 @@ class CudaBackend:
         self._match_binding.bind_ortvalue_output("confidence", self._confidence)
         self._reference = self._current = self._in_reference = self._in_current = None
         if self._fixed:
-            self._reference, self._current = self._new_features(), self._new_features()
+            self._reference, self._current = self._new_tensors(), self._new_tensors()
             # Encoded features are a current image's first, so they need not be moved to match.
             self._current.bind_outputs(self._encode_binding, "")
             self._reference.bind_inputs(self._match_binding, "reference_")
             self._current.bind_inputs(self._match_binding, "current_")
 
-    def _new_features(self) -> DeviceTensors:
+    def _new_tensors(self) -> DeviceTensors:
         device = self._by.device
         return DeviceTensors(
             {
@@ -257,17 +256,6 @@ class CudaBackend:
             self.failure = f"the GPU failed to {task}: {_one_line(error)}"
             raise DeviceError(self.failure) from error
         self.failure = ""
-
-
-class _CudaFeatures:
-    """Features of one image; when nobody keeps them, their memory is used again."""
-
-    def __init__(self, tensors: DeviceTensors, free: list[DeviceTensors]) -> None:
-        self.tensors = tensors
-        self._free = free
-
-    def __del__(self) -> None:
-        self._free.append(self.tensors)
 
 
 def _one_line(error: Exception) -> str:

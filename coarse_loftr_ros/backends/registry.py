@@ -182,21 +182,18 @@ def _obstacle(name: str) -> str | None:
     if gpu is None:
         return "there is no NVIDIA GPU, or no driver for it"
     if name == "tensorrt":
-        from coarse_loftr_ros.backends.tensorrt.library import (
-            only_rtx_is_installed,
-            rtx_refusal,
-            rtx_supports,
-        )
+        from coarse_loftr_ros.backends.tensorrt.library import installed_library, rtx_refusal
 
-        if only_rtx_is_installed() and not rtx_supports(gpu):
-            return f"TensorRT for RTX {rtx_refusal(gpu)}"
+        refusal = rtx_refusal(gpu)
+        if refusal and installed_library() == "tensorrt_rtx":
+            return f"TensorRT for RTX {refusal}"
     return None
 
 
 def _tensorrt_missing() -> str | None:
-    from coarse_loftr_ros.backends.tensorrt.library import installation_advice, is_installed
+    from coarse_loftr_ros.backends.tensorrt.library import installation_advice, installed_library
 
-    if not is_installed():
+    if installed_library() is None:
         return f"TensorRT is not installed ({installation_advice()})"
     if not importlib.util.find_spec("pycuda"):
         return "PyCUDA is not installed (pip install pycuda, which needs CUDA's headers)"

@@ -1,9 +1,9 @@
 """TensorRT on the first NVIDIA GPU, with PyCUDA for memory, streams and contexts.
 
-Run so far: PyCUDA's contexts, memory and errors on drivers made for the tests, and the graphs that
-engines are built from in ONNX Runtime. Nothing here has computed on a GPU yet, as TensorRT for RTX,
-the only one at hand, refuses an H200. ``backends/self_check.py`` asks for proof before it is used,
-and ``benchmarks/gpu.py`` measures the rest.
+Run so far: everything here on a driver of host memory made for the tests, where ONNX Runtime took
+the part of TensorRT's runtime. Nothing has computed on a GPU yet, as TensorRT for RTX, the only one
+at hand, refuses an H200. ``backends/self_check.py`` asks for proof before it is used, and
+``benchmarks/gpu.py`` measures the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pycuda.driver as cuda
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import (
     BackendError,
@@ -26,6 +26,7 @@ from coarse_loftr_ros.backends.base import (
     Reports,
 )
 from coarse_loftr_ros.backends.decoding import select_cells
+from coarse_loftr_ros.backends.gpu_features import FeaturePool, GpuFeatures
 from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
 from coarse_loftr_ros.backends.tensorrt.cuda_graph import CudaGraph
 from coarse_loftr_ros.backends.tensorrt.device import first_device
@@ -75,8 +76,8 @@ class TensorRtBackend:
         self.failure = ""
         self._device = first_device()
         self._memory: list[Any] = []  # every allocation on the GPU
-        self._pinned: list[NDArray[Any]] = []
-        self._free: list[Any] = []  # of the memory: feature sets that nobody keeps
+        self._gpu: dict[str, int] = {}  # addresses of what is copied, by tensor
+        self._host: dict[str, NDArray[Any]] = {}  # the same in memory that the GPU reads and writes
         self._graphs: list[CudaGraph] = []
         self._unrecorded = ""  # why not everything is one
         self._engines: list[LoadedEngine] = []
@@ -107,36 +108,32 @@ class TensorRtBackend:
             f"{library.title}, {self._device.name}, {precision}, {self.recorded}, {size}"
         )
 
-    def encode(self, image: NDArray[np.uint8]) -> _DeviceFeatures:
+    def encode(self, image: NDArray[np.uint8]) -> GpuFeatures[int]:
         """See ``Backend.encode``."""
         with self._running("encode an image"):
-            memory = self._free.pop() if self._free else self._on_gpu(self._feature_bytes)
+            features = self._features.take()
             self._stream.synchronize()  # the image before this one may still be on its way
-            np.copyto(self._image, image[None, None])
+            np.copyto(self._host["grey_image"], image[None, None])
             self._encode_step()
-            cuda.memcpy_dtod_async(
-                int(memory), self._encoded, self._feature_bytes, stream=self._stream
-            )
-        return _DeviceFeatures(memory, self._free)
+            self._copy_features(self._encoded, features.memory)
+        return features
 
     def match(
         self,
-        reference: _DeviceFeatures,
-        current: _DeviceFeatures,
+        reference: GpuFeatures[int],
+        current: GpuFeatures[int],
         corners: Callable[[], NDArray[np.float32]],
         threshold: float,
         limit: int,
     ) -> CellMatches:
         """See ``Backend.match``."""
         with self._running("match two images"):
-            for features, place in ((reference, self._reference), (current, self._current)):
-                cuda.memcpy_dtod_async(
-                    place, int(features.memory), self._feature_bytes, stream=self._stream
-                )
-            np.copyto(self._corners, corners())
+            self._copy_features(reference.memory, self._reference)
+            self._copy_features(current.memory, self._current)
+            np.copyto(self._host["corners"], corners())
             self._match_step()
             self._stream.synchronize()
-        return select_cells(self._position, self._confidence, threshold, limit)
+        return select_cells(self._host["position"], self._host["confidence"], threshold, limit)
 
     def wait(self) -> None:
         """Wait for the end of what was started, which measuring needs and matching does itself."""
@@ -156,55 +153,45 @@ class TensorRtBackend:
                 engine.close()
             for memory in self._memory:
                 memory.free()
-            for array in self._pinned:
+            for array in self._host.values():
                 array.base.free()
             self._stream = None
 
     def _allocate(self) -> None:
         """Buffers of both engines, and their addresses."""
         encode, match = self._engines
+        owners = {"grey_image": encode, "corners": match, "position": match, "confidence": match}
+        for name, engine in owners.items():
+            self._gpu[name] = self._on_gpu(engine.bytes_of(name))
+            self._host[name] = cuda.pagelocked_empty(engine.shapes[name], engine.dtypes[name])
+            self._host[name][...] = 0
         # One allocation holds the tokens and the fine features of an image.
-        self._fine_at = -(-encode.bytes_of("tokens") // _ALIGNMENT) * _ALIGNMENT
-        self._feature_bytes = self._fine_at + encode.bytes_of("fine")
-        self._encoded, self._reference, self._current = (
-            int(self._on_gpu(self._feature_bytes)) for _ in range(3)
-        )
-        self._image = self._on_host(encode, "grey_image")
-        self._image_gpu = int(self._on_gpu(self._image.nbytes))
-        self._corners = self._on_host(match, "corners")
-        self._corners_gpu = int(self._on_gpu(self._corners.nbytes))
-        self._position = self._on_host(match, "position")
-        self._position_gpu = int(self._on_gpu(self._position.nbytes))
-        self._confidence = self._on_host(match, "confidence")
-        self._confidence_gpu = int(self._on_gpu(self._confidence.nbytes))
-        encode.bind(
-            {
-                "grey_image": self._image_gpu,
-                "tokens": self._encoded,
-                "fine": self._encoded + self._fine_at,
-            }
-        )
-        match.bind(
-            {
-                "reference_tokens": self._reference,
-                "reference_fine": self._reference + self._fine_at,
-                "current_tokens": self._current,
-                "current_fine": self._current + self._fine_at,
-                "corners": self._corners_gpu,
-                "position": self._position_gpu,
-                "confidence": self._confidence_gpu,
-            }
-        )
+        fine_at = -(-encode.bytes_of("tokens") // _ALIGNMENT) * _ALIGNMENT
+        self._feature_bytes = fine_at + encode.bytes_of("fine")
+        self._features = FeaturePool(lambda: self._on_gpu(self._feature_bytes))
+        places = [self._on_gpu(self._feature_bytes) for _ in range(3)]
+        self._encoded, self._reference, self._current = places
+        addresses = dict(self._gpu)
+        for prefix, place in zip(("", "reference_", "current_"), places, strict=True):
+            addresses |= {f"{prefix}tokens": place, f"{prefix}fine": place + fine_at}
+        for engine in self._engines:
+            engine.bind(addresses)
 
     def _encode_once(self) -> None:
-        cuda.memcpy_htod_async(self._image_gpu, self._image, self._stream)
+        self._upload("grey_image")
         self._engines[0].enqueue(self._stream.handle)
 
     def _match_once(self) -> None:
-        cuda.memcpy_htod_async(self._corners_gpu, self._corners, self._stream)
+        self._upload("corners")
         self._engines[1].enqueue(self._stream.handle)
-        cuda.memcpy_dtoh_async(self._position, self._position_gpu, self._stream)
-        cuda.memcpy_dtoh_async(self._confidence, self._confidence_gpu, self._stream)
+        for name in ("position", "confidence"):
+            cuda.memcpy_dtoh_async(self._host[name], self._gpu[name], self._stream)
+
+    def _upload(self, name: str) -> None:
+        cuda.memcpy_htod_async(self._gpu[name], self._host[name], self._stream)
+
+    def _copy_features(self, source: int, target: int) -> None:
+        cuda.memcpy_dtod_async(target, source, self._feature_bytes, stream=self._stream)
 
     def _recorded(self, work: Callable[[], None], wanted: bool) -> Callable[[], None]:
         """The work as the launch of a CUDA graph; itself where it cannot be recorded."""
@@ -224,17 +211,10 @@ class TensorRtBackend:
         self._graphs.append(graph)
         return graph.launch
 
-    def _on_gpu(self, size: int) -> Any:
+    def _on_gpu(self, size: int) -> int:
+        """Address of new memory, which is given back by ``close``."""
         self._memory.append(self._device.allocate(size))
-        return self._memory[-1]
-
-    def _on_host(self, engine: LoadedEngine, name: str) -> NDArray[Any]:
-        """An array for a tensor in memory that the GPU reads and writes by itself."""
-        dtype: DTypeLike = engine.dtypes[name]
-        array = cuda.pagelocked_empty(engine.shapes[name], dtype)
-        array[...] = 0
-        self._pinned.append(array)
-        return array
+        return int(self._memory[-1])
 
     @contextmanager
     def _running(self, task: str) -> Iterator[None]:
@@ -248,17 +228,3 @@ class TensorRtBackend:
             self.failure = str(error)
             raise
         self.failure = ""
-
-
-class _DeviceFeatures:
-    """Features of one image on the GPU; when nobody keeps them, their memory is used again.
-
-    Work on the GPU is done in the order of its start, so what still reads them comes first.
-    """
-
-    def __init__(self, memory: Any, free: list[Any]) -> None:
-        self.memory = memory
-        self._free = free
-
-    def __del__(self) -> None:
-        self._free.append(self.memory)

@@ -80,7 +80,7 @@ def test_memory_of_features_that_nobody_keeps_is_used_again(backend):
     seen = set()
     for first in (0, 1, 2, 3):
         pair = [ours.encode(IMAGES[first]), ours.encode(IMAGES[first + 1])]
-        seen |= {id(features.encoded.tensors) for features in pair}
+        seen |= {id(features.encoded.memory) for features in pair}
         found = ours.match(*pair, 0.5, 1000)
         wanted = theirs.match(*map(theirs.encode, IMAGES[first : first + 2]), 0.5, 1000)
         np.testing.assert_array_equal(found.point, wanted.point)

@@ -9,11 +9,11 @@ from coarse_loftr_ros.backends.tensorrt.library import MODULES, installation_adv
 
 LOAD = (
     "from coarse_loftr_ros.backends.base import BackendError\n"
-    "from coarse_loftr_ros.backends.tensorrt.library import is_installed, load_library\n"
+    "from coarse_loftr_ros.backends.tensorrt.library import installed_library, load_library\n"
     "try:\n"
-    "    print(is_installed(), load_library().title)\n"
+    "    print(installed_library(), load_library().title)\n"
     "except BackendError as error:\n"
-    "    print(is_installed(), error)\n"
+    "    print(installed_library(), error)\n"
 )
 
 
@@ -32,7 +32,7 @@ def load(repository, hidden=(), path=None):
 
 
 def test_without_any_the_way_to_one_is_said(repository):
-    assert load(repository, MODULES) == f"False TensorRT is not installed; {installation_advice()}"
+    assert load(repository, MODULES) == f"None TensorRT is not installed; {installation_advice()}"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_broken_installation_is_named(repository, tmp_path):
     (package / "__init__.py").write_text("raise ImportError('libnvinfer.so.10: no such file')")
     others = [name for name in MODULES if name != "tensorrt"]
     said = load(repository, others, tmp_path)
-    assert said.startswith("True Python module tensorrt cannot be loaded: libnvinfer.so.10")
+    assert said.startswith("tensorrt Python module tensorrt cannot be loaded: libnvinfer.so.10")
     assert installation_advice() in said
 
 
@@ -66,12 +66,12 @@ def test_an_old_installation_is_refused_with_what_is_needed(repository, tmp_path
 def test_a_folder_of_that_name_is_no_installation(repository, tmp_path):
     (tmp_path / "tensorrt").mkdir()
     others = [name for name in MODULES if name != "tensorrt"]
-    assert load(repository, others, tmp_path).startswith("False TensorRT is not installed")
+    assert load(repository, others, tmp_path).startswith("None TensorRT is not installed")
 
 
 def test_the_installed_one_is_found_behind_a_broken_one(repository, tmp_path, tensorrt_rtx):
     (tmp_path / "tensorrt.py").write_text("raise ImportError('libnvinfer.so.10: no such file')")
-    assert load(repository, path=tmp_path) == f"True {tensorrt_rtx.title}"
+    assert load(repository, path=tmp_path) == f"tensorrt {tensorrt_rtx.title}"
 
 
 def test_a_process_has_one_library_and_one_log(tensorrt_rtx):

@@ -6,6 +6,7 @@ Run so far: on CPUs (tests), not yet on a GPU.
 from __future__ import annotations
 
 import ctypes
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -80,9 +81,9 @@ class UploadedArray:
             self._source = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
                 shape, dtype, memory_info=pinned
             )
-            size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+            size = prod(shape) * np.dtype(dtype).itemsize
             memory = (ctypes.c_uint8 * size).from_address(self._source.data_ptr())
-            self.host = np.frombuffer(memory, dtype).reshape(shape)
+            self.host = np.ndarray(shape, dtype, memory)
             self.host[...] = 0
 
     def upload(self) -> None:

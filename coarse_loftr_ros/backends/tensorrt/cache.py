@@ -3,6 +3,8 @@
 An engine is code that runs with the user's rights. So the folder belongs to the user alone, every
 engine has a manifest with its hash, both are written under other names and then renamed, and
 whatever does not fit together is built again.
+
+Run so far: with engines of TensorRT for RTX on machines without a GPU (tests).
 """
 
 from __future__ import annotations

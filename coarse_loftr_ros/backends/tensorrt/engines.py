@@ -1,4 +1,7 @@
-"""The engines of a model for one network size: from the cache, or built."""
+"""The engines of a model for one network size: from the cache, or built.
+
+Run so far: with TensorRT for RTX, without a GPU and on an H200, for which it is refused now.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,7 @@ from collections.abc import Callable
 from coarse_loftr_ros.backends.base import BackendError, ModelFiles, Reports
 from coarse_loftr_ros.backends.float16 import HALF_RECIPE
 from coarse_loftr_ros.backends.gpu import Gpu, find_gpu
-from coarse_loftr_ros.backends.joined_graphs import (
-    GRAPHS,
-    addition,
-    input_shapes,
-    joined_graph,
-)
+from coarse_loftr_ros.backends.joined_graphs import GRAPHS, addition, input_shapes, joined_graph
 from coarse_loftr_ros.backends.precision import graph_in
 from coarse_loftr_ros.backends.tensorrt.builder import (
     BuildSettings,
@@ -21,7 +19,7 @@ from coarse_loftr_ros.backends.tensorrt.builder import (
     build_engine,
 )
 from coarse_loftr_ros.backends.tensorrt.cache import CheckedEngine, EngineCache
-from coarse_loftr_ros.backends.tensorrt.library import Library, rtx_refusal, rtx_supports
+from coarse_loftr_ros.backends.tensorrt.library import Library, rtx_refusal
 from coarse_loftr_ros.backends.tensorrt.manifest import EngineIdentity
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 
@@ -140,5 +138,6 @@ def check_gpu(library: Library, gpu: Gpu | None) -> None:
             f"{library.title} needs the GPU that an engine is for, and there is none here (no "
             "NVIDIA GPU, or no driver); TensorRT for RTX builds engines without one"
         )
-    if gpu is not None and library.portable and not rtx_supports(gpu):
-        raise BackendError(f"{library.title} {rtx_refusal(gpu)}")
+    refusal = rtx_refusal(gpu) if gpu is not None and library.portable else None
+    if refusal:
+        raise BackendError(f"{library.title} {refusal}")

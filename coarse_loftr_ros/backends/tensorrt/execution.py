@@ -1,4 +1,7 @@
-"""A loaded engine: tensors at fixed addresses, run on a stream."""
+"""A loaded engine: tensors at fixed addresses, run on a stream.
+
+Run so far: refusals alone, of what is no engine (tests) and of an H200. No engine has run yet.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,12 @@ from collections.abc import Mapping
 from math import prod
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from coarse_loftr_ros.backends.base import BackendError, DeviceError
 from coarse_loftr_ros.backends.tensorrt.cache import CheckedEngine
 from coarse_loftr_ros.backends.tensorrt.library import Library
 
 __all__ = ["LoadedEngine"]
-
-_DTYPES: dict[str, DTypeLike] = {"FLOAT": np.float32, "UINT8": np.uint8}
 
 
 class LoadedEngine:
@@ -33,11 +33,7 @@ class LoadedEngine:
     def __init__(self, library: Library, engine: CheckedEngine) -> None:
         self._library = library
         self._lease = engine.lease  # keeps its file from being removed
-        try:
-            self._runtime = library.module.Runtime(library.log)  # has to outlive its engines
-        except TypeError as error:  # a driver that is too old, says the log
-            reason = library.log.take_errors()
-            raise BackendError(f"{library.title} cannot start: {reason}") from error
+        self._runtime = library.create("Runtime")  # has to outlive its engines
         self._engine = self._runtime.deserialize_cuda_engine(engine.data)
         self._execution = None
         if self._engine is not None:
@@ -49,9 +45,8 @@ class LoadedEngine:
         names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
         # Asked of the engine, which was checked by its hash, not of its manifest.
         self.shapes = {name: tuple(self._engine.get_tensor_shape(name)) for name in names}
-        self.dtypes = {
-            name: np.dtype(_DTYPES[self._engine.get_tensor_dtype(name).name]) for name in names
-        }
+        nptype, dtype_of = library.module.nptype, self._engine.get_tensor_dtype
+        self.dtypes = {name: np.dtype(nptype(dtype_of(name))) for name in names}
 
     def bytes_of(self, name: str) -> int:
         """Size of a tensor."""

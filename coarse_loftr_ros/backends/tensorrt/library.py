@@ -24,11 +24,9 @@ __all__ = [
     "MODULES",
     "Library",
     "installation_advice",
-    "is_installed",
+    "installed_library",
     "load_library",
-    "only_rtx_is_installed",
     "rtx_refusal",
-    "rtx_supports",
 ]
 
 MODULES = {
@@ -76,31 +74,34 @@ class Library:
         """Whether engines run on every GPU from Ampere (8.0) on and are built without one."""
         return self.name == "tensorrt_rtx"
 
+    def create(self, kind: str) -> Any:
+        """A new ``Builder`` or ``Runtime``.
 
-def is_installed() -> bool:
-    """Whether a TensorRT module is there; it is not imported."""
-    return any(_is_there(module) for module in MODULES)
+        Raises:
+            BackendError: when the library cannot work here, in its own words.
+        """
+        try:
+            return getattr(self.module, kind)(self.log)
+        except TypeError as error:  # a driver that is too old, says the log
+            reason = self.log.take_errors()
+            raise BackendError(f"{self.title} cannot start: {reason}") from error
 
 
-def only_rtx_is_installed() -> bool:
-    """Whether TensorRT for RTX is there and TensorRT is not; neither is imported."""
-    there = {name for module, name in MODULES.items() if _is_there(module)}
-    return there == {"tensorrt_rtx"}
+def installed_library() -> str | None:
+    """The preferred library that is there, by its name in ``MODULES``; it is not imported."""
+    return next((name for module, name in MODULES.items() if _is_there(module)), None)
 
 
-def rtx_supports(gpu: Gpu) -> bool:
-    """Whether TensorRT for RTX runs its engines on a GPU, by its own list.
+def rtx_refusal(gpu: Gpu) -> str | None:
+    """Why TensorRT for RTX does not run its engines on a GPU; ``None`` where it does.
 
-    The list is what version 1.7.1 says on a Hopper (9.0) when it refuses to load an engine that it
-    has built there. It supports Turing (7.5) in part: its engines for several GPUs leave that out,
-    and built for that alone they have no float32 products.
+    The list of GPUs is what version 1.7.1 says on a Hopper (9.0) when it refuses to load an engine
+    that it has built there. It supports Turing (7.5) in part: its engines for several GPUs leave
+    that out, and built for that alone they have no float32 products.
     """
     capability = tuple(int(part) for part in gpu.compute_capability.split("."))
-    return capability in _RTX_CAPABILITIES or capability >= _RTX_SINCE
-
-
-def rtx_refusal(gpu: Gpu) -> str:
-    """What to say of a GPU that TensorRT for RTX does not support."""
+    if capability in _RTX_CAPABILITIES or capability >= _RTX_SINCE:
+        return None
     listed = ", ".join(f"{major}.{minor}" for major, minor in _RTX_CAPABILITIES)
     since = ".".join(map(str, _RTX_SINCE))
     return (
