@@ -106,7 +106,7 @@ setup(
             "onnxruntime>=1.18",  # what engines are compared with
             "protobuf",
         ],
-        # Builds engines on a machine without a GPU, so CI tests it; 265 MB.
+        # Builds engines on a machine without a GPU, so CI tests it; 265 MB and cuda-bindings.
         "tensorrt-rtx": [
             f"{wheel}; platform_system == 'Linux' and platform_machine == 'x86_64'"
             for wheel in (

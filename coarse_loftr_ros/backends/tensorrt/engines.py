@@ -1,6 +1,6 @@
 """The engines of a model for one network size: from the cache, or built.
 
-Run so far: with TensorRT for RTX, without a GPU and on an H200, for which it is refused now.
+Run so far: with TensorRT for RTX without a GPU (tests) and on an H200, which is refused now.
 """
 
 from __future__ import annotations

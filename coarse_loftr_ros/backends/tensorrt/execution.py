@@ -1,6 +1,7 @@
 """A loaded engine: tensors at fixed addresses, run on a stream.
 
-Run so far: refusals alone, of what is no engine (tests) and of an H200. No engine has run yet.
+Run so far: what TensorRT for RTX refuses to load: bytes that are no engine (tests), any on an H200.
+No engine has run yet.
 """
 
 from __future__ import annotations
