@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -24,6 +25,11 @@ __all__ = [
 _PLAUSIBLE_AREA_RATIO = 100.0
 # Below this a homography maps the view to a line, and has no inverse to speak of.
 _LEAST_DETERMINANT = 1e-9
+# Another motion is the scene's where its points are spread over so many times the area.
+_SCENE_SPREAD = 1.5
+_SCENE_SAMPLES = 500
+# Most of the other matches that lie within the outline of what moves in front, as a share.
+_SEEN_THROUGH = 0.1
 # Points are not aligned better than to about this.
 _LEAST_ERROR_PX = 0.1
 
@@ -208,6 +214,7 @@ def estimate_homography(
     """
     threshold_px = threshold_px or settings.threshold_px
     estimate = fit_homography(reference, current, threshold_px)
+    estimate = _scene_motion(reference, current, threshold_px, estimate, settings.good_inliers)
     matrix, inlier = estimate.matrix, estimate.inlier
     errors = np.full(len(reference), np.inf)
     if matrix is not None:
@@ -245,6 +252,60 @@ def estimate_homography(
         matrix, len(reference), count, support, rms, covered, status, "; ".join(reasons)
     )
     return homography, inlier
+
+
+def _scene_motion(
+    reference: NDArray[np.float32],
+    current: NDArray[np.float32],
+    threshold_px: float,
+    largest: HomographyFit,
+    least_inliers: int,
+) -> HomographyFit:
+    """The motion that is seen over the wider part of the image, where there are two.
+
+    Something with much texture that moves in front of a plain scene has the most matches, and the
+    scene goes on around it. Planes of one scene, which parallax moves differently, are left as they
+    are: the largest is theirs.
+
+    Args:
+        reference: float32 [N, 2].
+        current: float32 [N, 2].
+        threshold_px: largest transfer error of an inlier.
+        largest: the motion with the most matches.
+        least_inliers: that make another motion credible.
+    """
+    others = np.flatnonzero(~largest.inlier)
+    if largest.matrix is None or len(others) < least_inliers:
+        return largest
+    wide = _SCENE_SPREAD * _spread(reference[largest.inlier])
+    if _spread(reference[others]) < wide:
+        return largest
+    # Planes of one scene are seen through each other; what stands in front covers what is behind.
+    hull = cv2.convexHull(reference[largest.inlier])[:, 0]
+    covered = _within(hull, reference[others])
+    if np.mean(covered) > _SEEN_THROUGH:
+        return largest
+    second = fit_homography(reference[others], current[others], threshold_px, _SCENE_SAMPLES)
+    agreeing = others[second.inlier]
+    if len(agreeing) < least_inliers or _spread(reference[agreeing]) < wide:
+        return largest
+    inlier = np.zeros(len(reference), bool)
+    inlier[agreeing] = True
+    return HomographyFit(second.matrix, inlier)
+
+
+def _spread(points: NDArray[np.float32]) -> float:
+    """Area of the ellipse of one standard deviation of points [N, 2], over pi, square px."""
+    x, y = (points - points.mean(axis=0)).T
+    return math.sqrt(max(float(x @ x) * float(y @ y) - float(x @ y) ** 2, 0.0)) / len(points)
+
+
+def _within(hull: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which points [N, 2] lie in a convex polygon [K, 2], of either direction."""
+    side = np.roll(hull, -1, axis=0) - hull
+    away = points[:, None] - hull
+    turn = side[:, 0] * away[..., 1] - side[:, 1] * away[..., 0]
+    return (turn > 0).all(axis=1) | (turn < 0).all(axis=1)
 
 
 def _implausible(matrix: NDArray[np.float64], width: int, height: int) -> str:

@@ -74,6 +74,35 @@ def test_a_scene_that_mostly_does_not_follow_the_homography_is_degraded():
     assert "inlier ratio" in homography.reason
 
 
+def two_motions(area, seen_through=False):
+    """100 matches of a scene, then 250 of something that moves within an area."""
+    rng = np.random.default_rng(5)
+    scene = rng.uniform((0, 0), (640, 480), (1000, 2))
+    covered = ((scene > area[0]) & (scene < area[1])).all(axis=1)
+    scene = scene[seen_through | ~covered][:100]
+    mover = rng.uniform(*area, (250, 2))
+    elsewhere = motion(dx=-60, dy=40, degrees=-8, zoom=1.0, tilt=0.0)
+    current = np.concatenate([transfer(TRUTH, scene), transfer(elsewhere, mover)])
+    return np.concatenate([scene, mover]).astype(np.float32), current.astype(np.float32)
+
+
+def test_a_scene_is_followed_not_what_moves_in_front_of_it_with_more_texture():
+    homography, inlier = estimate(*two_motions(((180, 120), (420, 330))))
+    assert corner_error(homography.matrix, TRUTH, 640, 480) < 0.5
+    assert (inlier == (np.arange(350) < 100)).all()
+    assert homography.status == Status.DEGRADED and "inlier ratio 0.29" in homography.reason
+
+
+@pytest.mark.parametrize(
+    ("area", "seen_through"),
+    [(((180, 120), (420, 330)), True), (((0, 180), (640, 480)), False)],
+    ids=["seen through each other", "side by side"],
+)
+def test_of_two_planes_of_a_scene_the_one_with_most_matches_is_followed(area, seen_through):
+    _, inlier = estimate(*two_motions(area, seen_through))
+    assert inlier[100:].all() and inlier[:100].sum() < 5
+
+
 def test_matches_that_the_network_doubts_are_degraded_however_well_they_agree():
     reference, current, _ = matches()
     doubted = np.linspace(0.5, 0.98, len(reference)).astype(np.float32)
