@@ -66,6 +66,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         add_models_option(kind)
         if evaluation.methods is compared_methods:
             add_mask_options(kind)
+            group.add_argument(
+                "--inliers",
+                action="store_true",
+                help="a further row for each model: only the matches that agree with its own "
+                "homography, as those marked in its messages do",
+            )
     return parser
 
 

@@ -34,14 +34,18 @@ def own_methods(args: argparse.Namespace) -> list[OwnMatcher]:
 
 
 def compared_methods(args: argparse.Namespace) -> list[PairMatcher]:
-    """Ours, also with masks where a detector is named, and the baselines unless not wanted."""
+    """Ours, also with masks and by inliers alone where asked for, and baselines unless unwanted."""
     from coarse_loftr_lab.evaluation.methods import baselines
     from coarse_loftr_lab.evaluation.own import OwnMatcher
 
-    own = own_methods(args)
+    models = own = own_methods(args)
     if args.mask_detector is not None:
         masks = make_masks(args)
-        own += [OwnMatcher(each.pipeline, f"{each.name}, masked", masks) for each in own]
+        own = own + [OwnMatcher(each.pipeline, f"{each.name}, masked", masks) for each in models]
+    if args.inliers:
+        own = own + [
+            OwnMatcher(each.pipeline, f"{each.name}, inliers", inliers=True) for each in models
+        ]
     return own if args.only_own else [*own, *baselines(baseline_weights(args), args.threads)]
 
 

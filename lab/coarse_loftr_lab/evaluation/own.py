@@ -29,15 +29,24 @@ class OwnMatcher:
         pipeline: as the node would have it.
         name: for tables.
         masks: of each image; without them matches may lie anywhere.
+        inliers: whether only matches count that agree with the pipeline's own homography, as
+            those marked ``inlier`` in its messages do.
 
     Attributes:
         pipeline: whose settings may be changed before the first pair.
     """
 
-    def __init__(self, pipeline: Pipeline, name: str, masks: DetectorMasks | None = None) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        name: str,
+        masks: DetectorMasks | None = None,
+        inliers: bool = False,
+    ) -> None:
         self.name = name
         self.pipeline = pipeline
         self._masks = masks
+        self._inliers = inliers
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -58,6 +67,7 @@ class OwnMatcher:
             "runtime": self.pipeline.backend.description.split(",")[0],
             "code": files_digest(code),
             **({} if self._masks is None else {"masks": self._masks.settings}),
+            **({"inliers": True} if self._inliers else {}),
         }
 
     def describe(self, image: NDArray[np.uint8]) -> Frame:
@@ -67,7 +77,10 @@ class OwnMatcher:
     def match(self, reference: Frame, current: Frame) -> PointMatches:
         """Match two frames of any sizes."""
         found = self.pipeline.process_pair(reference, current).correspondences
-        return PointMatches(found.reference_points, found.current_points, found.confidence)
+        kept = found.inlier if self._inliers else slice(None)
+        return PointMatches(
+            found.reference_points[kept], found.current_points[kept], found.confidence[kept]
+        )
 
     def status(self, reference: Frame, current: Frame) -> Status:
         """How far the homography between two frames is to be trusted."""

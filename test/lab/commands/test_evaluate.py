@@ -81,6 +81,18 @@ def test_masks_of_a_detector_are_a_row_of_their_own(run_tool, sequence, tmp_path
     assert methods["fast, masked"]["masks"]["dilation"] == 8
 
 
+def test_inliers_of_our_own_homography_are_a_row_of_their_own(run_tool, sequence, tmp_path):
+    output = tmp_path / "figures.json"
+    options = ("--only-own", "--threads", 1, "--inliers", "--json", output)
+    done = run_tool("evaluate", "homography", sequence, *options)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(output.read_text())["report"]["results"]
+    assert {result["method"] for result in results} == {"fast", "fast, inliers"}
+    for every, inliers in zip(results[::2], results[1::2], strict=True):
+        assert every["pair"] == inliers["pair"]
+        assert 4 <= inliers["inliers"] <= inliers["matches"] <= every["matches"]
+
+
 def test_random_homographies_of_a_folder_are_the_same_every_time(run_tool, tmp_path):
     for number in range(3):
         cv2.imwrite(str(tmp_path / f"{number}.png"), texture(seed=number))
