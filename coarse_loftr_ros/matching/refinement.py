@@ -14,7 +14,7 @@ would do so in half the time, and planar motions err more than their covariances
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -38,6 +38,8 @@ _NETWORK_PLANE_PX = 2.0
 _PLANE_SAMPLES = 300
 # Standard deviation of an image's grey levels, of which textures are about the square.
 _USUAL_CONTRAST = 20.0
+# Where a smaller share of the points can be aligned, patches are so many times as wide.
+_FEW_ALIGNED, _WIDER = 0.35, 3
 # Points from which it is estimated.
 _ENOUGH_FOR_PLANE = 160
 
@@ -193,16 +195,13 @@ def refine(
     if not settings.enabled or len(matches) == 0:
         return matches
     tracker = _Tracker(settings, scale)
-    if warp is not None:
-        aligned, texture = _align_warped(matches, reference, current, tracker, warp)
-    else:
-        if current.shape != reference.shape:
-            # OpenCV aligns images of one size only; padding below and right moves no point.
-            height, width = np.maximum(reference.shape, current.shape)
-            reference, current = (_padded(each, height, width) for each in (reference, current))
-        target = cv2.LUT(current, equalising_levels(reference, current))
-        aligned, texture = tracker.align(reference, target, matches.reference, matches.current)
-    texture[~np.isfinite(aligned).all(axis=1)] = 0.0
+    aligned, texture = _align(matches, reference, current, tracker, warp)
+    if np.count_nonzero(texture) < _FEW_ALIGNED * len(matches):
+        # A blurred image, or one of little texture, has enough to align in larger patches only.
+        tracker = _Tracker(replace(settings, window=_WIDER * settings.window), scale)
+        again = _align(matches, reference, current, tracker, warp)
+        if np.count_nonzero(again[1]) > np.count_nonzero(texture):
+            aligned, texture = again
     good = texture > 0
     if np.count_nonzero(good) < settings.few:
         position = np.where(good[:, None], aligned, matches.current)
@@ -214,6 +213,31 @@ def refine(
         textured[best] = good[best]
     refined = NetworkMatches(matches.reference, aligned, matches.confidence, matches.point)
     return refined.select(textured)
+
+
+def _align(
+    matches: NetworkMatches,
+    reference: NDArray[np.uint8],
+    current: NDArray[np.uint8],
+    tracker: _Tracker,
+    warp: NDArray[np.float64] | None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Align all matches, through a homography where there is one.
+
+    Returns:
+        As ``_Tracker.align``; the points [N, 2] are those of the current image.
+    """
+    if warp is not None:
+        aligned, texture = _align_warped(matches, reference, current, tracker, warp)
+    else:
+        if current.shape != reference.shape:
+            # OpenCV aligns images of one size only; padding below and right moves no point.
+            height, width = np.maximum(reference.shape, current.shape)
+            reference, current = (_padded(each, height, width) for each in (reference, current))
+        target = cv2.LUT(current, equalising_levels(reference, current))
+        aligned, texture = tracker.align(reference, target, matches.reference, matches.current)
+    texture[~np.isfinite(aligned).all(axis=1)] = 0.0
+    return aligned, texture
 
 
 def _align_warped(

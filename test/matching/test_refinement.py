@@ -1,5 +1,6 @@
 """Alignment on the images: to a fraction of a pixel, and never worse than it found the points."""
 
+import cv2
 import numpy as np
 import pytest
 from scenes import motion, texture, view
@@ -58,6 +59,17 @@ def test_what_the_first_homography_is_wrong_by_does_not_stay_in_all_points(off):
     assert len(first) > 0.9 * len(exact)
     # One alignment leaves 4 to 6 % of it; residuals do not show what all points share.
     assert np.linalg.norm(np.median(apart, axis=0)) < 0.01 * np.linalg.norm(off)
+
+
+def test_an_image_that_motion_has_blurred_keeps_points_that_are_right():
+    homography = motion(8, -5, 3, 1.03)
+    matches, truth = disturbed(homography, 2.0)
+    reference = view(PLANE, np.eye(3))
+    blurred = cv2.blur(view(PLANE, homography, seed=1), (21, 1))
+    refined = refine_as_the_pipeline(matches, reference, blurred)
+    error = np.linalg.norm(refined.current - truth[refined.point], axis=1)
+    assert len(refined) > 0.3 * len(matches)
+    assert np.median(error) < 0.7  # patches of the usual size: 150 points, 1.9 px
 
 
 def test_a_darker_and_flatter_image_is_aligned_as_well():
