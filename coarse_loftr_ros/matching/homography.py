@@ -25,11 +25,14 @@ __all__ = [
 _PLAUSIBLE_AREA_RATIO = 100.0
 # Below this a homography maps the view to a line, and has no inverse to speak of.
 _LEAST_DETERMINANT = 1e-9
-# Another motion is the scene's where its points are spread over so many times the area.
+# Something with much texture that moves in front of a plain scene has the most matches; the scene
+# is seen over a wider part of the image, so many times its area.
 _SCENE_SPREAD = 1.5
-_SCENE_SAMPLES = 500
-# Most of the other matches that lie within the outline of what moves in front, as a share.
+# From this many times the area on it is not clear which of two motions is the scene's.
+_AS_WIDE = 0.5
+# Most matches of the scene that lie within the outline of what moves in front of it, as a share.
 _SEEN_THROUGH = 0.1
+_OTHER_SAMPLES = 500
 # Points are not aligned better than to about this.
 _LEAST_ERROR_PX = 0.1
 
@@ -214,7 +217,10 @@ def estimate_homography(
     """
     threshold_px = threshold_px or settings.threshold_px
     estimate = fit_homography(reference, current, threshold_px)
-    estimate = _scene_motion(reference, current, threshold_px, estimate, settings.good_inliers)
+    other = _other_motion(reference, current, threshold_px, estimate, settings.good_inliers)
+    rival_area = other[1] if other else 0.0
+    if other and rival_area >= _SCENE_SPREAD:
+        estimate, rival_area = other[0], 1 / rival_area
     matrix, inlier = estimate.matrix, estimate.inlier
     errors = np.full(len(reference), np.inf)
     if matrix is not None:
@@ -243,6 +249,8 @@ def estimate_homography(
         reasons.append(f"inlier ratio {ratio:.2f} below {settings.good_inlier_ratio:.2f}")
     if covered < settings.good_coverage:
         reasons.append(f"coverage {covered:.2f} below {settings.good_coverage:.2f}")
+    if rival_area >= _AS_WIDE:
+        reasons.append(f"another motion over {rival_area:.2f} of the area")
     if confidence is not None:
         median = float(np.median(confidence[inlier]))
         if median < settings.good_confidence:
@@ -254,44 +262,43 @@ def estimate_homography(
     return homography, inlier
 
 
-def _scene_motion(
+def _other_motion(
     reference: NDArray[np.float32],
     current: NDArray[np.float32],
     threshold_px: float,
     largest: HomographyFit,
     least_inliers: int,
-) -> HomographyFit:
-    """The motion that is seen over the wider part of the image, where there are two.
+) -> tuple[HomographyFit, float] | None:
+    """The motion of what lies around the matches that agree with the first, where there is one.
 
-    Something with much texture that moves in front of a plain scene has the most matches, and the
-    scene goes on around it. Planes of one scene, which parallax moves differently, are left as they
-    are: the largest is theirs.
+    Planes of one scene are seen through each other; what moves in front covers what is behind.
 
     Args:
         reference: float32 [N, 2].
         current: float32 [N, 2].
         threshold_px: largest transfer error of an inlier.
         largest: the motion with the most matches.
-        least_inliers: that make another motion credible.
+        least_inliers: that make another one credible.
+
+    Returns:
+        The motion, and the area over which its matches are spread as a multiple of the first's.
     """
     others = np.flatnonzero(~largest.inlier)
     if largest.matrix is None or len(others) < least_inliers:
-        return largest
-    wide = _SCENE_SPREAD * _spread(reference[largest.inlier])
-    if _spread(reference[others]) < wide:
-        return largest
-    # Planes of one scene are seen through each other; what stands in front covers what is behind.
+        return None
+    area = _spread(reference[largest.inlier])
+    if _spread(reference[others]) < _AS_WIDE * area:
+        return None
     hull = cv2.convexHull(reference[largest.inlier])[:, 0]
-    covered = _within(hull, reference[others])
-    if np.mean(covered) > _SEEN_THROUGH:
-        return largest
-    second = fit_homography(reference[others], current[others], threshold_px, _SCENE_SAMPLES)
-    agreeing = others[second.inlier]
-    if len(agreeing) < least_inliers or _spread(reference[agreeing]) < wide:
-        return largest
+    if np.mean(_within(hull, reference[others])) > _SEEN_THROUGH:
+        return None
+    fit = fit_homography(reference[others], current[others], threshold_px, _OTHER_SAMPLES)
+    agreeing = others[fit.inlier]
+    if len(agreeing) < least_inliers:
+        return None
     inlier = np.zeros(len(reference), bool)
     inlier[agreeing] = True
-    return HomographyFit(second.matrix, inlier)
+    return HomographyFit(fit.matrix, inlier), _spread(reference[agreeing]) / max(area, 1e-9)
 
 
 def _spread(points: NDArray[np.float32]) -> float:
