@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.densification import with_second_points
 from coarse_loftr_ros.matching.encoded_frame import FINE_ZOOM, EncodedFrame
-from coarse_loftr_ros.matching.homography import HomographySettings, estimate_homography, transfer
+from coarse_loftr_ros.matching.homography import transfer
+from coarse_loftr_ros.matching.homography_estimate import HomographySettings, estimate_homography
 from coarse_loftr_ros.matching.matcher import Matcher, NetworkMatches
 from coarse_loftr_ros.matching.refinement import RefinementSettings, refine
 from coarse_loftr_ros.matching.result import Correspondences, Homography

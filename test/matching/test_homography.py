@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import corner_error, motion
 
-from coarse_loftr_ros.matching.homography import (
+from coarse_loftr_ros.matching.homography import transfer
+from coarse_loftr_ros.matching.homography_estimate import (
     HomographySettings,
     coverage,
     estimate_homography,
-    transfer,
 )
 from coarse_loftr_ros.matching.result import Status
 
@@ -101,6 +101,12 @@ def test_a_scene_is_followed_not_what_moves_in_front_of_it_with_more_texture():
 def test_of_two_planes_of_a_scene_the_one_with_most_matches_is_followed(area, seen_through):
     _, inlier = estimate(*two_motions(area, seen_through))
     assert inlier[100:].all() and inlier[:100].sum() < 5
+
+
+@pytest.mark.parametrize("good_inliers", [0, 1])
+def test_a_user_may_ask_for_no_inliers_at_all(good_inliers):
+    homography, _ = estimate(*matches(outliers=0.1)[:2], good_inliers=good_inliers)
+    assert homography.status == Status.OK
 
 
 def test_matches_that_the_network_doubts_are_degraded_however_well_they_agree():

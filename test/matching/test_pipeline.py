@@ -9,7 +9,8 @@ from scenes import corner_error, motion, texture, view
 from coarse_loftr_ros.backends.base import Reports
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.frame_matching import MatchSettings
-from coarse_loftr_ros.matching.homography import HomographySettings, transfer
+from coarse_loftr_ros.matching.homography import transfer
+from coarse_loftr_ros.matching.homography_estimate import HomographySettings
 from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, KeyframeRule

@@ -17,7 +17,7 @@ from parameter_files import (
 
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS
 from coarse_loftr_ros.matching.frame_matching import MatchSettings
-from coarse_loftr_ros.matching.homography import HomographySettings
+from coarse_loftr_ros.matching.homography_estimate import HomographySettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, KeyframeRule
 from coarse_loftr_ros.node.common.parameter import ParameterError
 from coarse_loftr_ros.node.matcher.parameter_table import PARAMETERS

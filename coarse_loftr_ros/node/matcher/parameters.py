@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coarse_loftr_ros.backends.base import EngineFolder, ModelFiles
 from coarse_loftr_ros.matching.frame_matching import MatchSettings
-from coarse_loftr_ros.matching.homography import HomographySettings
+from coarse_loftr_ros.matching.homography_estimate import HomographySettings
 from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import (
     Consecutive,

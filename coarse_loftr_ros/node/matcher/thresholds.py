@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coarse_loftr_ros.matching.frame_matching import MatchSettings
-from coarse_loftr_ros.matching.homography import HomographySettings
+from coarse_loftr_ros.matching.homography_estimate import HomographySettings
 from coarse_loftr_ros.matching.reference_policy import KeyframeRule
 from coarse_loftr_ros.node.common.parameter import Parameter
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.features.pair_matcher import PairMatcher, PointMatches
 from coarse_loftr_ros.images.frame import Frame
-from coarse_loftr_ros.matching.homography import HomographySettings, estimate_homography
+from coarse_loftr_ros.matching.homography_estimate import HomographySettings, estimate_homography
 from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.matching.reference_policy import ReferencePolicy
 from coarse_loftr_ros.matching.result import MatchResult, StereoMatch
