@@ -27,8 +27,7 @@ the place of onnxruntime; it wants CUDA and cuDNN, which ``pip download
 60M``, then ``cat`` in order.
 
 Building takes most of the time. The report is saved after every part and engines are kept, so a run
-that was cut short has lost nothing, and the next one is quicker; ``--models fast`` and ``--models
-accurate`` halve it.
+that was cut short has lost nothing, and the next one is quicker.
 
     python benchmarks/gpu.py --images homography/ --json gpu.json
 """

@@ -25,7 +25,7 @@ REPLAYS = {
     ),
     "livingroom_211": (
         ("--rate", "15"),
-        ("--rate", "15", "--pairing", "keyframe", "--model", "accurate"),
+        ("--rate", "15", "--pairing", "keyframe", "--precision", "fp32"),
     ),
 }
 """Options of the replays of each folder."""

@@ -34,7 +34,7 @@ PARAMETER_ARGUMENTS = {
     "freshness": "latest skips images that came while matching; all matches each in order.",
     "backend": "Runtime of the network: auto, tensorrt, cuda, openvino, onnxruntime or ncnn.",
     "precision": "Number format of the network: auto, fp32, fp16 or int8.",
-    "model": "A model of the package, fast or accurate, or the folder of an exported one.",
+    "model": "A model of the package (fast) or the folder of an exported one.",
     "use_mask": "true subscribes to the topic mask: matches lie only where it is not zero.",
     "autostart": "false waits for lifecycle transitions instead of starting at once.",
 }
@@ -50,7 +50,7 @@ CHOICES = {
     "precision": ("auto", "fp32", "fp16", "int8"),
 }
 SWITCHES = ("use_mask", "autostart")
-MODELS = ("fast", "accurate")
+MODELS = ("fast",)
 
 # Topics of the node that can be given another name.
 TOPIC_ARGUMENTS = {

@@ -54,7 +54,7 @@ TOPIC_ARGUMENTS = {
 MATCHER_ARGUMENTS = {
     "image_transport": "raw (sensor_msgs/Image) or compressed (<image>/compressed).",
     "backend": "Runtime of the network: auto, tensorrt, cuda, openvino, onnxruntime or ncnn.",
-    "model": "A model of the package, fast or accurate, or the folder of an exported one.",
+    "model": "A model of the package (fast) or the folder of an exported one.",
 }
 
 

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-SHIPPED_MODELS = ("fast", "accurate")
+SHIPPED_MODELS = ("fast",)
 """Names of the models in the package; the first is the default."""
 
 INT8_GRAPH = "encode.int8.onnx"

@@ -38,8 +38,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--model",
         default="fast",
         metavar="NAME|DIR",
-        help="fast or accurate, or a folder that 'coarse-loftr export' wrote (default: "
-        "%(default)s)",
+        help="a model of the package (fast) or a folder that 'coarse-loftr export' wrote "
+        "(default: %(default)s)",
     )
     build.add_argument(
         "--image-size",

@@ -44,7 +44,7 @@ class Settings:
 
     Attributes:
         name: of these settings in the results; the stem of their file.
-        model: ``fast``, ``accurate``, or the folder of an exported model.
+        model: a model of the package (``fast``) or the folder of an exported one.
         backend: runtime of the network, or ``auto``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
         threads: CPU threads of the runtime, which are the CPUs that a worker is given. Other

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from coarse_loftr_ros.backends.base import SHIPPED_MODELS
 from coarse_loftr_ros.node.launching.arguments import (
     check_model,
     check_names,
@@ -116,12 +117,11 @@ def test_names_that_ros_would_refuse_are_refused(kind, wrong, right):
 
 
 def test_a_model_is_one_of_the_package_or_a_folder_of_one(repository, tmp_path):
-    models = ("fast", "accurate")
     for name in ("", "fast", str(repository / "coarse_loftr_ros" / "models" / "fast")):
-        check_model(name, models)
+        check_model(name, SHIPPED_MODELS)
     for name in ("quick", str(tmp_path)):
-        with pytest.raises(ValueError, match=f"argument 'model' is '{name}', which is neither"):
-            check_model(name, models)
+        with pytest.raises(ValueError, match=f"'model' is '{name}', which is neither fast nor"):
+            check_model(name, SHIPPED_MODELS)
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ def add_pipeline_options(parser: argparse.ArgumentParser, search_views: int = 2)
         "--model",
         default="fast",
         metavar="NAME|DIR",
-        help="fast or accurate, the models of the package, or a folder that 'coarse-loftr export' "
-        "wrote (default: %(default)s)",
+        help="a model of the package (fast) or a folder that 'coarse-loftr export' wrote "
+        "(default: %(default)s)",
     )
     group.add_argument(
         "--network-pixels",

@@ -73,7 +73,7 @@ PARAMETERS = table(
     Parameter(
         "model",
         SHIPPED_MODELS[0],
-        "A model of the package, fast or accurate, or the folder of an exported one.",
+        "A model of the package (fast) or the folder of an exported one.",
         change=Change.UNCONFIGURED,
     ),
     Parameter(
@@ -89,7 +89,7 @@ PARAMETERS = table(
         0,
         "Pixels of the image that the network sees; larger images are reduced to about this, and "
         "to at most 2048 px a side, keeping their shape. 0 takes what the model was made for: "
-        "143360 (448x320) fast, 196608 (512x384) accurate.",
+        "143360 (448x320) for fast.",
         unit="px",
         low=0,
         high=4194304,

@@ -60,8 +60,8 @@ def add_models_option(parser: argparse.ArgumentParser) -> None:
         "--model",
         action="append",
         metavar="NAME|DIR",
-        help="fast or accurate, the models of the package, or a folder that 'coarse-loftr export' "
-        "wrote; may be repeated, each is a row of its own (default: fast)",
+        help="a model of the package (fast) or a folder that 'coarse-loftr export' wrote; may be "
+        "repeated, each is a row of its own (default: fast)",
     )
 
 

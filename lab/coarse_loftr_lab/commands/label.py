@@ -44,11 +44,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--teacher",
-        default="accurate",
+        default="fast",
         metavar="NAME|DIR|FILE",
-        help="accurate, fast or a folder that 'coarse-loftr export' wrote; with PyTorch also what "
-        "distillation takes: a checkpoint, LoFTR's weights (through kornia), an ONNX pair graph "
-        "(default: %(default)s)",
+        help="a model of the package (fast) or a folder that 'coarse-loftr export' wrote; with "
+        "PyTorch also what distillation takes: a checkpoint, LoFTR's weights (through kornia, a "
+        "far larger network), an ONNX pair graph (default: %(default)s, which learns from what "
+        "several views agree on)",
     )
     parser.add_argument(
         "--gaps",

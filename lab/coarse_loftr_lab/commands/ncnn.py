@@ -27,14 +27,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "model",
         metavar="NAME|DIR",
-        help="fast or accurate, or a folder that 'coarse-loftr export' wrote",
+        help="a model of the package (fast) or a folder that 'coarse-loftr export' wrote",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="DIR",
-        help="model folder to write (default: the model's own; needed for fast and accurate)",
+        help="model folder to write (default: the model's own; needed for one of the package)",
     )
     parser.add_argument(
         "--float16",

@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "model",
         metavar="NAME|DIR",
-        help="fast or accurate, or a folder that 'coarse-loftr export' wrote",
+        help="a model of the package (fast) or a folder that 'coarse-loftr export' wrote",
     )
     parser.add_argument(
         "--backend",

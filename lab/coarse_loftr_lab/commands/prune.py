@@ -27,7 +27,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "source",
         type=Path,
         metavar="model",
-        help="last.pt, the folder of a run or of a model, fast or accurate",
+        help="last.pt, the folder of a run or of a model, or a model of the package (fast)",
     )
     parser.add_argument("folder", type=Path, help="folder to write")
     amount = parser.add_mutually_exclusive_group(required=True)

@@ -39,7 +39,7 @@ _OPTIONS: tuple[tuple[str, type, str], ...] = (
     (
         "initialise",
         Path,
-        "start with the weights of a checkpoint, a model's folder, fast or accurate",
+        "start with the weights of a checkpoint, a model's folder or fast",
     ),
 )
 

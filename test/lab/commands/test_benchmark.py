@@ -60,7 +60,7 @@ def test_another_revision_is_measured_beside_this_one_and_leaves_nothing(
         (("--rounds", 0), "0 rounds"),
         (("--backend", "tensorrt"), "not available"),
         (("--against", "no-such-revision"), "with a revision 'no-such-revision'"),
-        (("--against", "HEAD", "--model", "fast", "--model", "accurate"), "may be given once"),
+        (("--against", "HEAD", "--model", "fast", "--model", "other"), "may be given once"),
     ],
 )
 def test_what_cannot_be_measured_is_said_in_a_sentence(run_tool, options, sentence):

@@ -116,7 +116,7 @@ def elsewhere(tmp_path_factory):
         ("camera", ("--transforms", "flip,flip"), "it must be a list with commas of different"),
         ("camera", ("--agreement", "1.5"), "agreement is 1.5; it must be above 0 and at most 1"),
         ("camera", ("--tolerance-px", "0"), "tolerance_px is 0; it must be above 0"),
-        ("camera", ("--teacher", "superglue"), "--teacher is 'superglue'; it must be fast or"),
+        ("camera", ("--teacher", "superglue"), "is 'superglue'; it must be fast, a folder"),
         ("camera", ("--teacher", "fast", "--threshold", "2"), "confidence_threshold is 2"),
     ],
 )

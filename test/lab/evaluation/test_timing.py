@@ -44,12 +44,12 @@ def test_a_drifting_machine_does_not_bend_the_ratio():
 
 
 def test_ratios_refer_to_each_of_our_models():
-    costs = {"fast": 2.0, "accurate": 4.0, "other": 8.0}
+    costs = {"fast": 2.0, "deep": 4.0, "other": 8.0}
     subjects = [Subject(name, lambda image, c=cost: {"total": c}) for name, cost in costs.items()]
     *_, other = time_methods(subjects, FRAMES, rounds=2, references=2)
     assert {name: spread.median for name, spread in other.ratios.items()} == {
         "fast": 4.0,
-        "accurate": 2.0,
+        "deep": 2.0,
     }
 
 

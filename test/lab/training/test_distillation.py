@@ -120,7 +120,7 @@ def test_our_own_checkpoint_is_a_teacher(own_teacher):
 
 
 def test_a_shipped_model_is_a_teacher():
-    assert_confidences(load_teacher(Path("accurate"), CPU, (96, 64))(*images()), 24)
+    assert_confidences(load_teacher(Path("fast"), CPU, (96, 64))(*images()), 24)
 
 
 def test_a_published_checkpoint_is_a_teacher(tmp_path):
