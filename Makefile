@@ -107,7 +107,7 @@ $(VENV)/.pycuda: scripts/install-pycuda | $(READY)
 $(VENV_TRAIN)/.test: $(PACKAGE) | $(VENV_TRAIN)/bin/python
 	@echo "Installing PyTorch and test tools into $(VENV_TRAIN) (some minutes, once) ..."
 	$(VENV_TRAIN)/$(PIP) install --editable '.[cpu,test]' \
-	  --editable './lab[train,prune,ncnn]' 'torch==2.13.*'
+	  --editable './lab[train,prune,ncnn,detector]' 'torch==2.13.*'
 	@touch $@
 
 $(VENV_LINT)/.ruff: Makefile | $(VENV_LINT)/bin/python

@@ -47,6 +47,8 @@ setup(
             "tensorboard",
         ],
         "prune": ["torch-pruning>=1.6,<2"],  # beside train; 0.1 MB
+        # Beside train, for lab/detector: 8 MB. A torchvision fits one PyTorch alone.
+        "detector": ["torchvision>=0.20", "pycocotools>=2.0.8", "onnx>=1.16"],
         "loftr": ["kornia>=0.7"],  # LoFTR as a teacher
         # Graphs for ncnn: the translator, 30 MB beside PyTorch, and the runtime.
         "ncnn": ["pnnx>=20261020", "ncnn>=1.0.20260114"],
