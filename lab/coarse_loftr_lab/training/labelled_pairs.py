@@ -22,6 +22,7 @@ from coarse_loftr_lab.labelling.nearest_points import NearestPoints, common_moti
 from coarse_loftr_lab.training.depth_sequences.reading import fit_about_middle
 from coarse_loftr_lab.training.homographies import HomographyRange, random_homography
 from coarse_loftr_lab.training.photometry import disturb, draw_disturbance, stack_disturbances
+from coarse_loftr_lab.training.pixel_maps import DenseMap
 from coarse_loftr_lab.training.truth import PairBatch
 from coarse_loftr_ros.matching.homography import transfer
 from coarse_loftr_ros.recordings.image_files import read_grey
@@ -79,10 +80,8 @@ class LabelledPair:
         return PairBatch(
             self.reference.float() / 255,
             self.current.float() / 255,
-            self.to_current,
-            self.reference_visible,
-            self.to_reference,
-            self.current_visible,
+            DenseMap(self.to_current, self.reference_visible),
+            DenseMap(self.to_reference, self.current_visible),
         )
 
 

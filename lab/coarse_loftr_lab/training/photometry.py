@@ -53,12 +53,10 @@ class Disturbance:
         """The same on a device."""
         return Disturbance(*(getattr(self, f.name).to(device) for f in fields(self)))
 
-    def select(self, which: slice, pairs: int) -> Disturbance:
-        """Those of some of so many pairs, whose reference views come first."""
+    def select(self, which: slice) -> Disturbance:
+        """Of some of the pairs, whose views are side by side."""
         values = (getattr(self, f.name) for f in fields(self))
-        return Disturbance(
-            *(torch.cat([value[:pairs][which], value[pairs:][which]]) for value in values)
-        )
+        return Disturbance(*(value.unflatten(0, (-1, 2))[which].flatten(0, 1) for value in values))
 
 
 def stack_disturbances(disturbances: list[Disturbance]) -> Disturbance:
@@ -150,7 +148,7 @@ def _blur(rng: np.random.Generator, strength: float) -> NDArray[np.float64]:
 
 
 def disturb(image: Tensor, disturbance: Disturbance, generator: torch.Generator) -> Tensor:
-    """Apply a stacked disturbance.
+    """Apply a stacked disturbance; the image given is spoilt.
 
     Args:
         image: float32 [B, 1, H, W], grey levels in [0, 1].
@@ -168,19 +166,20 @@ def disturb(image: Tensor, disturbance: Disturbance, generator: torch.Generator)
 
     y = torch.linspace(-0.5, 0.5, height, device=image.device)[:, None]
     x = torch.linspace(-0.5, 0.5, width, device=image.device)[None, :]
-    image = image * F.interpolate(
-        d.light[:, None], (height, width), mode="bicubic", align_corners=True
-    )
+    lit = _those((d.light - 1.0).abs().amax((1, 2)))
+    if lit:
+        rows, columns = (_smooth(side, image.device) for side in (height, width))
+        image[lit] = image[lit] * (rows @ d.light[lit, None] @ columns.T)
     shaded = _those(d.shadow[:, 3])
     if shaded:
         normal_x, normal_y, offset, depth = (each(values) for values in d.shadow[shaded].unbind(1))
         edge = torch.sigmoid((x * normal_x + y * normal_y - offset) * 40.0)
         image[shaded] = image[shaded] * (1.0 - depth * edge)
-    lit = _those(d.highlight[:, 3])
-    if lit:
-        cx, cy, radius, strength = (each(values) for values in d.highlight[lit].unbind(1))
+    bright = _those(d.highlight[:, 3])
+    if bright:
+        cx, cy, radius, strength = (each(values) for values in d.highlight[bright].unbind(1))
         square = (x + 0.5 - cx) ** 2 + (y + 0.5 - cy) ** 2
-        image[lit] = image[lit] + strength * torch.exp(-square / (2 * radius**2))
+        image[bright] = image[bright] + strength * torch.exp(-square / (2 * radius**2))
     streaked = _those(d.streaks[:, 0])
     if streaked:
         image[streaked] = image[streaked] + _streaks(height, width, d.streaks[streaked], generator)
@@ -190,9 +189,10 @@ def disturb(image: Tensor, disturbance: Disturbance, generator: torch.Generator)
         padded = F.pad(image[blurred], (middle,) * 4, mode="reflect").transpose(0, 1)
         kernels = d.kernel[blurred][:, None]
         image[blurred] = F.conv2d(padded, kernels, groups=len(blurred)).transpose(0, 1)
-    image = image * (1.0 - each(d.vignette) * 2.0 * (x**2 + y**2))
-    image = image.clamp(0.0, 1.5) ** each(d.gamma)
-    image = image * each(d.gain) + each(d.offset)
+    darkened = _those(d.vignette)
+    if darkened:
+        image[darkened] = image[darkened] * (1.0 - each(d.vignette[darkened]) * 2.0 * (x**2 + y**2))
+    image = image.clamp(0.0, 1.5).pow_(each(d.gamma)).mul_(each(d.gain)).add_(each(d.offset))
     noisy = _those(d.noise.sum(1))
     if noisy:
         image[noisy] = _noise(image[noisy], d.noise[noisy], generator)
@@ -208,8 +208,14 @@ def _those(amount: Tensor) -> list[int]:
     return (amount > 1e-6).nonzero()[:, 0].tolist()
 
 
+def _smooth(side: int, device: torch.device) -> Tensor:
+    """Weights [side, 4] of bicubic interpolation between the factors of light."""
+    factors = torch.eye(_LIGHT, device=device)[None, None]
+    return F.interpolate(factors, (side, _LIGHT), mode="bicubic", align_corners=True)[0, 0]
+
+
 def _quantised(image: Tensor) -> Tensor:
-    return torch.round(image.clamp(0.0, 1.0) * 255.0) / 255.0
+    return image.clamp(0.0, 1.0).mul_(255.0).round_().div_(255.0)
 
 
 def _noise(image: Tensor, amounts: Tensor, generator: torch.Generator) -> Tensor:

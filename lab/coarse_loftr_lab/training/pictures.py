@@ -70,9 +70,10 @@ def _matches(
         start, end = (_centre(n, columns) for n in (cell, int(forward[cell])))
         x, y = int(start[0]), int(start[1])
         error = None
-        if bool(batch.reference_visible[number, y, x]):
-            truth = batch.to_current[number, y, x].float().cpu().numpy()
-            error = float(np.linalg.norm(truth + 0.5 - end))
+        pixel = (torch.tensor(each, device=table.device) for each in (number, y, x))
+        truth, visible = batch.to_current.at(*pixel)
+        if bool(visible):
+            error = float(np.linalg.norm(truth.float().cpu().numpy() + 0.5 - end))
         found.append((start, end, error))
     return found
 

@@ -25,7 +25,10 @@ from coarse_loftr_lab.training.scenes import (
     draw_scene,
 )
 
-__all__ = ["PairRecipes", "RecipeBatch", "SceneMix", "find_images"]
+__all__ = ["PYRAMID_LEVELS", "PairRecipes", "RecipeBatch", "SceneMix", "find_images"]
+
+PYRAMID_LEVELS = 3
+"""How often a texture is halved; the sides of textures are multiples of what that divides by."""
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
@@ -85,7 +88,7 @@ class RecipeBatch:
         endless: bool [B, N].
         moving: bool [B, N].
         count: int64 [B], pieces of each pair; the rest is padding.
-        disturbance: of the 2 * B views, all reference views first.
+        disturbance: of the 2 * B views, those of a pair side by side.
         seed: int64 [B], of the noise.
     """
 
@@ -110,7 +113,7 @@ class RecipeBatch:
         return RecipeBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
     def select(self, which: slice) -> RecipeBatch:
-        """Some of the pairs, without the pieces that none of them has."""
+        """Some of the pairs, without the pieces and textures that none of them has."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         disturbance = values.pop("disturbance")
         some = {name: value[which] for name, value in values.items()}
@@ -119,7 +122,8 @@ class RecipeBatch:
             some[name] = some[name][:, :most]
         for name in ("to_piece", "from_piece"):
             some[name] = some[name][:, :, :most]
-        return RecipeBatch(**some, disturbance=disturbance.select(which, len(self)))
+        some["textures"] = some["textures"][:, : int(some["texture"].max()) + 1]
+        return RecipeBatch(**some, disturbance=disturbance.select(which))
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +187,10 @@ class PairRecipes(Dataset[_Recipe]):
     def _texture(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Most of a photograph, cut to the views' shape."""
         photograph = self._image(int(rng.integers(len(self.images))))
-        width, height = (round(side * self.mix.texture_scale) for side in self.size)
+        multiple = 2**PYRAMID_LEVELS
+        width, height = (
+            max(1, round(side * self.mix.texture_scale / multiple)) * multiple for side in self.size
+        )
         largest = min(photograph.shape[1] / width, photograph.shape[0] / height)
         scale = largest * rng.uniform(0.75, 1.0)
         w, h = round(width * scale), round(height * scale)
@@ -232,7 +239,7 @@ class PairRecipes(Dataset[_Recipe]):
             **{name: torch.from_numpy(values) for name, values in numbers.items()},
             count=torch.tensor([len(recipe.scene.pieces) for recipe in recipes]),
             disturbance=stack_disturbances(
-                [recipe.disturbances[view] for view in range(2) for recipe in recipes]
+                [one for recipe in recipes for one in recipe.disturbances]
             ),
             seed=torch.tensor([recipe.seed for recipe in recipes]),
         )

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from coarse_loftr_lab.network.matcher_net import COARSE_STRIDE, FINE_STRIDE, MatcherNet
+from coarse_loftr_lab.training.pixel_maps import PixelMap
 from coarse_loftr_lab.training.truth import PairBatch
 
 __all__ = ["FINE_WINDOW", "PairFigures", "cell_centres", "supervise", "true_cells"]
@@ -55,23 +56,25 @@ def cell_centres(rows: int, columns: int, device: torch.device) -> Tensor:
     return torch.stack([x, y], dim=-1).flatten(0, 1) * COARSE_STRIDE + offset
 
 
-def true_cells(target: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+def true_cells(map_: PixelMap) -> tuple[Tensor, Tensor]:
     """For each cell of one view its cell in the other, and whether it has one.
 
     Args:
-        target: float32 [B, H, W, 2], where each pixel is in the other view.
-        visible: bool [B, H, W].
+        map_: where pixels of B views are in the other.
 
     Returns:
         int64 [B, L] and bool [B, L]; a cell goes where the pixel right and below its centre goes.
     """
     middle = COARSE_STRIDE // 2
-    rows, columns = (side // COARSE_STRIDE for side in visible.shape[1:])
-    at = target[:, middle::COARSE_STRIDE, middle::COARSE_STRIDE].flatten(1, 2)
-    seen = visible[:, middle::COARSE_STRIDE, middle::COARSE_STRIDE].flatten(1)
+    pairs, height, width = map_.shape
+    rows, columns = height // COARSE_STRIDE, width // COARSE_STRIDE
+    pair = torch.arange(pairs, device=map_.device)[:, None, None]
+    y = torch.arange(middle, height, COARSE_STRIDE, device=map_.device)[:, None]
+    x = torch.arange(middle, width, COARSE_STRIDE, device=map_.device)
+    at, seen = map_.at(pair, y, x)
     cell = torch.floor((at.nan_to_num(0.0).clamp(-1.0, 1e5) + 0.5) / COARSE_STRIDE).long()
     column, row = cell[..., 0].clamp(0, columns - 1), cell[..., 1].clamp(0, rows - 1)
-    return row * columns + column, seen
+    return (row * columns + column).flatten(1), seen.flatten(1)
 
 
 def supervise(
@@ -103,8 +106,8 @@ def supervise(
     similarity, fine_reference, fine_current, fine_scale = net(
         batch.reference, batch.current, (offset[0], offset[1])
     )
-    forward, forward_valid = true_cells(batch.to_current, batch.reference_visible)
-    backward, backward_valid = true_cells(batch.to_reference, batch.current_visible)
+    forward, forward_valid = true_cells(batch.to_current)
+    backward, backward_valid = true_cells(batch.to_reference)
     coarse_loss = 0.5 * (
         _cross_entropy(similarity, forward, forward_valid)
         + _cross_entropy(similarity.transpose(1, 2), backward, backward_valid)
@@ -184,8 +187,7 @@ def _fine(
     offset = torch.floor(draws * COARSE_STRIDE) - (COARSE_STRIDE - 1) / 2
     point = centres[cell] + offset
     x, y = point.round().long().unbind(1)
-    truth = batch.to_current[pair, y, x]
-    seen = batch.reference_visible[pair, y, x]
+    truth, seen = batch.to_current.at(pair, y, x)
 
     half = (FINE_WINDOW - 1) / 2
     start = (centres[matched_cell] + offset - (FINE_STRIDE - 1) / 2) / FINE_STRIDE - half

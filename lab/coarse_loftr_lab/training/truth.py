@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from coarse_loftr_lab.training.pixel_maps import PixelMap, inside, join
+
 __all__ = [
     "PairBatch",
-    "inside",
     "maps_from_depth",
     "maps_from_homography",
     "pixel_grid",
@@ -28,37 +29,36 @@ class PairBatch:
     Attributes:
         reference: float32 [B, 1, H, W] in [0, 1].
         current: float32 [B, 1, H, W] in [0, 1].
-        to_current: float32 [B, H, W, 2], px of the current view for each reference pixel.
-        reference_visible: bool [B, H, W], whether the truth is known and inside the current view.
-        to_reference: float32 [B, H, W, 2], the other direction.
-        current_visible: bool [B, H, W].
+        to_current: where pixels of the reference are in the current view.
+        to_reference: the other direction.
     """
 
     reference: Tensor
     current: Tensor
-    to_current: Tensor
-    reference_visible: Tensor
-    to_reference: Tensor
-    current_visible: Tensor
+    to_current: PixelMap
+    to_reference: PixelMap
 
     def __len__(self) -> int:
         return len(self.reference)
 
     def to(self, device: torch.device | str) -> PairBatch:
         """The same pairs on a device."""
-        return PairBatch(
-            *(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self))
-        )
+        images = (view.to(device, non_blocking=True) for view in (self.reference, self.current))
+        return PairBatch(*images, self.to_current.to(device), self.to_reference.to(device))
 
     def select(self, which: slice) -> PairBatch:
         """Some of the pairs."""
-        return PairBatch(*(getattr(self, field.name)[which] for field in fields(self)))
+        images = self.reference[which], self.current[which]
+        return PairBatch(*images, self.to_current.select(which), self.to_reference.select(which))
 
     @classmethod
     def concatenate(cls, batches: list[PairBatch]) -> PairBatch:
         """All pairs of several batches of one size, in order."""
         return cls(
-            *(torch.cat([getattr(batch, field.name) for batch in batches]) for field in fields(cls))
+            torch.cat([batch.reference for batch in batches]),
+            torch.cat([batch.current for batch in batches]),
+            join([batch.to_current for batch in batches]),
+            join([batch.to_reference for batch in batches]),
         )
 
 
@@ -78,12 +78,6 @@ def transform(homography: Tensor, points: Tensor) -> Tensor:
     depth = moved[..., 2:]
     behind = depth < 1e-6
     return torch.where(behind, torch.full_like(moved[..., :2], -1e6), moved[..., :2] / depth)
-
-
-def inside(points: Tensor, height: int, width: int) -> Tensor:
-    """Which points [..., 2] lie on a view's pixels, bool [...]."""
-    x, y = points.unbind(-1)
-    return (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
 
 
 def maps_from_homography(homography: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -203,16 +203,16 @@ def test_the_truth_of_a_pair_is_that_of_the_plane(sequence, size):
         wanted = cropped_map(shown, size)
     else:
         wanted = true_map(0, 2, size)
-    visible = batch.reference_visible[0].numpy()
+    visible = batch.to_current.visible[0].numpy()
     assert 0.5 < visible.mean() < 1.0
-    error = np.linalg.norm(batch.to_current[0].numpy() - wanted, axis=-1)[visible]
+    error = np.linalg.norm(batch.to_current.target[0].numpy() - wanted, axis=-1)[visible]
     assert np.percentile(error, 99) < 0.06 * size[0] / 96
     outside = (wanted < -0.6).any(-1) | (wanted > np.array(size) - 0.4).any(-1)
     assert not visible[outside].any()
     y, x = (a[:: max(1, len(a) // 500)] for a in np.nonzero(visible))
-    there = batch.to_current[0].numpy()[y, x]
+    there = batch.to_current.target[0].numpy()[y, x]
     column, row = np.round(there).astype(int).T
-    back = batch.to_reference[0].numpy()[row, column] + there - np.round(there)
+    back = batch.to_reference.target[0].numpy()[row, column] + there - np.round(there)
     assert np.median(np.linalg.norm(back - np.stack([x, y], axis=-1), axis=-1)) < 0.2
 
 
@@ -234,13 +234,13 @@ def test_the_current_view_seen_through_the_map_is_the_reference(sequence):
     batch = PosedPair.collate([pairs[number] for number in range(4)]).with_truth()
     assert batch.reference.min() >= 0 and batch.reference.max() <= 1
     scale = torch.tensor([160.0, 128.0])
-    grid = (batch.to_current + 0.5) / scale * 2 - 1
+    grid = (batch.to_current.target + 0.5) / scale * 2 - 1
     seen = torch.nn.functional.grid_sample(batch.current, grid, align_corners=False)
-    difference = (seen - batch.reference).abs()[:, 0][batch.reference_visible]
+    difference = (seen - batch.reference).abs()[:, 0][batch.to_current.visible]
     assert difference.median() < 0.015
     shifted = grid + 1.0 / scale  # by half a pixel
     worse = torch.nn.functional.grid_sample(batch.current, shifted, align_corners=False)
-    worse = (worse - batch.reference).abs()[:, 0][batch.reference_visible]
+    worse = (worse - batch.reference).abs()[:, 0][batch.to_current.visible]
     assert worse.median() > 1.2 * difference.median()
 
 
@@ -250,7 +250,7 @@ def test_pairs_see_as_much_of_each_other_as_was_asked_for(sequence):
     for limits in ((0.8, 1.0), (0.3, 0.75)):
         pairs = PosedPairs(layout, (160, 128), limits, seed=1)
         batch = PosedPair.collate([pairs[number] for number in range(8)]).with_truth()
-        shares[limits] = batch.reference_visible.float().mean(dim=(1, 2)).numpy()
+        shares[limits] = batch.to_current.visible.float().mean(dim=(1, 2)).numpy()
     assert shares[0.8, 1.0].min() > 0.75
     assert shares[0.3, 0.75].max() < 0.77
 
@@ -268,8 +268,8 @@ def test_unknown_depth_is_not_visible(sequence):
     pair = PosedPairs(open_layout(sequence), (96, 64), (0.2, 1.0), seed=5)[0]
     pair.reference_depth[:32] = 0
     batch = PosedPair.collate([pair]).with_truth()
-    assert not batch.reference_visible[0, :32].any()
-    assert batch.reference_visible[0, 32:].any()
+    assert not batch.to_current.visible[0, :32].any()
+    assert batch.to_current.visible[0, 32:].any()
 
 
 def test_posed_pairs_take_their_share_of_a_run(sequence, settings, tmp_path):
@@ -279,7 +279,7 @@ def test_posed_pairs_take_their_share_of_a_run(sequence, settings, tmp_path):
     posed = sum(isinstance(dataset[number], PosedPair) for number in range(40))
     assert 10 <= posed <= 30
     batch = next(iter(stream))
-    assert batch.reference.shape == (4, 1, 64, 96) and batch.reference_visible.any()
+    assert batch.reference.shape == (4, 1, 64, 96) and batch.to_current.visible.any()
 
 
 @pytest.mark.parametrize("layout", ["blended_mvs", "tum_rgbd", "frames"])

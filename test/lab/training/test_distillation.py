@@ -85,7 +85,7 @@ def test_a_student_of_ours_learns_a_teacher_s_confidences_without_any_truth(
     )
     trainer = Trainer(run, Processes(0, 1, CPU))
     batch = next(iter(trainer.stream))
-    assert not batch.reference_visible.any() and not batch.current_visible.any()
+    assert not batch.to_current.visible.any() and not batch.to_reference.visible.any()
     losses = []
     for _ in range(60):
         trainer.advance([batch])

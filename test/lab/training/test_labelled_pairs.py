@@ -50,17 +50,18 @@ def test_what_is_known_near_labels_is_the_truth(labels):
     pairs = LabelledPairs(labels, VIEW, seed=1, photometry=0.0)
     batch = LabelledPair.collate([pairs[number] for number in range(12)]).with_truth()
     assert batch.reference.shape == (12, 1, VIEW[1], VIEW[0])
-    for seen, target, own, other in (
-        (batch.reference_visible, batch.to_current, batch.reference, batch.current),
-        (batch.current_visible, batch.to_reference, batch.current, batch.reference),
+    for map_, own, other in (
+        (batch.to_current, batch.reference, batch.current),
+        (batch.to_reference, batch.current, batch.reference),
     ):
+        target, seen = map_.target, map_.visible
         assert 0.5 < seen.float().mean() < 0.95
         limit = torch.tensor(VIEW) - 1
         grid = target.clamp(-10, 1000) / limit * 2 - 1
         there = torch.nn.functional.grid_sample(other, grid, align_corners=True)
         error = (there - own)[:, 0][seen].abs()
         assert error.median() < 0.02
-        _, known = true_cells(target, seen)
+        _, known = true_cells(map_)
         assert known.float().mean() > 0.4
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from coarse_loftr_lab.training.homographies import HomographyRange, random_homography
 from coarse_loftr_lab.training.recipes import PairRecipes, SceneMix, find_images
 from coarse_loftr_lab.training.scenes import draw_scene
+from coarse_loftr_lab.training.surfaces import nearest_surface
 from coarse_loftr_lab.training.truth import pixel_grid
-from coarse_loftr_lab.training.views import _nearest_surface, render_pairs
+from coarse_loftr_lab.training.views import render_pairs
 
 SIZE = (160, 128)
 
@@ -46,8 +47,11 @@ def test_folders_without_images_of_a_split_are_refused_by_name(tmp_path):
 def test_a_pair_is_always_the_same_pair(photographs):
     dataset, again = recipes(photographs), recipes(photographs)
     first, second = render(dataset, [3, 4]), render(again, [3, 4])
-    for name in ("reference", "current", "to_current", "reference_visible"):
+    for name in ("reference", "current"):
         assert torch.equal(getattr(first, name), getattr(second, name))
+    for name in ("target", "visible"):
+        one, other = (getattr(pairs.to_current.dense(), name) for pairs in (first, second))
+        assert torch.equal(one, other)
     assert not torch.equal(first.reference[0], first.reference[1])
 
 
@@ -55,13 +59,14 @@ def test_a_pair_is_always_the_same_pair(photographs):
 def test_the_truth_brings_one_view_onto_the_other(photographs, clean, parallax_share):
     """Where the truth says visible, both views must show the same grey levels."""
     pairs = render(recipes(photographs, parallax_share=parallax_share), range(12))
+    truth = pairs.to_current.dense()
     different = []
     for i in range(len(pairs)):
-        at = pairs.to_current[i].numpy()
+        at = truth.target[i].numpy()
         current = pairs.current[i, 0].numpy()
         moved = cv2.remap(current, at[..., 0], at[..., 1], cv2.INTER_LINEAR)
         # Edges of pieces are jagged by a pixel: one-pixel-wide differences are no errors.
-        visible = pairs.reference_visible[i].numpy().astype(np.uint8)
+        visible = truth.visible[i].numpy().astype(np.uint8)
         inner = cv2.erode(visible, np.ones((7, 7))) > 0
         if inner.sum() > 500:
             different.append(np.abs(moved - pairs.reference[i, 0].numpy())[inner].mean())
@@ -72,19 +77,20 @@ def test_the_truth_brings_one_view_onto_the_other(photographs, clean, parallax_s
 @pytest.mark.parametrize("parallax_share", [0.0, 1.0])
 def test_there_and_back_is_where_it_began(photographs, parallax_share):
     pairs = render(recipes(photographs, parallax_share=parallax_share), range(8))
+    there, back = pairs.to_current.dense(), pairs.to_reference.dense()
     grid = pixel_grid(SIZE[1], SIZE[0])
     checked = 0
     for i in range(len(pairs)):
-        at = pairs.to_current[i][pairs.reference_visible[i]]
+        at = there.target[i][there.visible[i]]
         index = at.round().long()
         x, y = index[:, 0].clamp(0, SIZE[0] - 1), index[:, 1].clamp(0, SIZE[1] - 1)
-        seen = pairs.current_visible[i, y, x]
+        seen = back.visible[i, y, x]
         # The rounded pixel goes back to within the rounding, magnified by a zoom of 2.5 at most.
-        back = pairs.to_reference[i, y, x][seen]
-        start = grid[pairs.reference_visible[i]][seen]
+        returned = back.target[i, y, x][seen]
+        start = grid[there.visible[i]][seen]
         rounding = (at[seen] - index[seen]).norm(dim=1)
-        assert ((back - start).norm(dim=1) <= 6.0 * rounding + 0.05).float().mean() > 0.98
-        checked += len(back)
+        assert ((returned - start).norm(dim=1) <= 6.0 * rounding + 0.05).float().mean() > 0.98
+        checked += len(returned)
     assert checked > 10_000
 
 
@@ -93,11 +99,12 @@ def test_scenes_with_depth_are_no_planes(photographs):
     shares = {}
     for share in (0.0, 1.0):
         pairs = render(recipes(photographs, parallax_share=share), range(10))
+        truth = pairs.to_current.dense()
         explained = []
         for i in range(len(pairs)):
-            visible = pairs.reference_visible[i]
+            visible = truth.visible[i]
             start = pixel_grid(SIZE[1], SIZE[0])[visible].numpy()
-            end = pairs.to_current[i][visible].numpy()
+            end = truth.target[i][visible].numpy()
             if len(start) > 1000:
                 _, inlier = cv2.findHomography(start[::17], end[::17], cv2.RANSAC, 0.5)
                 explained.append(inlier.mean())
@@ -111,7 +118,7 @@ def test_what_moves_by_itself_has_no_truth(photographs):
     assert batch.moving.any()
     pairs = render_pairs(batch, SIZE)
     with_object = int(batch.moving.any(1).nonzero()[0])
-    assert not pairs.current_visible[with_object].all()
+    assert not pairs.to_reference.dense().visible[with_object].all()
 
 
 def test_homographies_without_strength_are_the_identity():
@@ -140,7 +147,7 @@ def test_homographies_stay_within_their_ranges_and_a_share_turns_fully():
 
 def test_every_kind_of_scene_keeps_a_common_view(photographs):
     pairs = render(recipes(photographs, length=40, parallax_share=1.0), range(40))
-    shares = pairs.reference_visible.float().mean((1, 2))
+    shares = pairs.to_current.dense().visible.float().mean((1, 2))
     assert float(shares.median()) > 0.5 and float((shares > 0.1).float().mean()) > 0.9
 
 
@@ -156,8 +163,8 @@ def test_a_terrain_has_no_holes(photographs):
     terrains = [i for i in range(60) if dataset[i].scene.pieces[0].triangle]
     assert len(terrains) > 3
     batch = PairRecipes.collate([dataset[i] for i in terrains])
-    surface = _nearest_surface(batch, SIZE).piece
-    for piece in surface.numpy():
+    surface = nearest_surface(batch, SIZE)
+    for piece in surface.as_images(surface.piece).numpy():
         shown = (piece >= 0).astype(np.uint8)
         assert shown.mean() > 0.5
         closed = cv2.morphologyEx(shown, cv2.MORPH_CLOSE, np.ones((3, 3)))

@@ -17,6 +17,7 @@ from coarse_loftr_lab.training.board import Board
 from coarse_loftr_lab.training.curves import plot
 from coarse_loftr_lab.training.html_report import write_report
 from coarse_loftr_lab.training.pictures import match_picture
+from coarse_loftr_lab.training.pixel_maps import DenseMap
 from coarse_loftr_lab.training.run_folder import RunFolder
 from coarse_loftr_lab.training.trainer import train
 from coarse_loftr_lab.training.truth import PairBatch, maps_from_homography
@@ -133,7 +134,7 @@ def shifted_pair(cells):
     maps = maps_from_homography(shift[None], (96, 64))
     back = maps_from_homography(torch.linalg.inv(shift)[None], (96, 64))
     grey = torch.full((1, 1, 64, 96), 0.5)
-    return PairBatch(grey, grey, *maps, *back)
+    return PairBatch(grey, grey, DenseMap(*maps), DenseMap(*back))
 
 
 def test_pictures_show_right_matches_green_and_wrong_ones_red():
@@ -151,10 +152,9 @@ def test_pictures_show_right_matches_green_and_wrong_ones_red():
 
 def test_pictures_show_matches_without_truth_grey():
     batch = shifted_pair(0)
-    hidden = torch.zeros_like(batch.reference_visible)
-    batch = PairBatch(
-        batch.reference, batch.current, batch.to_current, hidden, batch.to_reference, hidden
-    )
+    target, visible = batch.to_current.dense().target, batch.to_current.dense().visible
+    hidden = DenseMap(target, torch.zeros_like(visible))
+    batch = PairBatch(batch.reference, batch.current, hidden, hidden)
     picture = match_picture(batch, torch.eye(24)[None] * 20).astype(int)
     assert (picture.max(axis=2) == picture.min(axis=2)).all()
     assert (picture == 160).any()

@@ -6,6 +6,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed (make test
 
 from coarse_loftr_lab.network.matcher_net import MatcherNet
 from coarse_loftr_lab.training.homographies import HomographyRange
+from coarse_loftr_lab.training.pixel_maps import DenseMap
 from coarse_loftr_lab.training.recipes import PairRecipes, SceneMix, find_images
 from coarse_loftr_lab.training.supervision import cell_centres, supervise, true_cells
 from coarse_loftr_lab.training.truth import PairBatch, maps_from_homography
@@ -22,7 +23,7 @@ def pairs_of(photographs, **mix):
 def test_the_true_cell_of_a_shift_by_whole_cells_is_that_many_cells_away():
     shift = torch.tensor([[1.0, 0, 32], [0, 1, 16], [0, 0, 1]])
     to, visible = maps_from_homography(shift[None], (96, 64))
-    cell, seen = true_cells(to, visible)
+    cell, seen = true_cells(DenseMap(to, visible))
     assert cell[0, 0] == 1 * 6 + 2
     assert seen[0].view(4, 6).tolist() == [[True] * 4 + [False] * 2] * 3 + [[False] * 6]
 
@@ -52,10 +53,9 @@ def test_a_network_learns(photographs, tiny_config):
 
 def test_pairs_without_any_common_view_give_a_finite_loss(photographs, tiny_config):
     batch = pairs_of(photographs)
-    hidden = torch.zeros_like(batch.reference_visible)
-    batch = PairBatch(
-        batch.reference, batch.current, batch.to_current, hidden, batch.to_reference, hidden
-    )
+    target, visible = batch.to_current.dense().target, batch.to_current.dense().visible
+    hidden = DenseMap(target, torch.zeros_like(visible))
+    batch = PairBatch(batch.reference, batch.current, hidden, hidden)
     result = supervise(MatcherNet(tiny_config), batch, torch.Generator().manual_seed(0))
     assert torch.isfinite(result.loss)
     result.loss.backward()

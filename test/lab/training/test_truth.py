@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed (make test
 import cv2
 import numpy as np
 
+from coarse_loftr_lab.training.pixel_maps import DenseMap
 from coarse_loftr_lab.training.truth import (
     PairBatch,
     maps_from_depth,
@@ -57,6 +58,9 @@ def test_hidden_and_unknown_points_are_not_visible():
 def test_batches_are_cut_and_joined():
     to, visible = maps_from_homography(HOMOGRAPHY.expand(4, 3, 3), (64, 32))
     image = torch.rand(4, 1, 32, 64)
-    pairs = PairBatch(image, image, to, visible, to, visible)
+    dense = DenseMap(to, visible)
+    pairs = PairBatch(image, image, dense, dense)
     again = PairBatch.concatenate([pairs.select(slice(0, 1)), pairs.select(slice(1, 4))])
     assert len(again) == 4 and torch.equal(again.reference, image)
+    assert torch.equal(again.to_current.target, to)
+    assert torch.equal(again.to_reference.visible, visible)

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from coarse_loftr_lab.training.depth_sequences.layout import DatasetLayout
 from coarse_loftr_lab.training.depth_sequences.reading import fit_about_middle
+from coarse_loftr_lab.training.pixel_maps import DenseMap
 from coarse_loftr_lab.training.truth import PairBatch, maps_from_depth
 
 __all__ = ["PosedPair", "PosedPairs"]
@@ -67,8 +68,10 @@ class PosedPair:
         return PairBatch(
             self.reference.float() / 255,
             self.current.float() / 255,
-            *maps_from_depth(*depths, *intrinsics, self.motion),
-            *maps_from_depth(*depths[::-1], *intrinsics[::-1], torch.linalg.inv(self.motion)),
+            DenseMap(*maps_from_depth(*depths, *intrinsics, self.motion)),
+            DenseMap(
+                *maps_from_depth(*depths[::-1], *intrinsics[::-1], torch.linalg.inv(self.motion))
+            ),
         )
 
 
