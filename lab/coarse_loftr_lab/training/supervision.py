@@ -56,22 +56,22 @@ def cell_centres(rows: int, columns: int, device: torch.device) -> Tensor:
     return torch.stack([x, y], dim=-1).flatten(0, 1) * COARSE_STRIDE + offset
 
 
-def true_cells(map_: PixelMap) -> tuple[Tensor, Tensor]:
+def true_cells(pixel_map: PixelMap) -> tuple[Tensor, Tensor]:
     """For each cell of one view its cell in the other, and whether it has one.
 
     Args:
-        map_: where pixels of B views are in the other.
+        pixel_map: where pixels of B views are in the other.
 
     Returns:
         int64 [B, L] and bool [B, L]; a cell goes where the pixel right and below its centre goes.
     """
     middle = COARSE_STRIDE // 2
-    pairs, height, width = map_.shape
+    pairs, height, width = pixel_map.shape
     rows, columns = height // COARSE_STRIDE, width // COARSE_STRIDE
-    pair = torch.arange(pairs, device=map_.device)[:, None, None]
-    y = torch.arange(middle, height, COARSE_STRIDE, device=map_.device)[:, None]
-    x = torch.arange(middle, width, COARSE_STRIDE, device=map_.device)
-    at, seen = map_.at(pair, y, x)
+    pair = torch.arange(pairs, device=pixel_map.device)[:, None, None]
+    y = torch.arange(middle, height, COARSE_STRIDE, device=pixel_map.device)[:, None]
+    x = torch.arange(middle, width, COARSE_STRIDE, device=pixel_map.device)
+    at, seen = pixel_map.at(pair, y, x)
     cell = torch.floor((at.nan_to_num(0.0).clamp(-1.0, 1e5) + 0.5) / COARSE_STRIDE).long()
     column, row = cell[..., 0].clamp(0, columns - 1), cell[..., 1].clamp(0, rows - 1)
     return (row * columns + column).flatten(1), seen.flatten(1)
@@ -109,8 +109,8 @@ def supervise(
     forward, forward_valid = true_cells(batch.to_current)
     backward, backward_valid = true_cells(batch.to_reference)
     coarse_loss = 0.5 * (
-        _cross_entropy(similarity, forward, forward_valid)
-        + _cross_entropy(similarity.transpose(1, 2), backward, backward_valid)
+        _cross_entropy(similarity, forward, forward_valid, over=2)
+        + _cross_entropy(similarity, backward, backward_valid, over=1)
     )
     with torch.no_grad():
         best = similarity.argmax(dim=2)
@@ -143,11 +143,12 @@ def supervise(
     )
 
 
-def _cross_entropy(similarity: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    if not bool(valid.any()):
-        return similarity.sum() * 0.0
-    losses = F.cross_entropy(similarity[valid].float(), target[valid], reduction="none")
-    return _mean_of_pairs(losses, valid.nonzero()[:, 0], len(valid))
+def _cross_entropy(similarity: Tensor, target: Tensor, valid: Tensor, over: int) -> Tensor:
+    """Of the softmax over one dimension of [B, L, S], for the valid cells along the other."""
+    log_probability = F.log_softmax(similarity, dim=over)
+    losses = -log_probability.gather(over, target.unsqueeze(over)).squeeze(over)
+    count = valid.sum(1).clamp(min=_FULL_WEIGHT)
+    return ((losses * valid).sum(1) / count).mean()
 
 
 def _mean_of_pairs(values: Tensor, pair: Tensor, pairs: int) -> Tensor:
@@ -203,16 +204,9 @@ def _fine(
     window = _window(fine_current, pair, start)
     logits = scale * torch.einsum("nc,nkc->nk", descriptor, window).float()
 
-    low = target.floor().clamp(max=FINE_WINDOW - 2)
-    fraction = target - low
-    column, row = low.long().unbind(1)
-    fx, fy = fraction.unbind(1)
+    column, row, weight = _corners(target, target.floor().clamp(max=FINE_WINDOW - 2))
     log_probability = F.log_softmax(logits, dim=1)
-    losses = logits.new_zeros(len(logits))
-    for dy, wy in ((0, 1 - fy), (1, fy)):
-        for dx, wx in ((0, 1 - fx), (1, fx)):
-            bin_number = (row + dy) * FINE_WINDOW + column + dx
-            losses = losses - wy * wx * log_probability.gather(1, bin_number[:, None])[:, 0]
+    losses = -(weight * log_probability.gather(1, row * FINE_WINDOW + column)).sum(1)
     with torch.no_grad():
         estimate = _local_expectation(log_probability.exp())
         error = (estimate - target).norm(dim=1).median() * FINE_STRIDE
@@ -225,23 +219,44 @@ def _sample(features: Tensor, pair: Tensor, at: Tensor) -> Tensor:
     limit = at.new_tensor([width - 1, height - 1])
     at = torch.minimum(at.clamp(min=0), limit)
     low = torch.minimum(at.floor(), limit - 1).clamp(min=0)
-    fx, fy = (at - low).unbind(1)
-    x, y = low.long().unbind(1)
-    total = 0.0
-    for dy, wy in ((0, 1 - fy), (1, fy)):
-        for dx, wx in ((0, 1 - fx), (1, fx)):
-            total = total + (wy * wx)[:, None] * features[pair, :, y + dy, x + dx]
-    return F.normalize(total, dim=1, eps=1e-4)
+    x, y, weight = _corners(at, low)
+    corners = _pixels(features, pair[:, None], y, x)
+    return F.normalize((weight[..., None] * corners).sum(1), dim=1, eps=1e-4)
+
+
+def _corners(at: Tensor, low: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The four pixels between which points [N, 2] lie, from the upper left ones [N, 2] on.
+
+    Returns:
+        x and y int64 [N, 4], and the weights float32 [N, 4] of bilinear interpolation.
+    """
+    step = torch.tensor([[0, 0], [1, 0], [0, 1], [1, 1]], device=at.device)
+    x, y = (low.long()[:, None] + step).unbind(2)
+    fraction = (at - low)[:, None]
+    return x, y, torch.where(step > 0, fraction, 1 - fraction).prod(2)
 
 
 def _window(features: Tensor, pair: Tensor, start: Tensor) -> Tensor:
     """Squares of features [N, FINE_WINDOW ** 2, C]; outside the map they are zero."""
-    pad = 2 * FINE_WINDOW
-    padded = F.pad(features, (pad, pad, pad, pad))
+    height, width = features.shape[2:]
     step = torch.arange(FINE_WINDOW, device=start.device)
-    x = (start[:, 0, None, None] + pad + step).clamp(0, padded.shape[3] - 1)
-    y = (start[:, 1, None, None] + pad + step[:, None]).clamp(0, padded.shape[2] - 1)
-    return padded[pair[:, None, None], :, y, x].flatten(1, 2)
+    x = start[:, 0, None, None] + step
+    y = start[:, 1, None, None] + step[:, None]
+    within = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    y, x = y.clamp(0, height - 1), x.clamp(0, width - 1)
+    window = _pixels(features, pair[:, None, None], y, x) * within[..., None]
+    return window.flatten(1, 2)
+
+
+def _pixels(features: Tensor, pair: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Features [B, C, H, W] of pixels [...], as [..., C].
+
+    Taken from channels that lie side by side, as the network's do, and so do their gradients.
+    """
+    height, width = features.shape[2:]
+    index = (pair * height + y) * width + x
+    rows = features.permute(0, 2, 3, 1).flatten(0, 2)
+    return rows.index_select(0, index.flatten()).unflatten(0, index.shape)
 
 
 def _local_expectation(probability: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """What views show at each pixel: the nearest of a scene's pieces, found tile by tile.
 
-As in tile-based rasterisers, a piece is looked at in the tiles alone that it may show in: there its
-edges, linear in the pixel, are not negative at all corners, and nothing nearer fills the tile.
+As in tile-based rasterisers, a piece is looked at in those tiles alone where it may be seen: none
+of its edges, linear in the pixel, is negative at all corners, and nothing nearer covers the tile.
 """
 
 from __future__ import annotations
@@ -60,20 +60,20 @@ def nearest_surface(recipes: RecipeBatch, size: tuple[int, int]) -> Surface:
     device = recipes.count.device
     to_piece = recipes.to_piece.flatten(0, 1)
     corners = _homogeneous(pixel_grid(height // _TILE, width // _TILE, device) * _TILE)
-    candidate, filled = _tiles_of_pieces(recipes, to_piece, corners)
+    candidate, covered = _tiles_of_pieces(recipes, to_piece, corners)
     view, tile, piece = candidate.transpose(1, 2).nonzero().unbind(1)
     rows = to_piece[view, piece]
     at_corner = rows @ corners[tile][:, :, None]
     rows = torch.cat([rows[..., :2], at_corner], dim=2).flatten(0, 1)
     # Of each piece in each of its tiles: a and b times the inverse depth, and that.
     seen = (rows @ _homogeneous(pixel_grid(_TILE, _TILE, device)).T).unflatten(0, (-1, 3))
-    cut = (~filled[view, piece, tile]).nonzero()[:, 0]
-    if len(cut):
+    partial = (~covered[view, piece, tile]).nonzero()[:, 0]
+    if len(partial):
         kinds = (
-            kind[view[cut] // 2, piece[cut], None]
+            kind[view[partial] // 2, piece[partial], None]
             for kind in (recipes.round > 0, recipes.triangle, recipes.endless)
         )
-        seen[:, 2].index_copy_(0, cut, _cut(seen.index_select(0, cut), *kinds))
+        seen[:, 2].index_copy_(0, partial, _clipped(seen.index_select(0, partial), *kinds))
 
     piece = piece.int()
     counts = candidate.sum(1).flatten()
@@ -102,7 +102,7 @@ def _homogeneous(grid: Tensor) -> Tensor:
 def _tiles_of_pieces(
     recipes: RecipeBatch, to_piece: Tensor, corners: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """In which tiles pieces [V, N] may show, one at least in each, and which they fill.
+    """In which tiles pieces [V, N] may show, one at least in each, and which they cover.
 
     Args:
         recipes: of the pairs.
@@ -118,11 +118,11 @@ def _tiles_of_pieces(
     highest = at + reach.clamp(min=0).sum(3, keepdim=True)
     lowest = at + reach.clamp(max=0).sum(3, keepdim=True)
     round_ = ((recipes.round > 0) & ~recipes.endless).repeat_interleave(2, 0)
-    filled = (lowest.amin(2) > _MARGIN) & ~round_[..., None]
-    nearest = torch.where(filled, lowest[:, :, 0], 0.0).amax(1, keepdim=True)
+    covered = (lowest.amin(2) > _MARGIN) & ~round_[..., None]
+    nearest = torch.where(covered, lowest[:, :, 0], 0.0).amax(1, keepdim=True)
     candidate = (highest.amin(2) > -_MARGIN) & (highest[:, :, 0] >= nearest)
     candidate[:, 0] |= ~candidate.any(1)
-    return candidate, filled
+    return candidate, covered
 
 
 def _edges(recipes: RecipeBatch, to_piece: Tensor) -> Tensor:
@@ -144,7 +144,7 @@ def _edges(recipes: RecipeBatch, to_piece: Tensor) -> Tensor:
     return torch.stack(rows, 2).masked_fill(padding[..., None, None], -1.0)
 
 
-def _cut(seen: Tensor, round_: Tensor, triangle: Tensor, endless: Tensor) -> Tensor:
+def _clipped(seen: Tensor, round_: Tensor, triangle: Tensor, endless: Tensor) -> Tensor:
     """Inverse depth [K, P] of pieces, 0 beside them.
 
     Args:

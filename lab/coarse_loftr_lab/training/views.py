@@ -96,18 +96,19 @@ def _atlas(textures: Tensor) -> Tensor:
         at column (2 - 2 / 2 ** n) * w.
     """
     batch, count, height, width = textures.shape
-    atlas = torch.zeros(
-        batch, count, height, 2 * width - (width >> PYRAMID_LEVELS), device=textures.device
-    )
-    level, column = textures * (1.0 / 255.0), 0
-    for number in range(PYRAMID_LEVELS + 1):
-        if number:
-            level = F.interpolate(level, scale_factor=0.5, mode="bilinear")  # means of 2x2
-        atlas[..., : level.shape[2], column : column + level.shape[3]] = level
-        column += level.shape[3]
+    columns = 2 * width - (width >> PYRAMID_LEVELS)
+    atlas = torch.zeros(batch, count, height, columns, device=textures.device)
+    level, column = torch.mul(textures, 1.0 / 255.0, out=atlas[..., :width]), width
+    for _ in range(PYRAMID_LEVELS):
+        pairs = level[..., ::2, :] + level[..., 1::2, :]
+        pairs = pairs[..., ::2] + pairs[..., 1::2]
+        height, width = pairs.shape[2:]
+        level = torch.mul(pairs, 0.25, out=atlas[..., :height, column : column + width])
+        column += width
     return atlas.flatten(1, 2)[:, None]
 
 
 def _folded(position: Tensor) -> Tensor:
     """Triangle wave: an endless piece shows its texture mirrored again and again."""
-    return 1.0 - (torch.remainder(position + 1.0, 4.0) - 2.0).abs()
+    turns = (position + 1.0).mul_(0.25)
+    return turns.sub_(turns.floor()).sub_(0.5).abs_().mul_(-4.0).add_(1.0)

@@ -11,7 +11,7 @@ from coarse_loftr_lab.training.homographies import HomographyRange, random_homog
 from coarse_loftr_lab.training.recipes import PairRecipes, SceneMix, find_images
 from coarse_loftr_lab.training.scenes import draw_scene
 from coarse_loftr_lab.training.surfaces import nearest_surface
-from coarse_loftr_lab.training.truth import pixel_grid
+from coarse_loftr_lab.training.truth import PairBatch, pixel_grid
 from coarse_loftr_lab.training.views import render_pairs
 
 SIZE = (160, 128)
@@ -155,6 +155,63 @@ def test_hidden_sides_of_boxes_are_left_out():
     rng = np.random.default_rng(1)
     scenes = [draw_scene((320, 256), rng, 3).pieces for _ in range(50)]
     assert max(len(pieces) for pieces in scenes if not pieces[0].triangle) < 4 + 3 * 4 + 1
+
+
+def test_the_nearest_piece_is_seen_at_every_pixel(photographs):
+    """As if each piece were looked at everywhere, which rendering by tiles avoids."""
+    batch = PairRecipes.collate(
+        [recipes(photographs, 40, parallax_share=0.8)[i] for i in range(40)]
+    )
+    assert batch.triangle.any() and batch.endless.any() and batch.round.any()
+    surface = nearest_surface(batch, SIZE)
+    pixels = torch.nn.functional.pad(pixel_grid(SIZE[1], SIZE[0]), (0, 1), value=1.0)
+    for pair in range(len(batch)):
+        at = torch.einsum("vnij,hwj->vnihw", batch.to_piece[pair], pixels)
+        a, b, depth = at[:, : int(batch.count[pair])].unbind(2)
+        endless, round_, triangle = (
+            kind[pair, : a.shape[1], None, None]
+            for kind in (batch.endless, batch.round > 0, batch.triangle)
+        )
+        within = (a.abs() <= depth) & (b.abs() <= depth)
+        within &= ~round_ | (a * a + b * b <= depth * depth)
+        within &= ~triangle | (a + b <= 1e-4 * depth)
+        depth = torch.where((within | endless) & (depth > 0), depth, 0.0)
+        nearest, piece = depth.max(1)
+        piece[nearest == 0] = -1
+        shown = surface.as_images(surface.piece).unflatten(0, (-1, 2))[pair]
+        assert (shown == piece).float().mean() > 0.9995  # all but rounding at borders
+
+
+def test_the_truth_at_some_pixels_is_that_of_all(photographs):
+    pairs = render(recipes(photographs, parallax_share=0.5), range(6))
+    pair, y, x = torch.tensor([0, 3, 5]), torch.tensor([10, 127, 64]), torch.tensor([0, 80, 159])
+    for pixel_map in (pairs.to_current, pairs.to_reference):
+        target, visible = pixel_map.at(pair, y, x)
+        torch.testing.assert_close(target, pixel_map.dense().target[pair, y, x])
+        assert torch.equal(visible, pixel_map.dense().visible[pair, y, x])
+
+
+def test_rendered_pairs_and_others_are_joined(photographs):
+    pairs = render(recipes(photographs), range(5))
+    target, visible = pairs.to_current.dense().target, pairs.to_current.dense().visible
+    some = pairs.select(slice(0, 2))
+    other = PairBatch(
+        pairs.reference[2:],
+        pairs.current[2:],
+        pairs.to_current.select(slice(2, 5)).dense(),
+        pairs.to_reference.select(slice(2, 5)).dense(),
+    )
+    joined = PairBatch.concatenate([some, other])
+    assert torch.equal(joined.reference, pairs.reference)
+    torch.testing.assert_close(joined.to_current.dense().target, target)
+    assert torch.equal(joined.to_current.dense().visible, visible)
+
+
+@pytest.mark.parametrize("texture_scale", [0.9, 1.37])
+def test_textures_of_any_scale_are_halved_without_rest(photographs, texture_scale):
+    dataset = recipes(photographs, texture_scale=texture_scale)
+    assert not any(side % 8 for side in dataset[0].textures.shape[1:])
+    assert torch.isfinite(render(dataset, range(4)).reference).all()
 
 
 def test_a_terrain_has_no_holes(photographs):
