@@ -29,7 +29,6 @@ def main(tree: Path) -> None:
         run = settings.make_settings(values, Path(folder) / "run")
         training = trainer.Trainer(run, processes)
         drawn = iter(training.stream._loader)
-        times: list[float] = []
         for _ in sys.stdin:
             start = time.process_time()
             recipes = next(drawn).recipes
@@ -37,8 +36,8 @@ def main(tree: Path) -> None:
             pairs = views.render_pairs(recipes, (run.width, run.height))
             rendered = time.process_time()
             training.advance([pairs])
-            times = [drew - start, rendered - drew, time.process_time() - rendered]
-            print(json.dumps(times), file=answers, flush=True)
+            spent = drew - start, rendered - drew, time.process_time() - rendered
+            print(json.dumps(spent), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -47,12 +48,11 @@ class DenseMap:
 
     def to(self, device: torch.device | str) -> DenseMap:
         """The same on a device."""
-        move = {"device": device, "non_blocking": True}
-        return DenseMap(self.target.to(**move), self.visible.to(**move))
+        return _each(self, lambda value: value.to(device, non_blocking=True))
 
     def select(self, which: slice) -> DenseMap:
         """Of some of the pairs."""
-        return DenseMap(self.target[which], self.visible[which])
+        return _each(self, lambda value: value[which])
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,16 +116,20 @@ class PieceMap:
 
     def to(self, device: torch.device | str) -> PieceMap:
         """The same on a device."""
-        values = self.own, self.other, self.homography, self.moving
-        return PieceMap(*(value.to(device, non_blocking=True) for value in values))
+        return _each(self, lambda value: value.to(device, non_blocking=True))
 
     def select(self, which: slice) -> PieceMap:
         """Of some of the pairs."""
-        values = self.own, self.other, self.homography, self.moving
-        return PieceMap(*(value[which] for value in values))
+        return _each(self, lambda value: value[which])
 
 
 PixelMap = DenseMap | PieceMap
+_Map = TypeVar("_Map", DenseMap, PieceMap)
+
+
+def _each(pixel_map: _Map, change: Callable[[Tensor], Tensor]) -> _Map:
+    """The map with each of its tensors changed."""
+    return type(pixel_map)(*(change(getattr(pixel_map, f.name)) for f in fields(pixel_map)))
 
 
 def inside(points: Tensor, height: int, width: int) -> Tensor:

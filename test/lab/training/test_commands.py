@@ -207,7 +207,7 @@ def test_the_guide_names_files_settings_and_commands_that_exist(repository: Path
         assert name in names, name
     options = {"--" + name.replace("_", "-") for name, *_ in command._OPTIONS}
     options |= {"--config", "--resume", "--set", "--model", "--nproc_per_node", "--logdir"}
-    options |= {"--images", "--batch"}
+    options |= {"--images", "--batch", "--against"}
     for name in ("label", "evaluate odometry"):
         options |= options_of(name)
     assert set(re.findall(r"(--[a-z][a-z_-]+)", text)) <= options
