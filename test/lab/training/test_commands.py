@@ -270,11 +270,12 @@ def test_a_signal_ends_a_run_after_the_step_at_hand_and_saves_it(trained, tmp_pa
 def test_a_run_with_an_end_keeps_to_it_lets_the_rate_fall_and_exports(trained, tmp_path) -> None:
     output, minutes = tmp_path / "night", 0.15
     words = (*SMALL, "--steps", 100_000, "--set", "warmup=1", "--set", "log_every=1")
-    begun = time.monotonic()
     done = run("train", trained[0], output, "--max-minutes", minutes, *words)
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - begun < 60 * minutes + 20  # and PyTorch has to be loaded
-    rates = [json.loads(line)["learning_rate"] for line in (output / "training.jsonl").open()]
+    steps = [json.loads(line) for line in (output / "training.jsonl").open()]
+    # Of the steps alone: how long PyTorch takes to load is the machine's.
+    assert sum(2 / step["pairs_per_second"] for step in steps) < 60 * minutes + 2
+    rates = [step["learning_rate"] for step in steps]
     assert rates[len(rates) // 4] == max(rates) and rates[-1] < 0.1 * max(rates)
     assert rates == sorted(rates[:2]) + sorted(rates[2:], reverse=True)
     assert load_checkpoint(output / "last.pt").step == len(rates)
