@@ -25,7 +25,7 @@ _RUNS = (
     ("tiny_motion", None, ()),
     ("odometry", "dev/vo/kitti06_stereo_51", ()),
     ("visual_odometry", "dev/vo", ()),
-    ("stress", "train", ()),
+    ("stress", "train", ("--inliers",)),
     ("calibration", "train", ()),
 )
 
