@@ -9,6 +9,7 @@ that of both images from the pixels to the homography, without a search and with
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ def milliseconds(images: Sequence[NDArray[np.uint8]], views: int, threads: int) 
     pipeline = Pipeline(PipelineSettings(threads=threads), match, Consecutive(), SIZE)
     pipeline.process_pair(Frame(images[0]), Frame(images[1]))  # loads and allocates
     spent = []
-    for reference, current in zip(images, images[1:], strict=False):
+    for reference, current in itertools.pairwise(images):
         start = time.perf_counter()
         pipeline.process_pair(Frame(reference), Frame(current))
         spent.append((time.perf_counter() - start) * 1e3)

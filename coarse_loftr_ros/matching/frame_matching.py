@@ -169,6 +169,8 @@ def match_points(
         settings.refinement,
         warp,
         current.scale_of(details[1]),
+        # Few points that can be aligned also mean that a proposed viewpoint is wrong.
+        widen=not found.proposed,
     )
     reference_points = details[0].map.to_image(matches.reference)
     current_points = details[1].map.to_image(matches.current)

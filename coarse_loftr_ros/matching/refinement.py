@@ -176,6 +176,7 @@ def refine(
     settings: RefinementSettings,
     warp: NDArray[np.float64] | None = None,
     scale: float = 1.0,
+    widen: bool = True,
 ) -> NetworkMatches:
     """Align matches of two images to a fraction of a pixel.
 
@@ -187,6 +188,7 @@ def refine(
         warp: homography from reference to current that explains most of the matches, where there
             is one.
         scale: px of the images given per px of the network image.
+        widen: whether larger patches are tried where few points can be aligned.
 
     Returns:
         Aligned matches in the given order; those that cannot be aligned are dropped, unless too
@@ -196,7 +198,7 @@ def refine(
         return matches
     tracker = _Tracker(settings, scale)
     aligned, texture = _align(matches, reference, current, tracker, warp)
-    if np.count_nonzero(texture) < _FEW_ALIGNED * len(matches):
+    if widen and np.count_nonzero(texture) < _FEW_ALIGNED * len(matches):
         # A blurred image, or one of little texture, has enough to align in larger patches only.
         tracker = _Tracker(replace(settings, window=_WIDER * settings.window), scale)
         again = _align(matches, reference, current, tracker, warp)

@@ -64,6 +64,7 @@ class SearchResult:
         windowed: whether these are not the reference's own but those of a window, a small part of
             it that was looked at enlarged; another pair has other windows.
         expected: whether they were found where the prior says.
+        proposed: whether they were found where keypoints say, the images as they are having failed.
     """
 
     matches: NetworkMatches
@@ -72,6 +73,7 @@ class SearchResult:
     view: NDArray[np.float64] | None = None
     windowed: bool = False
     expected: bool = False
+    proposed: bool = False
 
 
 def find_matches(
@@ -129,7 +131,7 @@ def find_matches(
         for view in _proposed_views(reference, current, settings.views):
             other = improved(seen_from(view))
             if other.first.inliers > found.first.inliers:
-                found = other
+                found = replace(other, proposed=True)
             if found.first.inliers >= settings.sure_inliers:
                 break
     return found
