@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -29,6 +30,7 @@ class MatchSettings:
     Attributes:
         confidence_threshold: least confidence of a match, in [0, 1].
         max_matches: most matches per pair.
+        motion_mask: in a stream, leave out what moves by itself, see ``MotionMask``.
         row_tolerance_px: of a rectified stereo pair: largest difference of a match's rows, px of
             the images as received; 0 means no constraint.
         search: other viewpoints for pairs that do not match as they are.
@@ -38,6 +40,7 @@ class MatchSettings:
 
     confidence_threshold: float = 0.5
     max_matches: int = 1000
+    motion_mask: bool = False
     row_tolerance_px: float = 1.5
     search: SearchSettings = field(default_factory=SearchSettings)
     refinement: RefinementSettings = field(default_factory=RefinementSettings)
@@ -105,7 +108,8 @@ class FrameMatch:
         correspondences: refined points.
         homography: reference to current, with status.
         found: what the search found before refinement.
-        timings_ms: milliseconds of ``match``, ``refine`` and ``homography``.
+        timings_ms: milliseconds of ``match``, ``refine``, ``motion`` where a choice of matches was
+            given, and ``homography``.
     """
 
     correspondences: Correspondences
@@ -199,6 +203,7 @@ def match_frames(
     window_track_base: int = 0,
     prior: NDArray[np.float64] | None = None,
     prior_is_sure: bool = False,
+    keep: Callable[[FramePoints], NDArray[np.bool_]] | None = None,
 ) -> FrameMatch:
     """Match two frames and estimate the homography between them.
 
@@ -211,8 +216,14 @@ def match_frames(
         window_track_base: track id of the first point of a window, see ``SearchResult``.
         prior: see ``find_matches``.
         prior_is_sure: whether the match that it comes from was OK.
+        keep: which matches to keep, bool [N]; its time is that of ``motion``.
     """
     points = match_points(matcher, reference, current, settings, settings.search, prior)
+    timings = points.timings_ms
+    if keep is not None:
+        begin = time.perf_counter()
+        points = points.select(keep(points))
+        timings = {**timings, "motion": (time.perf_counter() - begin) * 1e3}
     begin = time.perf_counter()
     # Of several viewpoints one may agree by chance, where a texture repeats itself; images that
     # match as they are, or are still where they were seen before, do so at the first try.
@@ -233,7 +244,7 @@ def match_frames(
         points.correspondences(window_track_base if points.found.windowed else track_base, inlier),
         homography,
         points.found,
-        {**points.timings_ms, "homography": homography_ms},
+        {**timings, "homography": homography_ms},
     )
 
 

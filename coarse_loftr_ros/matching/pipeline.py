@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,13 +13,19 @@ from coarse_loftr_ros.backends.base import Backend, Reports
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.encoded_frame import EncodedFrame
-from coarse_loftr_ros.matching.frame_matching import FrameMatch, MatchSettings, match_frames
+from coarse_loftr_ros.matching.frame_matching import (
+    FrameMatch,
+    FramePoints,
+    MatchSettings,
+    match_frames,
+)
 from coarse_loftr_ros.matching.loaded_sizes import LoadedSizes, LoadingLimit
+from coarse_loftr_ros.matching.motion_mask import MotionMask
 from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings, load_matcher
 from coarse_loftr_ros.matching.reference_policy import ReferencePolicy
-from coarse_loftr_ros.matching.result import MatchResult, Status, StreamResult
+from coarse_loftr_ros.matching.result import MatchResult, Status, StereoMatch, StreamResult
 from coarse_loftr_ros.matching.search import needs_other_view
-from coarse_loftr_ros.matching.stereo_matching import match_stereo_pair
+from coarse_loftr_ros.matching.stereo_matching import match_stereo_pair, shift_at_infinity
 from coarse_loftr_ros.matching.track_ids import TrackIds
 
 __all__ = ["Pipeline"]
@@ -64,6 +71,7 @@ class Pipeline:
         # Where the last frame lay relative to the reference, while that is far away.
         self._prior: NDArray[np.float64] | None = None
         self._prior_is_sure = False
+        self._motion: MotionMask | None = None  # only while it is asked for
         # Of a function, not a bound method: that would be a reference cycle, which holds memory.
         self._sizes = LoadedSizes(partial(load_matcher, settings, reports or Reports()), limit)
         self._matcher = self._sizes.get(self._network_size(*expected_size))
@@ -98,6 +106,7 @@ class Pipeline:
         self._latest = None
         self._last_stamp = None
         self._prior = None
+        self._motion = None
 
     def start_over(self) -> None:
         """Forget the stream and its track ids, as if newly made; what is compiled stays."""
@@ -188,6 +197,9 @@ class Pipeline:
         if self._reference is not pair[0]:
             track_base = self._track_ids.following(self._cells)
         stereo = match_stereo_pair(self._matcher, *pair, self.match_settings, rectified, track_base)
+        motion = self._asked_motion_mask()
+        if motion is not None:
+            stereo = self._still_stereo(motion, stereo, rectified, track_base)
         return StreamResult(temporal, stereo)
 
     def process_pair(self, reference: Frame, current: Frame) -> MatchResult:
@@ -220,6 +232,7 @@ class Pipeline:
         if frame is not None:
             self._latest = self._prepare(frame)
             self._last_stamp = frame.stamp
+            self._motion = None
         if self._latest is not None and self._latest is not self._reference:
             self._take_reference(self._latest)
         return self.reference
@@ -229,6 +242,7 @@ class Pipeline:
         reference = self._reference
         self._latest, self._last_stamp = current, current.frame.stamp
         self._age += 1
+        motion = self._asked_motion_mask()
         match = match_frames(
             self._matcher,
             reference,
@@ -238,6 +252,7 @@ class Pipeline:
             self._track_ids.following(self._cells),
             self._prior,
             self._prior_is_sure,
+            None if motion is None else partial(_still, motion, current),
         )
         if match.found.windowed:
             self._track_ids.take_window(self._cells)
@@ -249,12 +264,34 @@ class Pipeline:
         reason = self.policy.replace(match.homography, self._age)
         if reason:
             self._take_reference(current)
-        return _result(reference.frame, current.frame, match, encode_ms, reason)
+        result = _result(reference.frame, current.frame, match, encode_ms, reason)
+        return result if motion is None else replace(result, moving=motion.latest)
+
+    def _asked_motion_mask(self) -> MotionMask | None:
+        if not self.match_settings.motion_mask:
+            self._motion = None
+        elif self._motion is None:
+            self._motion = MotionMask()
+        return self._motion
+
+    def _still_stereo(
+        self, motion: MotionMask, stereo: StereoMatch, rectified: bool, track_base: int
+    ) -> StereoMatch:
+        """The matches of left with right that do not lie on what moves by itself."""
+        found, left = stereo.correspondences, stereo.left
+        if self.reference is left and rectified:
+            shift = found.reference_points[:, 0] - found.current_points[:, 0]
+            points = (found.track_id.astype(np.int64) - track_base) % 2**32
+            motion.take_stereo(left, points, shift + shift_at_infinity(left, stereo.right))
+        still = motion.still_at(found.reference_points)
+        return replace(stereo, correspondences=found.select(still))
 
     def _take_reference(self, encoded: EncodedFrame) -> None:
         encoded.features(self._matcher)
         self._reference = encoded
         self._prior = None
+        if self._motion is not None:
+            self._motion.take_reference()
         self._age = 0
         self._track_ids.take_reference(self._cells)
 
@@ -276,6 +313,18 @@ class Pipeline:
     def _prepare_for(self, size: NetworkSize) -> None:
         if size != self._matcher.backend.size:
             self._matcher = self._sizes.get(size)
+
+
+def _still(motion: MotionMask, current: EncodedFrame, points: FramePoints) -> NDArray[np.bool_]:
+    """Which matches with the reference do not move by themselves."""
+    frame = current.frame
+    return motion.still(
+        points.reference,
+        points.current,
+        None if points.found.windowed else points.point,
+        (frame.width, frame.height),
+        float(current.map.scale.max()),
+    )
 
 
 def _result(

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.images.frame import Frame
 
-__all__ = ["Correspondences", "Homography", "MatchResult", "Status", "StereoMatch", "StreamResult"]
+__all__ = [
+    "Correspondences",
+    "Homography",
+    "MatchResult",
+    "MovingShare",
+    "Status",
+    "StereoMatch",
+    "StreamResult",
+]
 
 
 class Status(IntEnum):
@@ -41,6 +49,16 @@ class Correspondences:
 
     def __len__(self) -> int:
         return len(self.confidence)
+
+    def select(self, which: NDArray[np.bool_]) -> Correspondences:
+        """A part of them."""
+        return Correspondences(
+            self.reference_points[which],
+            self.current_points[which],
+            self.confidence[which],
+            self.track_id[which],
+            self.inlier[which],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +93,19 @@ class Homography:
         return self.inlier_count / self.match_count if self.match_count else 0.0
 
 
+@dataclass(frozen=True)
+class MovingShare:
+    """How much of an image is left out because it moves by itself.
+
+    Attributes:
+        share: of the image, in [0, 1].
+        distrusted: why nothing is left out although much contradicts; empty otherwise.
+    """
+
+    share: float
+    distrusted: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class MatchResult:
     """The result for one current frame.
@@ -88,6 +119,7 @@ class MatchResult:
             ``total``).
         new_reference: why the current frame became the next reference; empty when the reference
             stays.
+        moving: what was left out because it moves by itself; ``None`` when nobody asked for that.
     """
 
     reference: Frame
@@ -96,6 +128,7 @@ class MatchResult:
     homography: Homography
     timings_ms: dict[str, float] = field(default_factory=dict)
     new_reference: str = ""
+    moving: MovingShare | None = None
 
 
 @dataclass(frozen=True, eq=False)

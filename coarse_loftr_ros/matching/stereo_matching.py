@@ -15,7 +15,7 @@ from coarse_loftr_ros.matching.frame_matching import FramePoints, MatchSettings,
 from coarse_loftr_ros.matching.matcher import Matcher
 from coarse_loftr_ros.matching.result import StereoMatch
 
-__all__ = ["epipolar_inliers", "match_stereo_pair", "why_not_rectified"]
+__all__ = ["epipolar_inliers", "match_stereo_pair", "shift_at_infinity", "why_not_rectified"]
 
 # Largest distance of an inlier from its epipolar line, px of the images as received.
 _EPIPOLAR_PX = 1.5
@@ -56,7 +56,7 @@ def match_stereo_pair(
     if len(points.point):
         row_offset = float(np.median(points.current[:, 1] - points.reference[:, 1]))
     if rectified and settings.row_tolerance_px > 0:
-        infinity = _shift_at_infinity(left.frame, right.frame)
+        infinity = shift_at_infinity(left.frame, right.frame)
         on_row, ahead = _on_row(points, infinity, settings.row_tolerance_px)
         off_row = int(np.count_nonzero(~(on_row & ahead)))
         negative = int(np.count_nonzero(on_row & ~ahead))
@@ -93,7 +93,7 @@ def why_not_rectified(match: StereoMatch) -> str:
     )
 
 
-def _shift_at_infinity(left: Frame, right: Frame) -> float:
+def shift_at_infinity(left: Frame, right: Frame) -> float:
     """How much further right the right image has what is infinitely far away, px."""
     if left.intrinsics is None or right.intrinsics is None:
         return 0.0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.images.frame import Frame, Intrinsics
 from coarse_loftr_ros.matching.stereo_pairing import StereoPairing, stamp_gap_ns
 from coarse_loftr_ros.recordings.errors import UnpairedError
 from coarse_loftr_ros.recordings.input_report import InputReport
@@ -30,6 +30,11 @@ class FrameSet:
 
     left: Frame
     right: Frame | None = None
+
+    def seen_by(self, left: Intrinsics | None, right: Intrinsics | None = None) -> FrameSet:
+        """The same images, with the intrinsics of their cameras."""
+        other = None if self.right is None else replace(self.right, intrinsics=right)
+        return FrameSet(replace(self.left, intrinsics=left), other)
 
 
 class FrameSets:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from coarse_loftr_ros.detection.masks import DetectorMasks
     from coarse_loftr_ros.recordings.source import SourceImage
 
-__all__ = ["add_mask_options", "make_masks", "with_masks"]
+__all__ = ["add_mask_options", "add_motion_mask_option", "make_masks", "with_masks"]
 
 
 def add_mask_options(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +29,16 @@ def add_mask_options(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="NAMES",
         help="what is left out, with commas (default: what the description calls moving)",
+    )
+
+
+def add_motion_mask_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that leaves out what moves, as the matcher's ``motion_mask`` does it."""
+    parser.add_argument(
+        "--motion-mask",
+        action="store_true",
+        help="leave out what contradicts the motion of the rest in several images running, "
+        "whatever it is (docs/masks.md)",
     )
 
 

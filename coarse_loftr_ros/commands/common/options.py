@@ -137,7 +137,8 @@ def make_pipeline(
     """The pipeline that the options describe.
 
     Args:
-        args: with the options of ``add_pipeline_options``.
+        args: with the options of ``add_pipeline_options``; ``--motion-mask`` where the command
+            has it.
         policy: which frame becomes the next reference.
         expected_size: (width, height) of the images to come.
         on_compile: called with a sentence after each compilation.
@@ -169,6 +170,7 @@ def make_pipeline(
         match = MatchSettings(
             confidence_threshold=args.threshold,
             max_matches=args.max_matches,
+            motion_mask=vars(args).get("motion_mask", False),
             search=SearchSettings(args.search_views, second_pass=args.second_pass),
         )
         reports = Reports(on_compile or (lambda sentence: None), _warn)

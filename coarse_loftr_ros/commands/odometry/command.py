@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error, writing
-from coarse_loftr_ros.commands.common.mask_options import add_mask_options
+from coarse_loftr_ros.commands.common.mask_options import add_mask_options, add_motion_mask_option
 from coarse_loftr_ros.commands.common.options import (
     add_length_options,
     add_pipeline_options,
@@ -18,6 +18,7 @@ from coarse_loftr_ros.commands.common.plots import PLOTS, check_plot
 from coarse_loftr_ros.commands.common.source_options import add_source_options, chosen_streams
 
 if TYPE_CHECKING:
+    from coarse_loftr_ros.recordings.cameras import CameraRig
     from coarse_loftr_ros.recordings.frame_sets import FrameSet, FrameSets
     from coarse_loftr_ros.recordings.source import Source
     from coarse_loftr_ros.recordings.trajectories.path_report import PathReport
@@ -92,6 +93,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_length_options(parser)
     add_source_options(parser)
     add_mask_options(parser)
+    add_motion_mask_option(parser)
     add_pipeline_options(parser)
     return parser
 
@@ -123,8 +125,13 @@ def run(args: argparse.Namespace) -> int:
 
     if args.plot is not None:
         check_plot(args.plot)
-    if args.mask_detector is not None and args.matcher != "own":
-        raise UserError(f"--mask-detector is for --matcher own, and it is {args.matcher}")
+    if args.matcher != "own":
+        for option, given in (
+            ("--mask-detector", args.mask_detector is not None),
+            ("--motion-mask", args.motion_mask),
+        ):
+            if given:
+                raise UserError(f"{option} is for --matcher own, and it is {args.matcher}")
     if not args.source.exists():
         raise UserError(f"{args.source} does not exist")
     if args.truth is not None and not args.truth.is_file():
@@ -144,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
         odometry = make_odometry(args, mode, cameras)
         tolerance = round(args.tolerance_ms * 1e6) if mode == "stereo" else None
         frame_sets = FrameSets(find_images(args, source), tolerance, source.report)
-        first, rest = _first(frame_sets, source)
+        first, rest = _first(frame_sets, cameras, source)
         stream = make_stream(args, first)
         found = run_odometry(rest, stream, odometry)
     if len(found.estimates) < 2:
@@ -188,13 +195,15 @@ def _no_metres(args: argparse.Namespace, mode: str) -> str:
     return f"lengths are in a unit of their own, not metres; {option} would give metres"
 
 
-def _first(frame_sets: FrameSets, source: Source) -> tuple[FrameSet, Iterator[FrameSet]]:
-    """The first frame set, and all of them."""
+def _first(
+    frame_sets: FrameSets, cameras: CameraRig, source: Source
+) -> tuple[FrameSet, Iterator[FrameSet]]:
+    """The first frame set, and all of them, as the cameras see them."""
     from itertools import chain
 
     from coarse_loftr_ros.commands.common.recording import too_few_images
 
-    each = (frames for _, frames in frame_sets)
+    each = (frames.seen_by(cameras.left, cameras.right) for _, frames in frame_sets)
     first = next(each, None)
     if first is None:
         raise too_few_images(source)

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coarse_loftr_ros.commands.common.errors import UserError, as_user_error
-from coarse_loftr_ros.commands.common.mask_options import add_mask_options, with_masks
+from coarse_loftr_ros.commands.common.mask_options import (
+    add_mask_options,
+    add_motion_mask_option,
+    with_masks,
+)
 from coarse_loftr_ros.commands.common.options import (
     ROW_TOLERANCE_PX,
     add_length_options,
@@ -79,6 +83,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     _add_odometry_options(parser)
     add_mask_options(parser)
+    add_motion_mask_option(parser)
     add_pipeline_options(parser)
     return parser
 
@@ -200,7 +205,7 @@ def _match(
 
     from coarse_loftr_ros.commands.common.recording import too_few_images
     from coarse_loftr_ros.matching.result import StreamResult
-    from coarse_loftr_ros.recordings.replays.cameras import on_one_row
+    from coarse_loftr_ros.recordings.replays.cameras import on_one_row, seen_by
 
     pipeline = None
     tolerance = ROW_TOLERANCE_PX if args.row_tolerance is None else args.row_tolerance
@@ -216,9 +221,12 @@ def _match(
         if right is None:
             yield recorded, frames, StreamResult(pipeline.process(left))
             continue
+        known = cameras.known(frames)
+        frames = seen_by(frames, *known)
         # Who names a tolerance says that the images are rectified.
-        rows = args.row_tolerance is not None or on_one_row(*cameras.known(frames))
-        yield recorded, frames, pipeline.process_stereo(left, right, rows and tolerance > 0)
+        rows = args.row_tolerance is not None or on_one_row(*known)
+        result = pipeline.process_stereo(frames.left, frames.right, rows and tolerance > 0)
+        yield recorded, frames, result
     if frame_sets.images == 0:
         raise too_few_images(source)
 

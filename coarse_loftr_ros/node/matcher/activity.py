@@ -167,6 +167,7 @@ class MatcherActivity(Activity[Homography]):
             backend.failure,
             self._busy(),
             self._doing(),
+            self._matching.moving,
         )
 
     def _doing(self) -> str:

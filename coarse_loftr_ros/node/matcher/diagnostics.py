@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from coarse_loftr_ros.matching.result import Homography
+from coarse_loftr_ros.matching.result import Homography, MovingShare
 from coarse_loftr_ros.node.common.diagnostics import status_message
 from coarse_loftr_ros.node.common.input_diagnostics import Expectations
 from coarse_loftr_ros.node.common.result_diagnostics import counts_and_times, work_message
@@ -25,6 +25,7 @@ def matching_status(
     failure: str = "",
     busy: str = "",
     doing: str = "",
+    moving: MovingShare | None = None,
 ) -> DiagnosticStatus:
     """What goes out: rates, times per stage, and the quality of the latest match.
 
@@ -39,6 +40,8 @@ def matching_status(
             has taken over; empty when nothing did.
         busy: slow work that keeps images waiting; empty when there is none.
         doing: what images that came are waiting for, in words; empty when for nothing.
+        moving: what the latest match leaves out because it moves by itself; ``None`` where nobody
+            asked for that.
     """
     values: dict[str, object] = {
         "output rate (Hz)": f"{snapshot.output_hz:.1f}",
@@ -58,6 +61,8 @@ def matching_status(
         values["inliers"] = f"{homography.inlier_count} of {homography.match_count}"
         values["rms (px)"] = f"{homography.rms_px:.2f}"
         values["coverage"] = f"{homography.coverage:.2f}"
+    if moving is not None:
+        values["left out as moving"] = moving.distrusted or f"{moving.share:.0%}"
     reason = "" if homography is None else homography.reason
     level, message = work_message(
         snapshot, since, expected, "waiting for a pair of images", reason, doing

@@ -16,7 +16,7 @@ from coarse_loftr_ros.images.decoding import ImageError, decode_compressed, deco
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.loaded_sizes import TooManySizesError
 from coarse_loftr_ros.matching.pipeline import Pipeline
-from coarse_loftr_ros.matching.result import StereoMatch, StreamResult
+from coarse_loftr_ros.matching.result import MovingShare, StereoMatch, StreamResult
 from coarse_loftr_ros.matching.stereo_matching import why_not_rectified
 from coarse_loftr_ros.node.common.commands import CommandError
 from coarse_loftr_ros.node.common.defects import Defects
@@ -45,6 +45,10 @@ class Matching:
         clock_ns: time now on the clock of the stamps.
         warn: called with a cause and a sentence when a message is not used.
         inform: called with a cause and a sentence when something noteworthy happened.
+
+    Attributes:
+        moving: what the newest result leaves out because it moves by itself; ``None`` where
+            nobody asked for that.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Matching:
         inform: Callable[[str, str], None],
     ) -> None:
         self.depth16 = depth16
+        self.moving: MovingShare | None = None
         self._pipeline = pipeline
         self._outputs = outputs
         self._statistics = statistics
@@ -185,6 +190,7 @@ class Matching:
         result = answer.temporal
         if result is None:
             return
+        self.moving = result.moving
         self._outputs.publish(result)
         done = perf_counter()
         received_s = max(image.received_s for image in images)

@@ -182,6 +182,14 @@ PARAMETERS = table(
         high=100000,
     ),
     Parameter(
+        "motion_mask",
+        _MATCH.motion_mask,
+        "Leave out what moves by itself, without a detector: what contradicts the motion that is "
+        "seen over the widest part of the image in several images running. In stereo with both "
+        "camera_info it also finds what moves along the line of sight; with one camera, and above "
+        "all with pairing consecutive, only what moves across it by some pixels.",
+    ),
+    Parameter(
         "depth16_scaling",
         "stretch",
         "How 16-bit images become 8-bit: stretch maps each image's own range, full_range keeps "

@@ -47,6 +47,7 @@ def match_settings(values: Mapping[str, Value]) -> MatchSettings:
     return MatchSettings(
         confidence_threshold=values["confidence_threshold"],
         max_matches=values["max_matches"],
+        motion_mask=values["motion_mask"],
         row_tolerance_px=values["stereo.row_tolerance"],
         search=SearchSettings(**group(values, "search")),
         refinement=RefinementSettings(**group(values, "refinement")),

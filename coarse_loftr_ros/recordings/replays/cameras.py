@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from coarse_loftr_ros.cameras.calibration import Calibration, CalibrationError, rows_correspond
+from coarse_loftr_ros.cameras.camera_info import intrinsics_of
 from coarse_loftr_ros.cameras.rectification import Rectification
 from coarse_loftr_ros.recordings.frame_sets import FrameSet
 from coarse_loftr_ros.recordings.input_report import InputReport
 from coarse_loftr_ros.recordings.source import SourceImage
 
-__all__ = ["ImageCameras", "on_one_row"]
+__all__ = ["ImageCameras", "on_one_row", "seen_by"]
 
 
 class ImageCameras:
@@ -88,3 +89,14 @@ class ImageCameras:
 def on_one_row(left: Calibration | None, right: Calibration | None) -> bool:
     """Whether two cameras are known to be calibrated as a stereo pair."""
     return left is not None and right is not None and rows_correspond(left, right)
+
+
+def seen_by(frames: FrameSet, left: Calibration | None, right: Calibration | None) -> FrameSet:
+    """A stereo pair with the intrinsics of its cameras, where they are known."""
+    found = []
+    for frame, camera in ((frames.left, left), (frames.right, right)):
+        try:
+            found.append(camera and intrinsics_of(camera, frame.width, frame.height))
+        except CalibrationError:
+            found.append(None)
+    return frames.seen_by(*found)

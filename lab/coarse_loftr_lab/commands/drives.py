@@ -83,20 +83,21 @@ def _drives_of(path: Path) -> list[Drive]:
     truth = partial(read_trajectory, file)
 
     def drive(mode: str, used: Sequence[str | None], odometry: partial) -> Drive:
-        frame_sets = partial(_frame_sets, path, list(used))
+        frame_sets = partial(_frame_sets, path, list(used), cameras)
         return Drive(path.name, mode, count, frame_sets, odometry, truth)
 
     mono = drive("mono", streams[:1], partial(MonoOdometry, cameras.left))
     if not calibrations or len(streams) < 2:
         return [mono]
     with open_source(path, streams, _RATE_HZ) as source:
-        rig = cameras_of_calibrations(source.calibrations()).rig()
+        cameras = cameras_of_calibrations(source.calibrations())
+    rig = cameras.rig()
     return [drive("stereo", streams, partial(StereoOdometry, rig)), mono]
 
 
-def _frame_sets(path: Path, streams: list[str | None]) -> Iterator[FrameSet]:
+def _frame_sets(path: Path, streams: list[str | None], cameras: CameraRig) -> Iterator[FrameSet]:
     report = InputReport(strict=True)  # figures are of all images, or of none
     with open_source(path, streams, _RATE_HZ, report) as source:
         tolerance = 0 if len(streams) > 1 else None
         for _, frames in FrameSets(source.images(), tolerance, report):
-            yield frames
+            yield frames.seen_by(cameras.left, cameras.right)

@@ -50,15 +50,24 @@ def compared_methods(args: argparse.Namespace) -> list[PairMatcher]:
 
 
 def path_methods(args: argparse.Namespace) -> Sequence[PairMatcher]:
-    """Ours, with the row constraint of a rectified stereo camera, and SIFT."""
+    """Ours, with the row constraint of a rectified stereo camera, and SIFT.
+
+    Where it is asked for, ours also with what moves by itself left out.
+    """
     from dataclasses import replace
 
     from coarse_loftr_ros.features.sift import Sift
 
-    own = own_methods(args)
-    for method in own:
-        match = method.pipeline.match_settings
-        method.pipeline.match_settings = replace(match, row_tolerance_px=ROW_TOLERANCE_PX)
+    own = []
+    for motion_mask in (False, True) if args.motion_mask else (False,):
+        for method in own_methods(args):
+            method.pipeline.match_settings = replace(
+                method.pipeline.match_settings,
+                row_tolerance_px=ROW_TOLERANCE_PX,
+                motion_mask=motion_mask,
+            )
+            method.name += ", motion mask" if motion_mask else ""
+            own.append(method)
     return own if args.only_own else [*own, Sift()]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from coarse_loftr_lab.commands.evaluation_kind import Evaluation, Measure, add_directory
 from coarse_loftr_lab.commands.evaluation_methods import path_methods
+from coarse_loftr_ros.commands.common.mask_options import add_motion_mask_option
 
 __all__ = ["MOTION_EVALUATIONS"]
 
@@ -101,6 +102,7 @@ def _path_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="frames of a drawn flight, run in planar mode; 0 leaves it out (default: %(default)s)",
     )
+    add_motion_mask_option(parser)
 
 
 def _paths(args: argparse.Namespace) -> Measure:

@@ -1,0 +1,207 @@
+"""Leaves out what moves by itself, without knowing what it is: it contradicts the scene's motion.
+
+Each match says whether it contradicts, and hands that on to where it is in the current image; what
+contradicts in several images running is left out, with what is around it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coarse_loftr_ros.images.frame import Frame
+from coarse_loftr_ros.matching.result import MovingShare
+from coarse_loftr_ros.matching.scene_motion import Landmarks, errors_against_scene
+
+__all__ = ["MotionMask", "MotionMaskSettings"]
+
+_CELLS = 40  # along the image's longer side: of 16 px at VGA
+_LEAST_DISPARITY_PX = 1.0
+_BOX = (3, 3)
+
+
+@dataclass(frozen=True)
+class MotionMaskSettings:
+    """When something moves.
+
+    Attributes:
+        threshold_px: largest error of a match that agrees with the scene's motion, px of the
+            network image; one that is off by more than twice as much contradicts.
+        memory: share of what was known before that an image leaves standing.
+        moving: from this on a cell moves: of a share that contradicts, the latest images counting
+            most. With the memory of 0.6 it takes three images running, or four of five.
+        moving_with: from this on a cell moves when one beside it does.
+        least_cells: smaller regions are wrong matches.
+        most: where a larger share of the cells with matches contradicts, nothing is left out.
+    """
+
+    threshold_px: float = 1.25
+    memory: float = 0.5
+    moving: float = 0.7
+    moving_with: float = 0.5
+    least_cells: int = 4
+    most: float = 0.6
+
+
+class MotionMask:
+    """What moves by itself in a stream of images.
+
+    Args:
+        settings: when something does.
+
+    Attributes:
+        latest: how much of the newest image is left out.
+    """
+
+    def __init__(self, settings: MotionMaskSettings | None = None) -> None:
+        self.settings = settings or MotionMaskSettings()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self.latest = MovingShare(0.0)
+        # Of cells, float32 [rows, columns]: how surely they move.
+        self._of_reference: NDArray[np.float32] | None = None
+        self._of_current: NDArray[np.float32] | None = None
+        self._mask: NDArray[np.bool_] | None = None  # of the current image's cells
+        self._cell_px = 1.0
+        self._disparity: NDArray[np.float32] | None = None  # of the reference's points
+        self._camera: NDArray[np.float64] | None = None
+
+    def take_reference(self) -> None:
+        """The newest image is the reference of those to come."""
+        self._of_reference, self._disparity = self._of_current, None
+
+    def take_stereo(
+        self, frame: Frame, points: NDArray[np.int64], disparity: NDArray[np.float64]
+    ) -> None:
+        """Distances of the reference's points; nothing without intrinsics.
+
+        Args:
+            frame: the reference.
+            points: int64 [N], numbers of its points.
+            disparity: float [N], px.
+        """
+        self._disparity = None
+        if frame.intrinsics is None or not len(points):
+            return
+        self._camera = frame.intrinsics.matrix()
+        self._disparity = np.full(int(points.max()) + 1, np.nan, np.float32)
+        self._disparity[points] = np.where(disparity >= _LEAST_DISPARITY_PX, disparity, np.nan)
+
+    def still(
+        self,
+        reference: NDArray[np.float32],
+        current: NDArray[np.float32],
+        points: NDArray[np.int64] | None,
+        size: tuple[int, int],
+        scale: float,
+    ) -> NDArray[np.bool_]:
+        """Which matches of the newest image with the reference do not move by themselves.
+
+        Args:
+            reference: float32 [N, 2], px.
+            current: float32 [N, 2], px.
+            points: int64 [N], numbers of the reference's points; ``None`` where they are others.
+            size: width and height of both images.
+            scale: px of the network image per px.
+
+        Returns:
+            bool [N].
+        """
+        settings = self.settings
+        self._cell_px = max(size) / _CELLS
+        rows, columns = (int(np.ceil(side / self._cell_px)) for side in size[::-1])
+        if self._of_reference is None:
+            self._of_reference = np.zeros((rows, columns), np.float32)
+        before, now = self._cells(reference), self._cells(current)
+        moves = self._of_reference[before]
+        threshold = settings.threshold_px / scale
+        errors = errors_against_scene(
+            reference,
+            current,
+            moves < settings.moving_with,
+            size,
+            threshold,
+            self._landmarks(reference, points),
+        )
+        if errors is not None:
+            told = (errors <= threshold) | (errors > 2.0 * threshold)
+            seen = errors[told] > threshold
+            moves[told] = settings.memory * moves[told] + (1.0 - settings.memory) * seen
+        shape = rows, columns
+        ours, around, known = _spread_out(moves, now, shape)
+        self._of_current = np.where(known, ours, settings.memory * around)
+        ours, _, seen_at = _spread_out(moves, before, shape)
+        self._of_reference = np.where(seen_at, ours, settings.memory * self._of_reference)
+        self._mask = self._regions(around)
+        share = np.count_nonzero(self._mask & known) / max(np.count_nonzero(known), 1)
+        if share > settings.most:
+            self._mask[:] = False
+            self._of_reference[:] = self._of_current[:] = 0.0
+            self.latest = MovingShare(0.0, f"nothing: {share:.0%} of the matched area would move")
+        else:
+            self.latest = MovingShare(float(self._mask.mean()))
+        return ~self._mask[now]
+
+    def still_at(self, points: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which points [N, 2] of the newest image are not on what moves."""
+        if self._mask is None:
+            return np.ones(len(points), bool)
+        return ~self._mask[self._cells(points)]
+
+    def _cells(self, points: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows and columns [N] of the cells in which points [N, 2] lie."""
+        column, row = ((points + 0.5) / self._cell_px).astype(np.int64).T
+        return row, column
+
+    def _landmarks(
+        self, reference: NDArray[np.float32], points: NDArray[np.int64] | None
+    ) -> Landmarks | None:
+        if self._disparity is None or points is None:
+            return None
+        known = points < len(self._disparity)
+        disparity = np.full(len(points), np.nan)
+        disparity[known] = self._disparity[points[known]]
+        camera = self._camera
+        rays = np.ones((len(points), 3))
+        rays[:, :2] = (reference - camera[:2, 2]) / camera[[0, 1], [0, 1]]
+        return Landmarks(rays, disparity, camera)
+
+    def _regions(self, moves: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Cells that move, and those beside them that seem to."""
+        settings = self.settings
+        seem = (moves >= settings.moving_with).astype(np.uint8)
+        if not (moves >= settings.moving).any():
+            return np.zeros(moves.shape, bool)
+        count, labels = cv2.connectedComponents(seem)
+        sure = np.bincount(labels[moves >= settings.moving], minlength=count)
+        region = (sure > 0) & (np.bincount(labels.ravel()) >= settings.least_cells)
+        region[0] = False  # the rest
+        mask = region[labels].astype(np.uint8)
+        return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones(_BOX, np.uint8)) > 0
+
+
+def _spread_out(
+    values: NDArray[np.float32],
+    cells: tuple[NDArray[np.int64], NDArray[np.int64]],
+    shape: tuple[int, int],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Means of values [N] in cells.
+
+    Returns:
+        Mean of each cell, or where it has no value of those around it; mean of each with those
+        around it; which cells have a value.
+    """
+    index = np.ravel_multi_index(cells, shape)
+    area = shape[0] * shape[1]
+    total = np.bincount(index, values, area).reshape(shape).astype(np.float32)
+    number = np.bincount(index, minlength=area).reshape(shape).astype(np.float32)
+    options = {"normalize": False, "borderType": cv2.BORDER_CONSTANT}
+    around = cv2.boxFilter(total, -1, _BOX, **options)
+    around /= np.maximum(cv2.boxFilter(number, -1, _BOX, **options), 1.0)
+    known = number > 0
+    return total / np.maximum(number, 1.0), around, known
