@@ -129,7 +129,7 @@ class MotionMask:
             self._landmarks(reference, points),
         )
         if errors is not None:
-            told = (errors <= threshold) | (errors > 2.0 * threshold)
+            told = (errors <= threshold) | (errors > 3.0 * threshold)
             seen = errors[told] > threshold
             moves[told] = settings.memory * moves[told] + (1.0 - settings.memory) * seen
         shape = rows, columns

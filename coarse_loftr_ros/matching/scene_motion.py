@@ -27,8 +27,11 @@ _SAMPLES = 100
 _CLEAR_SHARE = 0.65
 # Another motion is the scene's when it is seen this many times as wide.
 _WIDER = 1.25
-# Share of the matches' spread over which parallax must be seen for the scene to have depth.
-_PARALLAX_SPREAD = 0.5
+# A scene is flat, and what is off its plane moves by itself, where so large a share of the matches
+# lies on the plane, and the others, which the same camera motion would move by parallax, are seen
+# in one place: over no larger share of the view.
+_FLAT_SHARE = 0.55
+_FLAT_SPREAD = 0.4
 _DISPARITY_SIGMA_PX = 0.3
 _LEAST_DEPTH = 1e-3
 
@@ -80,7 +83,8 @@ def errors_against_scene(
     some = _thinned(reference, np.flatnonzero(still), part)
     if len(some) < _LEAST_MATCHES:
         return None
-    return _two_view_errors(reference, current, some, threshold_px)
+    every = _thinned(reference, np.arange(len(reference)), part)
+    return _two_view_errors(reference, current, some, every, threshold_px)
 
 
 def _thinned(
@@ -190,6 +194,7 @@ def _two_view_errors(
     reference: NDArray[np.float32],
     current: NDArray[np.float32],
     some: NDArray[np.int64],
+    every: NDArray[np.int64],
     threshold_px: float,
 ) -> NDArray[np.float64] | None:
     """Distances from epipolar lines, or from where a homography puts the points."""
@@ -198,18 +203,21 @@ def _two_view_errors(
         fit = fit_homography(reference[which], current[which], threshold_px, _SAMPLES)
         return None if fit.matrix is None else (fit.matrix, fit.inlier)
 
+    lines = _fundamental(reference[some], current[some], threshold_px)
+    distances = None if lines is None else _line_distances(lines, reference, current)
     flat = _widest(reference, some, plane)
     if flat is None:
-        return None
-    matrix, agree = flat
-    off = np.setdiff1d(some, agree)
-    lines = _fundamental(reference[some], current[some], threshold_px)
-    if lines is not None and len(off):
-        parallax = off[_line_distances(lines, reference[off], current[off]) <= threshold_px]
-        if _spread(reference[parallax]) >= _PARALLAX_SPREAD * _spread(reference[some]):
-            return _line_distances(lines, reference, current)
-    errors = transfer(matrix, reference) - current
-    return np.linalg.norm(errors, axis=1)
+        return distances
+    errors = np.linalg.norm(transfer(flat[0], reference) - current, axis=1)
+    # All matches count here: with those that were left out before, more and more would be.
+    off = every[errors[every] > threshold_px]
+    if len(off) > (1.0 - _FLAT_SHARE) * len(every):
+        return distances
+    if distances is not None:
+        off = off[distances[off] <= threshold_px]
+    if _spread(reference[off]) > _FLAT_SPREAD * _spread(reference[every]):
+        return distances
+    return errors
 
 
 def _fundamental(
