@@ -17,7 +17,7 @@ from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.frame_matching import MatchSettings
 from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
-from coarse_loftr_ros.matching.reference_policy import Consecutive
+from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe
 from coarse_loftr_ros.recordings.cameras import cameras_of_calibrations
 from coarse_loftr_ros.recordings.frame_sets import FrameSet, FrameSets
 from coarse_loftr_ros.recordings.opening import open_source
@@ -36,14 +36,23 @@ HEIGHT_M = 2.6  # of the vehicle, whatever it is
 ROAD_M = 1.65  # of KITTI's cameras above it
 
 
-def drive_table(folder: Path, vehicle: CutOut, masks: DetectorMasks, threads: int) -> str:
+def drive_table(
+    folder: Path, vehicle: CutOut, masks: DetectorMasks, threads: int, pairing: str
+) -> str:
     """Drift without a vehicle, and with it at each distance without and with masks."""
     with open_source(folder, ["image_0", "image_1"], 10.0) as source:
         sets = FrameSets(source.images(), 0, source.report)
         drive = [frames for _, frames in sets]
         calibrations = source.calibrations()
         truth = true_path(truth_beside(folder), sets.numbers, source.frame_sets)
-    rows = [["none", "", "no mask", *_measured(drive, calibrations, truth, threads)]]
+
+    def measured(drive: Sequence[FrameSet], motion_mask: bool) -> list[str]:
+        return _measured(drive, calibrations, truth, threads, pairing, motion_mask)
+
+    rows = [
+        ["none", "", name, *measured(drive, on)]
+        for name, on in (("no mask", False), ("motion mask", True))
+    ]
     for distance in DISTANCES_M:
         driven = list(_behind(drive, vehicle, calibrations, distance))
         covers = [cover for _, cover in driven]
@@ -59,13 +68,14 @@ def drive_table(folder: Path, vehicle: CutOut, masks: DetectorMasks, threads: in
             ("no mask", [None] * len(plain)),
             (f"detector's ({caught:.0%} of it left out)", seen),
             ("true", true),
+            ("motion mask", [None] * len(plain)),
         ):
             masked = [
                 replace(frames, left=replace(frames.left, mask=mask))
                 for frames, mask in zip(plain, made, strict=True)
             ]
-            measured = _measured(masked, calibrations, truth, threads)
-            rows.append([f"{distance:g} m ahead", covered, name, *measured])
+            found = measured(masked, name == "motion mask")
+            rows.append([f"{distance:g} m ahead", covered, name, *found])
     header = ["vehicle", "covers", "masks", "t_rel, %", "r_rel, deg/m", "end, %", "OK/DEGR./LOST"]
     return text_table(header, rows)
 
@@ -75,12 +85,17 @@ def _measured(
     calibrations: Sequence[Calibration],
     truth: Trajectory,
     threads: int,
+    pairing: str,
+    motion_mask: bool,
 ) -> list[str]:
-    settings = MatchSettings(row_tolerance_px=1.5)
+    settings = MatchSettings(row_tolerance_px=1.5, motion_mask=motion_mask)
     size = drive[0].left.width, drive[0].left.height
-    pipeline = Pipeline(PipelineSettings(threads=threads), settings, Consecutive(), size)
-    odometry = make_mode("stereo", cameras_of_calibrations(calibrations))
-    report = path_report(run_odometry(drive, OwnStream(pipeline), odometry), truth)
+    policy = Keyframe() if pairing == "keyframe" else Consecutive()
+    pipeline = Pipeline(PipelineSettings(threads=threads), settings, policy, size)
+    cameras = cameras_of_calibrations(calibrations)
+    seen = [frames.seen_by(cameras.left, cameras.right) for frames in drive]
+    odometry = make_mode("stereo", cameras)
+    report = path_report(run_odometry(seen, OwnStream(pipeline), odometry), truth)
     pipeline.close()
     parts = report.errors.segments
     return [

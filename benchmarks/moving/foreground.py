@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,21 +24,26 @@ SHARES = (0.1, 0.25, 0.4, 0.55)
 
 @dataclass(frozen=True, eq=False)
 class MovingPair:
-    """A pair with its truth.
+    """A pair with its truth, and images on the way from one to the other.
 
     Attributes:
-        images: reference and current, uint8 [480, 640].
+        images: the reference first and the current one last, uint8 [480, 640].
         truth: homography of the photograph, reference to current.
         covers: where the moving thing is in each, bool [480, 640].
     """
 
-    images: tuple[NDArray[np.uint8], NDArray[np.uint8]]
+    images: tuple[NDArray[np.uint8], ...]
     truth: NDArray[np.float64]
-    covers: tuple[NDArray[np.bool_], NDArray[np.bool_]]
+    covers: tuple[NDArray[np.bool_], ...]
 
 
 def moving_pair(
-    files: Sequence[Path], things: Sequence[CutOut], share: float, index: int, seed: int = 0
+    files: Sequence[Path],
+    things: Sequence[CutOut],
+    share: float,
+    index: int,
+    images: int = 2,
+    seed: int = 0,
 ) -> MovingPair:
     """The pair of an index: photograph, thing and both motions are the same for every share.
 
@@ -52,17 +58,25 @@ def moving_pair(
     middle = random.uniform(0.3, 0.7, 2) * (WIDTH, HEIGHT)
     angle, distance = random.uniform(0, 2 * np.pi), random.uniform(40, 120)
     turn, zoom = np.radians(random.uniform(-10, 10)), random.uniform(0.9, 1.1)
-    own = _similarity(
-        zoom, turn, middle, middle + distance * np.array([np.cos(angle), np.sin(angle)])
-    )
+    shift = distance * np.array([np.cos(angle), np.sin(angle)])
     place = _placed(thing, middle, share)
     views = []
     covers = []
-    for background, motion in zip(scene.views(), (place, viewpoint @ own @ place), strict=True):
-        shown = view_of(thing, motion, (WIDTH, HEIGHT))
+    for done in np.linspace(0, 1, images):
+        camera = viewpoint if done == 1 else _part_of(viewpoint, done)
+        own = _similarity(zoom**done, done * turn, middle, middle + done * shift)
+        background = replace(scene, viewpoint=camera).views()[1 if done else 0]
+        shown = view_of(thing, camera @ own @ place if done else place, (WIDTH, HEIGHT))
         views.append(scene.sensed(put_in(background, shown)))
         covers.append(shown[1] > 0.5)
     return MovingPair(tuple(views), viewpoint, tuple(covers))
+
+
+def _part_of(viewpoint: NDArray[np.float64], done: float) -> NDArray[np.float64]:
+    """A homography that moves the image's corners this share of the way."""
+    corners = np.float32([[0, 0], [WIDTH, 0], [WIDTH, HEIGHT], [0, HEIGHT]])
+    moved = cv2.perspectiveTransform(corners[:, None], viewpoint)[:, 0]
+    return cv2.getPerspectiveTransform(corners, np.float32((1 - done) * corners + done * moved))
 
 
 def _similarity(

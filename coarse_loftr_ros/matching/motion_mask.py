@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.result import MovingShare
-from coarse_loftr_ros.matching.scene_motion import Landmarks, errors_against_scene
+from coarse_loftr_ros.matching.scene_motion import Landmarks, errors_against_scene, seen_wider
 
 __all__ = ["MotionMask", "MotionMaskSettings"]
 
@@ -29,16 +29,18 @@ class MotionMaskSettings:
 
     Attributes:
         threshold_px: largest error of a match that agrees with the scene's motion, px of the
-            network image; one that is off by more than twice as much contradicts.
+            network image.
+        clearly: a match contradicts when its error is larger than so many times that.
         memory: share of what was known before that an image leaves standing.
-        moving: from this on a cell moves: of a share that contradicts, the latest images counting
-            most. With the memory of 0.6 it takes three images running, or four of five.
+        moving: from this on a cell moves: of the share of images in which it contradicts, the
+            latest counting most. With the memory of 0.5 it takes two running.
         moving_with: from this on a cell moves when one beside it does.
         least_cells: smaller regions are wrong matches.
         most: where a larger share of the cells with matches contradicts, nothing is left out.
     """
 
     threshold_px: float = 1.25
+    clearly: float = 3.0
     memory: float = 0.5
     moving: float = 0.7
     moving_with: float = 0.5
@@ -129,9 +131,15 @@ class MotionMask:
             self._landmarks(reference, points),
         )
         if errors is not None:
-            told = (errors <= threshold) | (errors > 3.0 * threshold)
-            seen = errors[told] > threshold
-            moves[told] = settings.memory * moves[told] + (1.0 - settings.memory) * seen
+            agree, contradict = errors <= threshold, errors > settings.clearly * threshold
+            if seen_wider(reference[contradict], reference[agree]):
+                errors = None  # it is the scene that contradicts
+        if errors is None:
+            moves *= settings.memory
+        else:
+            told = agree | contradict
+            moves[told] *= settings.memory
+            moves[contradict] += 1.0 - settings.memory
         shape = rows, columns
         ours, around, known = _spread_out(moves, now, shape)
         self._of_current = np.where(known, ours, settings.memory * around)

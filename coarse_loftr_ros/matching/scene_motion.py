@@ -16,21 +16,19 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.matching.homography import fit_homography, transfer
 
-__all__ = ["Landmarks", "errors_against_scene"]
+__all__ = ["Landmarks", "errors_against_scene", "seen_wider"]
 
 # Matches that the estimators get: one for each part of the image of this side, so that what has
 # most texture has no more voices than its area.
 _PART_SHARE = 1 / 24  # of the image's longer side
 _LEAST_MATCHES = 12
 _SAMPLES = 100
-# A motion that this share of these matches agrees with is the scene's, whatever the others do.
-_CLEAR_SHARE = 0.65
 # Another motion is the scene's when it is seen this many times as wide.
 _WIDER = 1.25
 # A scene is flat, and what is off its plane moves by itself, where so large a share of the matches
 # lies on the plane, and the others, which the same camera motion would move by parallax, are seen
 # in one place: over no larger share of the view.
-_FLAT_SHARE = 0.55
+_FLAT_SHARE = 0.45
 _FLAT_SPREAD = 0.4
 _DISPARITY_SIGMA_PX = 0.3
 _LEAST_DEPTH = 1e-3
@@ -116,15 +114,17 @@ def _widest(
         return None
     motion, inlier = found
     agree, rest = some[inlier], some[~inlier]
-    wide = _WIDER * _spread(points[agree])
-    few = max(_LEAST_MATCHES, (1.0 - _CLEAR_SHARE) * len(some))
-    if len(rest) < few or _spread(points[rest]) < wide:
+    if not seen_wider(points[rest], points[agree]):
         return motion, agree
     other = fit(rest)
-    if other is None or np.count_nonzero(other[1]) < _LEAST_MATCHES:
+    if other is None or not seen_wider(points[rest[other[1]]], points[agree]):
         return motion, agree
-    others = rest[other[1]]
-    return (motion, agree) if _spread(points[others]) < wide else (other[0], others)
+    return other[0], rest[other[1]]
+
+
+def seen_wider(points: NDArray[np.float32], others: NDArray[np.float32]) -> bool:
+    """Whether points [N, 2] are many, and lie clearly wider apart than others [M, 2]."""
+    return len(points) >= _LEAST_MATCHES and _spread(points) > _WIDER * _spread(others)
 
 
 def _spread(points: NDArray[np.float32]) -> float:
