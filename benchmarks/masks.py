@@ -40,8 +40,10 @@ from coarse_loftr_ros.matching.frame_matching import MatchSettings
 from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe, KeyframeRule
-from coarse_loftr_ros.matching.result import Homography, MatchResult, Status
+from coarse_loftr_ros.matching.result import Correspondences, Homography, MatchResult, Status
+from coarse_loftr_ros.recordings.frame_sets import FrameSet
 from coarse_loftr_ros.recordings.image_files import read_grey
+from coarse_loftr_ros.recordings.rendered.street import Street
 
 SUCCESS_PX = 3.0
 KINDS = ("no mask", "detector's masks", "true masks", "stream, no mask", "stream, motion mask")
@@ -67,7 +69,7 @@ def main() -> int:
         default="consecutive",
         help="of the drive (%(default)s)",
     )
-    parser.add_argument("--time", action="store_true", help="of the detector, not pairs")
+    parser.add_argument("--time", action="store_true", help="of masks, not pairs")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--score", type=float, default=0.35, help="of masks (%(default)s)")
     args = parser.parse_args()
@@ -106,6 +108,7 @@ def pairs_table(
     for share in SHARES:
         found: dict[str, list[tuple[bool, bool]]] = {kind: [] for kind in KINDS}
         thing, caught, rest, kept = 0, 0, 0, 0  # pixels
+        on_it: dict[str, list[float]] = {kind: [] for kind in KINDS[3:]}  # shares of matches
         for index in range(count):
             stream = moving_pair(files, things, share, index, IMAGES)
             pair = replace(
@@ -121,13 +124,19 @@ def pairs_table(
             for kind, each in zip(KINDS[:3], (None, made, true), strict=True):
                 found[kind].append(judged(pair, matched(pipeline, pair, each)))
             for kind, on in zip(KINDS[3:], (False, True), strict=True):
-                found[kind].append(judged(stream, streamed(pipeline, stream, on).homography))
+                result = streamed(pipeline, stream, on)
+                found[kind].append(judged(stream, result.homography))
+                on_it[kind].append(share_on(result.correspondences, stream.covers[-1]))
         cells = [
             f"{np.mean([good for good, _ in each]):.0%}, {sum(bad for _, bad in each)} wrong"
             for each in found.values()
         ]
-        rows.append([f"{share:.0%}", *cells, f"{caught / thing:.0%}", f"{kept / rest:.0%}"])
+        on_thing = [f"{np.mean(shares):.0%}" for shares in on_it.values()]
+        rows.append(
+            [f"{share:.0%}", *cells, f"{caught / thing:.0%}", f"{kept / rest:.0%}", *on_thing]
+        )
     header = ["covered", *KINDS, "of the thing left out", "of the rest kept"]
+    header += [f"matches on it, {kind}" for kind in KINDS[3:]]
     return text_table(header, rows)
 
 
@@ -157,6 +166,12 @@ def streamed(pipeline: Pipeline, pair: MovingPair, motion_mask: bool) -> MatchRe
     return result
 
 
+def share_on(found: Correspondences, cover: NDArray[np.bool_]) -> float:
+    """The share of matches that lie on the moving thing."""
+    x, y = np.rint(found.current_points).astype(np.int64).T
+    return float(cover[y, x].mean()) if len(found) else 0.0
+
+
 def judged(pair: MovingPair, homography: Homography) -> tuple[bool, bool]:
     """Whether the homography is right, and whether it is wrong without a word."""
     if homography.status is Status.LOST:
@@ -172,7 +187,7 @@ def make_pipeline(threads: int) -> Pipeline:
 
 
 def time_table(masks: DetectorMasks, folder: Path, threads: int) -> str:
-    """Milliseconds of a mask and of a frame, in turns, so that a busy machine slows both alike."""
+    """Milliseconds of masks and of frames, in turns, so that a busy machine slows both alike."""
     pipeline = make_pipeline(threads)
     masking, matching = [], []
     for number, path in enumerate(find_photographs(folder)[:40]):
@@ -185,7 +200,24 @@ def time_table(masks: DetectorMasks, folder: Path, threads: int) -> str:
         masking.append((masked - start) * 1e3)
         matching.append((time.perf_counter() - masked) * 1e3)
     mask, frame = np.median(masking), np.median(matching)
-    rows = [["mask", f"{mask:.1f}", f"{mask / frame:.2f}"], ["matching", f"{frame:.1f}", "1"]]
+    pipeline.start_over()
+    pipeline.match_settings = MatchSettings(motion_mask=True)
+    street = Street(seconds=2.0, speed=8.0)
+    watching, stereo = [], []
+    for left, right in zip(street.frames(), street.frames(right=True), strict=True):
+        seen = FrameSet(left, right).seen_by(street.intrinsics, street.intrinsics)
+        start = time.perf_counter()
+        result = pipeline.process_stereo(seen.left, seen.right, rectified=True).temporal
+        if result is not None:
+            stereo.append((time.perf_counter() - start) * 1e3)
+            watching.append(result.timings_ms["motion"])
+    watch, pair = np.median(watching), np.median(stereo)
+    rows = [
+        ["detector's mask", f"{mask:.1f}", f"{mask / frame:.2f}"],
+        ["matching", f"{frame:.1f}", "1"],
+        ["motion mask, stereo", f"{watch:.2f}", f"{watch / pair:.2f}"],
+        ["matching, stereo", f"{pair:.1f}", "1"],
+    ]
     return text_table([f"640x480, {threads} threads", "ms (median)", "times a frame"], rows)
 
 

@@ -67,9 +67,12 @@ def moving_pair(
         own = _similarity(zoom**done, done * turn, middle, middle + done * shift)
         background = replace(scene, viewpoint=camera).views()[1 if done else 0]
         shown = view_of(thing, camera @ own @ place if done else place, (WIDTH, HEIGHT))
-        views.append(scene.sensed(put_in(background, shown)))
+        views.append(put_in(background, shown))
         covers.append(shown[1] > 0.5)
-    return MovingPair(tuple(views), viewpoint, tuple(covers))
+    # The pair first, so that it is the same with images between and without.
+    reference, current = scene.sensed(views[0]), scene.sensed(views[-1])
+    between = [scene.sensed(view) for view in views[1:-1]]
+    return MovingPair((reference, *between, current), viewpoint, tuple(covers))
 
 
 def _part_of(viewpoint: NDArray[np.float64], done: float) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ __all__ = ["Landmarks", "errors_against_scene", "seen_wider"]
 _PART_SHARE = 1 / 24  # of the image's longer side
 _LEAST_MATCHES = 12
 _SAMPLES = 100
+_SAMPLES_OF_FOUR = 60  # landmarks
 # Another motion is the scene's when it is seen this many times as wide.
 _WIDER = 1.25
 # A scene is flat, and what is off its plane moves by itself, where so large a share of the matches
@@ -159,7 +160,7 @@ def _rigid_errors(
             pixels[which],
             camera,
             None,
-            iterationsCount=_SAMPLES,
+            iterationsCount=_SAMPLES_OF_FOUR,
             reprojectionError=threshold_px,
             confidence=0.99,
             flags=cv2.SOLVEPNP_AP3P,

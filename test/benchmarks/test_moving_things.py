@@ -40,6 +40,17 @@ def test_a_thing_covers_its_share_and_the_scene_behind_follows_the_truth(photogr
     assert np.abs(current[pair.covers[1]].mean() - 200) < 5
 
 
+def test_the_pair_is_the_same_with_images_between(photograph, disc):
+    pair, stream = (moving_pair([photograph], [disc], 0.25, 3, images) for images in (2, 4))
+    assert len(stream.images) == len(stream.covers) == 4
+    for number in (0, -1):
+        np.testing.assert_array_equal(stream.images[number], pair.images[number])
+        np.testing.assert_array_equal(stream.covers[number], pair.covers[number])
+    middles = [np.argwhere(cover).mean(0) for cover in stream.covers]
+    steps = np.linalg.norm(np.diff(middles, axis=0), axis=1)
+    assert steps.min() > 0.7 * steps.max() > 0
+
+
 def test_shares_differ_in_the_size_of_the_thing_alone(photograph, disc):
     small, large = (moving_pair([photograph], [disc], share, index=2) for share in (0.1, 0.4))
     np.testing.assert_array_equal(small.truth, large.truth)

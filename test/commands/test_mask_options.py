@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from detectors import bright_detector
 from rosbags.highlevel import AnyReader
+from scenes import texture, view
 
 from coarse_loftr_ros.commands import cli
 
@@ -31,10 +32,11 @@ def folder(tmp_path, flight) -> Path:
 
 
 def matched(folder: Path, output: Path, *options: object) -> np.ndarray:
+    """The points of the last image that is matched."""
     arguments = ("replay", folder, "-o", output, "--threads", "1", *options)
     assert cli.main([str(each) for each in arguments]) == 0
     with AnyReader([output]) as reader:
-        ((connection, _, raw),) = (
+        *_, (connection, _, raw) = (
             each for each in reader.messages() if each[0].topic == "/matcher/correspondences"
         )
         message = reader.deserialize(raw, connection.msgtype)
@@ -68,13 +70,43 @@ def test_what_cannot_be_is_refused_in_words(refusal, folder, detector, options, 
     assert sentence in refusal("replay", folder, *options)
 
 
-def test_odometry_takes_masks_with_its_own_matcher_alone(refusal, kitti_folder, detector):
-    given = ("--mask-detector", detector, "--matcher", "sift")
-    said = refusal("odometry", kitti_folder, *given)
-    assert "--mask-detector is for --matcher own, and it is sift" in said
+@pytest.mark.parametrize("option", ["--mask-detector", "--motion-mask"])
+def test_odometry_takes_masks_with_its_own_matcher_alone(refusal, kitti_folder, detector, option):
+    given = (option, detector) if option == "--mask-detector" else (option,)
+    said = refusal("odometry", kitti_folder, *given, "--matcher", "sift")
+    assert f"{option} is for --matcher own, and it is sift" in said
+
+
+def test_replay_leaves_out_what_moves_by_itself(tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(4):
+        picture = view(texture(), np.eye(3), 320, 256, seed=number)
+        left = 60 + 12 * number
+        picture[60:180, left : left + 120] = texture(seed=7)[:120, :120]
+        cv2.imwrite(str(images / f"{number}.png"), picture)
+    plain, masked = (
+        matched(images, tmp_path / f"{name}.mcap", "--pairing", "keyframe", *options)
+        for name, options in (("plain", ()), ("masked", ["--motion-mask"]))
+    )
+    on_square = [
+        int(((each > (left + 8, 68)) & (each < (left + 112, 172))).all(1).sum())
+        for each in (plain, masked)
+    ]
+    assert on_square[0] > 5
+    assert on_square[1] == 0
+    assert len(masked) > 50
 
 
 def test_odometry_runs_with_masks(kitti_folder, detector, tmp_path):
-    given = ("--mask-detector", detector, "--threads", "1", "-o", tmp_path / "path")
+    given = (
+        "--mask-detector",
+        detector,
+        "--motion-mask",
+        "--threads",
+        "1",
+        "-o",
+        tmp_path / "path",
+    )
     assert cli.main(["odometry", str(kitti_folder), *map(str, given)]) == 0
     assert (tmp_path / "path.tum").is_file()

@@ -13,7 +13,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from coarse_loftr_ros.cameras.pose import Pose
-from coarse_loftr_ros.matching.result import Homography, Status
+from coarse_loftr_ros.matching.result import Homography, MovingShare, Status
 from coarse_loftr_ros.node.common.defects import Defects
 from coarse_loftr_ros.node.common.diagnostics import Throttle, idle_status, worth_logging
 from coarse_loftr_ros.node.common.input_diagnostics import Expectations, input_status
@@ -299,6 +299,21 @@ def test_a_device_that_failed_is_an_error_though_matching_goes_on():
     assert status.message == f"{failure}; OK"
     assert values(status)["device failure"] == failure
     assert values(status)["backend"] == "OpenVINO"
+
+
+@pytest.mark.parametrize(
+    ("moving", "said"),
+    [
+        (MovingShare(0.124), "12%"),
+        (MovingShare(0.0, "nothing: 70% of the matched area would move"), "nothing: 70% of the"),
+        (None, ""),
+    ],
+)
+def test_how_much_is_left_out_as_moving_is_shown_where_it_was_asked_for(moving, said):
+    snapshot = Statistics().snapshot()
+    status = matching_status("/m", snapshot, None, IMAGES, "b", "n", moving=moving)
+    assert values(status).get("left out as moving", "").startswith(said)
+    assert ("left out as moving" in values(status)) == (moving is not None)
 
 
 def test_an_engine_in_the_making_is_shown_with_its_progress():
