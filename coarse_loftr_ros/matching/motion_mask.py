@@ -116,10 +116,10 @@ class MotionMask:
         """
         settings = self.settings
         self._cell_px = max(size) / _CELLS
-        rows, columns = (int(np.ceil(side / self._cell_px)) for side in size[::-1])
+        shape = tuple(int(np.ceil(side / self._cell_px)) for side in size[::-1])
         if self._of_reference is None:
-            self._of_reference = np.zeros((rows, columns), np.float32)
-        before, now = self._cells(reference), self._cells(current)
+            self._of_reference = np.zeros(shape, np.float32)
+        before, now = self._cells(reference, shape), self._cells(current, shape)
         moves = self._of_reference[before]
         threshold = settings.threshold_px / scale
         errors = errors_against_scene(
@@ -140,7 +140,6 @@ class MotionMask:
             told = agree | contradict
             moves[told] *= settings.memory
             moves[contradict] += 1.0 - settings.memory
-        shape = rows, columns
         ours, around, known = _spread_out(moves, now, shape)
         self._of_current = np.where(known, ours, settings.memory * around)
         ours, _, seen_at = _spread_out(moves, before, shape)
@@ -159,12 +158,15 @@ class MotionMask:
         """Which points [N, 2] of the newest image are not on what moves."""
         if self._mask is None:
             return np.ones(len(points), bool)
-        return ~self._mask[self._cells(points)]
+        return ~self._mask[self._cells(points, self._mask.shape)]
 
-    def _cells(self, points: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _cells(
+        self, points: NDArray[np.float32], shape: tuple[int, int]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows and columns [N] of the cells in which points [N, 2] lie."""
         column, row = ((points + 0.5) / self._cell_px).astype(np.int64).T
-        return row, column
+        # The last pixel's far edge is a point of the image too.
+        return np.minimum(row, shape[0] - 1), np.minimum(column, shape[1] - 1)
 
     def _landmarks(
         self, reference: NDArray[np.float32], points: NDArray[np.int64] | None

@@ -115,8 +115,8 @@ class MatchResult:
         current: the newest frame.
         correspondences: matched points of both.
         homography: reference to current, with status.
-        timings_ms: milliseconds per stage (``encode``, ``match``, ``refine``, ``homography``,
-            ``total``).
+        timings_ms: milliseconds per stage (``encode``, ``match``, ``refine``, ``motion`` with a
+            motion mask, ``homography``, ``total``).
         new_reference: why the current frame became the next reference; empty when the reference
             stays.
         moving: what was left out because it moves by itself; ``None`` when nobody asked for that.

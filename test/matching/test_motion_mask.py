@@ -114,6 +114,13 @@ def test_too_few_matches_say_nothing():
         assert mask.still_at(points).all()
 
 
+def test_the_far_edge_of_the_image_belongs_to_it():
+    edge = np.float32([[640.5, 300.5], [-0.5, -0.5]]).repeat(20, 0)
+    mask = MotionMask()
+    assert mask.still(edge, edge, None, (641, 301), SCALE).all()
+    assert mask.still_at(edge).all()
+
+
 # --- of a stream of images ----------------------------------------------------------------------
 
 
