@@ -137,6 +137,20 @@ def figures_of(run_tool, output, *arguments):
     return json.loads(output.read_text()), done.stdout
 
 
+def test_what_moves_left_out_is_a_row_of_its_own_and_costs_nothing_where_nothing_moves(
+    run_tool, kitti_folder, tmp_path
+):
+    output = tmp_path / "paths.json"
+    options = ("--motion-mask", "--only-own", "--fly-over", 0, "--threads", 1, "--json", output)
+    done = run_tool("evaluate", "visual_odometry", kitti_folder, *options)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(output.read_text())["report"]["results"]
+    stereo = [each for each in results if each["mode"] == "stereo"]
+    assert [each["method"] for each in stereo] == ["fast", "fast, motion mask"]
+    ends = [each["path"]["errors"]["end_percent"] for each in stereo]
+    assert ends[1] == pytest.approx(ends[0], abs=0.5)
+
+
 def test_stress_counts_successes_at_every_dose(run_tool, photographs, tmp_path):
     figures, text = figures_of(
         *(run_tool, tmp_path / "figures.json", "stress", photographs, "--all-images"),
