@@ -150,7 +150,6 @@ def _rigid_errors(
     inverse = landmarks.disparity / unit
     pixels = current.astype(np.float64)
     points = rays[some] / inverse[some, None]
-
     place = np.full(len(reference), -1)
     place[some] = np.arange(len(some))
 
