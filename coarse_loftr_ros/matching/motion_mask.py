@@ -137,8 +137,8 @@ class MotionMask:
         if errors is None:
             moves *= settings.memory
         else:
-            told = agree | contradict
-            moves[told] *= settings.memory
+            decided = agree | contradict
+            moves[decided] *= settings.memory
             moves[contradict] += 1.0 - settings.memory
         ours, around, known = _spread_out(moves, now, shape)
         self._of_current = np.where(known, ours, settings.memory * around)
