@@ -17,8 +17,9 @@ from coarse_loftr_ros.files.json_text import json_text
 from coarse_loftr_ros.files.whole_files import whole_file
 from coarse_loftr_ros.fleet.settings import FleetError
 
-__all__ = ["RESULT", "FleetFolder"]
+__all__ = ["LOCK", "RESULT", "FleetFolder"]
 
+LOCK = ".fleet.lock"
 RESULT = "result.json"
 _UNFINISHED = ".unfinished"
 
@@ -41,10 +42,6 @@ class FleetFolder:
     def place(self, recording: str, settings: str) -> Path:
         """Where the results of a recording under some settings are."""
         return self.root / "recordings" / recording / settings
-
-    def is_done(self, recording: str, settings: str) -> bool:
-        """Whether there are results."""
-        return (self.place(recording, settings) / RESULT).is_file()
 
     def result(self, recording: str, settings: str) -> dict[str, Any] | None:
         """What became of a recording; ``None`` while nothing has."""
@@ -124,7 +121,7 @@ class FleetFolder:
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            lock = (self.root / ".lock").open("w")
+            lock = (self.root / LOCK).open("w")
         except OSError as error:
             raise FleetError(f"{self.root} cannot be written: {error.strerror}") from error
         with lock:

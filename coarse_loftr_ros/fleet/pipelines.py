@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from coarse_loftr_ros.backends.base import ModelFiles, Reports
-from coarse_loftr_ros.fleet.settings import Settings
+from coarse_loftr_ros.backends.base import BackendError, ModelFiles, Reports
+from coarse_loftr_ros.backends.precision import PRECISION_NAMES, choose_precision
+from coarse_loftr_ros.backends.registry import BACKEND_NAMES, choose_backend
+from coarse_loftr_ros.fleet.settings import FleetError, Settings
 from coarse_loftr_ros.matching.frame_matching import MatchSettings
 from coarse_loftr_ros.matching.pipeline import Pipeline
 from coarse_loftr_ros.matching.pipeline_settings import PipelineSettings
 from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe
 from coarse_loftr_ros.matching.search import SearchSettings
 
-__all__ = ["Pipelines", "match_settings"]
+__all__ = ["Pipelines", "check_matching"]
 
 _KEPT = 4
 
@@ -62,6 +64,28 @@ class Pipelines:
         """Give back what the runtimes hold."""
         while self._loaded:
             self._loaded.popitem()[1].close()
+
+
+def check_matching(settings: Settings, *, here: bool) -> None:
+    """Refuse settings with which no recording could be matched.
+
+    Args:
+        settings: of matching.
+        here: whether the workers run on this machine, so that its runtimes are theirs.
+
+    Raises:
+        FleetError: naming the settings and what is allowed.
+    """
+    try:
+        match_settings(settings)
+        model = pipeline_settings(settings).model
+        if settings.backend not in BACKEND_NAMES or here:
+            backend = choose_backend(settings.backend).name
+            choose_precision(settings.precision, backend, model)
+        elif settings.precision not in PRECISION_NAMES:
+            choose_precision(settings.precision, "onnxruntime", model)
+    except (BackendError, ValueError) as error:
+        raise FleetError(f"settings '{settings.name}': {error}") from error
 
 
 def pipeline_settings(settings: Settings) -> PipelineSettings:

@@ -35,6 +35,7 @@ class RayWorkers:
         outputs: what is written of each recording.
         expected: versions that a node must have.
         workers: how many; ``None`` for as many as there are CPUs for.
+        most: of them that have something to do.
         address: of a cluster, or ``auto``; ``None`` starts one in this process for the time being.
         cpus: of each worker.
         gpus: of each worker, also a part of one.
@@ -52,17 +53,20 @@ class RayWorkers:
         expected: dict[str, str],
         *,
         workers: int | None,
+        most: int,
         address: str | None,
         cpus: int = 1,
         gpus: float = 0.0,
         scratch: Path | None = None,
         say: Callable[[str], None] = lambda sentence: None,
     ) -> None:
+        if workers is not None:
+            workers = min(workers, most)
         self._ray = ray = _connected(workers, address, cpus, gpus)
         room = int(ray.cluster_resources().get("CPU", 0) // cpus)
         if gpus:
             room = min(room, int(ray.cluster_resources().get("GPU", 0) / gpus))
-        wanted = room if workers is None else workers
+        wanted = min(room, most) if workers is None else workers
         if room < 1:
             raise FleetError(
                 f"the Ray cluster has no room for a worker of {cpus} CPUs, {gpus:g} GPUs"
@@ -111,6 +115,8 @@ class RayWorkers:
         try:
             return number, ray.get(ready[0])
         except (ray.exceptions.ActorDiedError, ray.exceptions.ActorUnavailableError) as error:
+            if "creation task" in str(error):  # which no recording is to blame for
+                raise FleetError(f"a worker cannot start: {_last_line(error)}") from error
             self.renew(number)
             return number, Outcome(KILLED, _why_died(error))
         except ray.exceptions.OutOfMemoryError:
@@ -166,7 +172,7 @@ def check_ray(address: str | None, seconds: float = _REACH_S) -> None:
         return
     if address != "auto":
         host, _, port = address.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        if not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
             raise FleetError(f"--ray is '{address}'; it must be auto or HOST:PORT")
         try:
             with socket.create_connection((host.strip("[]"), int(port)), timeout=seconds / 2):
@@ -180,6 +186,11 @@ def check_ray(address: str | None, seconds: float = _REACH_S) -> None:
     try:
         done = subprocess.run(probe, capture_output=True, text=True, timeout=left, env=_quiet())
     except subprocess.TimeoutExpired as error:
+        if b"AuthToken" in (error.stderr or b""):  # bytes, whatever was asked for
+            raise FleetError(
+                f"the Ray cluster at {address} wants a token: set RAY_AUTH_MODE=token, and have "
+                "its ~/.ray/auth_token on this machine"
+            ) from error
         raise FleetError(f"no Ray cluster answers at {address} within {seconds:g} s") from error
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it ended"])[-1]
@@ -234,6 +245,10 @@ def _why_died(error: Exception) -> str:
         if mark in said:
             return f"its worker was ended ({mark if mark[0] == 'S' else 'killed, or it crashed'})"
     return f"its worker was ended: {said[:200]}"
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1].strip()
 
 
 def _line(error: Exception) -> str:

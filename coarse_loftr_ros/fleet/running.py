@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coarse_loftr_ros.fleet.folder import FleetFolder
+from coarse_loftr_ros.fleet.folder import LOCK, FleetFolder
 from coarse_loftr_ros.fleet.following import Outputs
 from coarse_loftr_ros.fleet.manifest import Manifest, read_manifest
 from coarse_loftr_ros.fleet.scheduling import InThisProcess, Pool, run_tasks
@@ -104,10 +104,14 @@ def prepare(folder: FleetFolder, wanted: Manifest, *, force: bool) -> None:
     if not folder.manifest.exists():
         if (
             folder.root.is_dir()
-            and any(p.name != ".lock" for p in folder.root.iterdir())
+            and any(p.name != LOCK for p in folder.root.iterdir())
             and not force
         ):
             raise FleetError(f"{folder.root} has other files in it: name a new folder, or --force")
+        if (folder.root / "recordings").exists():
+            raise FleetError(
+                f"{folder.root}/recordings is of no fleet, and is not replaced: name a new folder"
+            )
     elif not force:
         there = read_manifest(folder)
         differs = there.difference(wanted)
@@ -167,7 +171,7 @@ def run_fleet(
         yield progress, None, None
         return
     tasks = (Task(manifest.recordings[n], manifest.settings[i]) for n, i in missing)
-    with closing(_workers(folder, manifest, resources, say)) as pool:
+    with closing(_workers(folder, manifest, resources, len(missing), say)) as pool:
         progress.started = time.monotonic()
         yield progress, None, None
         for task, outcome in run_tasks(tasks, pool, folder):
@@ -176,9 +180,13 @@ def run_fleet(
 
 
 def _workers(
-    folder: FleetFolder, manifest: Manifest, resources: Resources, say: Callable[[str], None]
+    folder: FleetFolder,
+    manifest: Manifest,
+    resources: Resources,
+    tasks: int,
+    say: Callable[[str], None],
 ) -> Pool:
-    """The workers.
+    """The workers, no more than there are tasks.
 
     Raises:
         FleetError: when they cannot be had.
@@ -195,6 +203,7 @@ def _workers(
         outputs,
         manifest.environment,
         workers=resources.workers,
+        most=tasks,
         address=resources.address,
         cpus=threads,
         gpus=resources.gpus,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -176,11 +177,10 @@ def _value(where: str, name: str, given: Any, default: Any) -> Any:
         allowed = _CHOICES.get(name)
         if allowed and given not in allowed:
             raise FleetError(f"{where}: {name} is '{given}'; it must be one of {_list(allowed)}")
-        if name == "name" and (
-            not given or not given.replace("-", "_").replace(".", "_").isidentifier()
-        ):
+        if name == "name" and not re.fullmatch(r"\w[\w.-]{0,99}", given):
             raise FleetError(
-                f"{where}: name is '{given}'; it has letters, digits, '_', '-' and '.'"
+                f"{where}: name is '{given}'; it has letters, digits, '_', '-' and '.', at most "
+                "100, and does not begin with '-' or '.'"
             )
         return given
     if given is None and default is None:

@@ -7,9 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from coarse_loftr_ros.fleet.folder import LOCK
 from coarse_loftr_ros.fleet.settings import FleetError
 from coarse_loftr_ros.recordings import euroc, kitti
 from coarse_loftr_ros.recordings.bags.files import METADATA, is_storage_name
@@ -46,15 +48,19 @@ def find_recordings(sources: Sequence[str]) -> list[Recording]:
         sources: recordings; folders, which are searched for them; globs; and ``.txt`` or ``.list``
             files with a source per line. Local, or an address such as ``s3://bucket/folder``.
 
+    A folder without any recording is one that cannot be used, where other sources have some.
+
     Raises:
-        FleetError: when a source does not exist, or has no recording.
+        FleetError: when a source does not exist, or there is no recording.
     """
     addresses: dict[str, None] = {}
+    kinds: set[_Kind] = set()
     for source in sources:
         found = list(_addresses(source, lists=True))
-        if not found:
+        kinds.update(each.kind for each in found)
+        if not found or (source == sources[-1] and kinds == {_Kind.NOTHING}):
             raise FleetError(f"{source} has no recording: no bag, no video, no folder of images")
-        addresses.update(dict.fromkeys(found))
+        addresses.update(dict.fromkeys(each.address for each in found))
     names = _names(list(addresses))
     return [Recording(name, address) for name, address in zip(names, addresses, strict=True)]
 
@@ -73,7 +79,16 @@ def filesystem_of(address: str) -> tuple[AbstractFileSystem, str]:
         raise FleetError(f"{address} cannot be opened: {error}") from error
 
 
-def _addresses(source: str, *, lists: bool) -> Iterator[str]:
+class _Kind(Enum):
+    RECORDING, IMAGES, NOTHING = range(3)
+
+
+class _Found(NamedTuple):
+    address: str
+    kind: _Kind
+
+
+def _addresses(source: str, *, lists: bool) -> Iterator[_Found]:
     files, path = filesystem_of(source)
     path = path.rstrip("/") or path
     try:
@@ -81,41 +96,63 @@ def _addresses(source: str, *, lists: bool) -> Iterator[str]:
             if not any(sign in source for sign in "*?["):
                 raise FleetError(f"{source} does not exist")
             for found in sorted(files.glob(path), key=natural):
-                yield from _in(files, found)
+                yield from _named(files, found)
         elif files.isdir(path):
-            yield from _in(files, path)
+            yield from _named(files, path)
         elif lists and path.endswith(_LISTS):
-            for line in files.cat_file(path).decode("utf-8", "replace").splitlines():
+            for line in files.cat_file(path).decode("utf-8-sig", "replace").splitlines():
                 if line.strip() and not line.lstrip().startswith("#"):
                     yield from _addresses(line.strip(), lists=False)
         else:
-            yield _address(files, path)
+            yield _Found(_address(files, path), _Kind.RECORDING)
     except OSError as error:
         raise FleetError(f"{source} cannot be read: {error.strerror or error}") from error
 
 
-def _in(files: AbstractFileSystem, path: str, depth: int = 0) -> Iterator[str]:
-    """The recordings of a path: itself, or those of a folder and its sub-folders."""
+def _named(files: AbstractFileSystem, path: str) -> Iterator[_Found]:
+    """What a user means by a path: a file, or the recordings of a folder."""
     if not files.isdir(path):
-        yield _address(files, path)
+        yield _Found(_address(files, path), _Kind.RECORDING)
         return
+    found = _in(files, path, ())
+    if not found and not files.exists(f"{path}/{LOCK}"):
+        found = [_Found(_address(files, path), _Kind.NOTHING)]
+    yield from found
+
+
+def _in(files: AbstractFileSystem, path: str, above: tuple[str, ...]) -> list[_Found]:
+    """The recordings of a folder: itself, or those in it and its sub-folders.
+
+    Results of a fleet have pictures and bags that are no recordings.
+    """
+    real = posixpath.realpath(path) if _is_local(files) else path
+    if real in above or len(above) > _DEEPEST:  # links may lead in circles
+        return []
     entries = files.ls(path, detail=True)
     folders = {_base(each): each["name"] for each in entries if _is_folder(files, each)}
     names = sorted((_base(each) for each in entries if _base(each) not in folders), key=natural)
+    if LOCK in names and "recordings" in folders:
+        return []
+    files_of_bags = [name for name in names if is_storage_name(PurePosixPath(name))]
     if (
-        METADATA in names
+        (METADATA in names and (files_of_bags or not folders))
         or "rgb.txt" in names
-        or any(is_image_name(name) for name in names)
         or any(left.partition("/")[0] in folders for left in _LAYOUTS)
     ):
-        yield _address(files, path)
-        return
-    for name in names:
-        if is_storage_name(PurePosixPath(name)) or name.lower().endswith((*_VIDEOS, ".bag")):
-            yield _address(files, f"{path}/{name}")
+        return [_Found(_address(files, path), _Kind.RECORDING)]
+    found = [
+        _Found(_address(files, f"{path}/{name}"), _Kind.RECORDING)
+        for name in names
+        if name in files_of_bags or name.lower().endswith((*_VIDEOS, ".bag"))
+    ]
     for name in sorted((each for each in folders if not each.startswith(".")), key=natural):
-        if depth < _DEEPEST:  # links may lead in circles
-            yield from _in(files, folders[name], depth + 1)
+        found += _in(files, folders[name], (*above, real))
+    images = sum(is_image_name(name) for name in names)
+    if images and not found:
+        return [_Found(_address(files, path), _Kind.IMAGES)]
+    if images > 1 and all(each.kind is _Kind.IMAGES for each in found):
+        return [_Found(_address(files, path), _Kind.IMAGES)]  # those below are masks or the like
+    return found  # a picture beside bags is none of a recording
 
 
 def _is_folder(files: AbstractFileSystem, entry: dict) -> bool:
@@ -127,8 +164,11 @@ def _base(entry: dict) -> str:
 
 
 def _address(files: AbstractFileSystem, path: str) -> str:
-    local = "file" in (files.protocol if isinstance(files.protocol, tuple) else (files.protocol,))
-    return path if local else files.unstrip_protocol(path)
+    return posixpath.normpath(path) if _is_local(files) else files.unstrip_protocol(path)
+
+
+def _is_local(files: AbstractFileSystem) -> bool:
+    return "file" in (files.protocol if isinstance(files.protocol, tuple) else (files.protocol,))
 
 
 def _names(addresses: Sequence[str]) -> list[str]:

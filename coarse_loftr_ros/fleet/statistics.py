@@ -11,6 +11,8 @@ __all__ = ["PairedDifference", "paired_difference"]
 
 _RESAMPLES = 4000
 _CHUNK = 200
+_LEAST_PAIRS = 6
+"""Of fewer even the signs may all be alike by chance (1 in 16 or more, sign test)."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class PairedDifference:
 
     @property
     def sure(self) -> bool:
-        """Whether the interval leaves zero out."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval leaves zero out, and there are pairs enough to say so."""
+        return self.pairs >= _LEAST_PAIRS and (self.low > 0 or self.high < 0)
 
 
 def paired_difference(

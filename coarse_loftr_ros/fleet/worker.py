@@ -166,6 +166,7 @@ class Worker:
                 self._raise_if_full(error)
                 reason = str(error).replace(str(local.path), task.recording.address)
                 raise RecordingError(reason or "it needs more memory than there is") from error
+            result = _naming(task.recording.address, str(local.path), result)
             return {**result, "fingerprint": local.fingerprint, "bytes": local.size}
 
     def _raise_if_full(self, error: Exception) -> None:
@@ -203,6 +204,15 @@ def record_failure(folder: FleetFolder, task: Task, reason: str) -> None:
     with folder.writing(task.recording.name, task.settings.name) as new:
         values = {**described(task), "status": FAILED, "reason": reason}
         folder.write_json(new / RESULT, values)
+
+
+def _naming(address: str, local: str, value: Any) -> Any:
+    """A result whose words name a recording by its address; copies have another path every time."""
+    if isinstance(value, dict):
+        return {name: _naming(address, local, each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_naming(address, local, each) for each in value]
+    return value.replace(local, address) if isinstance(value, str) else value
 
 
 def _empty(folder: Path) -> None:

@@ -16,10 +16,12 @@ def done(day, row_offset=0.0, moments=()):
     """A stereo recording of a day."""
     return {
         "source": f"/bags/{day}", "status": "done", "reason": "", "images": 20, "timed": True,
-        "start_ns": day * 86_400_000_000_000, "seconds": 1.9, "mode": "stereo", "camera": "c0ffee",
+        "start_ns": (20_000 + day) * 86_400_000_000_000, "seconds": 1.9,
+        "mode": "stereo", "camera": "c0ffee",
         "stereo": {
             "row_offset_px": row_offset,
             "row_offset_quartiles_px": [row_offset - 0.1, row_offset + 0.1],
+            "row_drift_px_per_min": 0.25,
             "off_row_share": 0.01,
         },
         "odometry": None, "odometry_lacking": "mode is none", "truth_lacking": "",
@@ -54,6 +56,12 @@ def test_a_camera_that_drifts_is_seen_in_the_order_of_time(shown):
     assert data["cameras"] == [
         {"camera": "c0ffee", "recordings": 7, "offset": 0.3, "change": 1.0}
     ]  # from 0.05 to 1.05: medians of the first and the last two
+
+
+def test_a_camera_of_recordings_without_dates_has_not_drifted(shown):
+    results = {f"r{k}": {**done(0, offset), "start_ns": 0} for k, offset in enumerate((1, 0, 2))}
+    (camera,) = shown(results)["cameras"]
+    assert (camera["offset"], camera["change"]) == (1.0, None)
 
 
 def test_what_is_not_done_yet_has_a_row_and_what_took_no_part_is_said(shown):

@@ -1,5 +1,6 @@
 """What a fleet leaves behind of each recording, without Ray."""
 
+import resource
 import shutil
 import subprocess
 
@@ -188,6 +189,51 @@ def test_results_of_other_settings_are_refused_unless_asked(refusal, fleet, gara
     assert results(out) != before
 
 
+def test_what_is_of_no_fleet_is_not_replaced(refusal, flight_bag, tmp_path):
+    bag = tmp_path / "recordings" / "flight.mcap"
+    bag.parent.mkdir()
+    bag.write_bytes(flight_bag.read_bytes())
+    common = ["fleet", bag.parent, "-o", tmp_path, "--workers", 0]
+    assert "has other files in it" in refusal(*common)
+    assert "is of no fleet" in refusal(*common, "--force")
+    assert bag.is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("backend: openvine", "backend is 'openvine'; it must be one of auto"),
+        ("precision: fp7", "precision is 'fp7'; it must be one of auto"),
+        ("backend: ncnn\nprecision: int8", "ncnn computes in fp32 or fp16"),
+        ("network_pixels: 100", "network_pixels is 100"),
+    ],
+)
+def test_settings_that_could_match_nothing_are_refused_before_anything_is_done(
+    refusal, flight_bag, tmp_path, text, reason
+):
+    (tmp_path / "wrong.yaml").write_text(text)
+    given = ["--settings", tmp_path / "wrong.yaml", "-o", tmp_path / "out", "--workers", 0]
+    said = refusal("fleet", flight_bag, *given)
+    assert "settings 'wrong'" in said and reason in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_too_full_for_the_page_is_a_sentence(capsys, fleet, flight_bag, tmp_path):
+    out = tmp_path / "out"
+    assert fleet(flight_bag, "-o", out, "--no-matches")[0] == 0
+    (out / "index.html").unlink()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))  # the page has 2 MB
+    try:
+        assert cli.main(["fleet", "--resume", str(out), "--workers", "0"]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "index.html cannot be written" in said and "--resume" in said
+    assert fleet("--resume", out)[0] == 0
+    assert (out / "index.html").is_file()
+
+
 def test_results_of_other_versions_are_not_continued(refusal, fleet, garage, tmp_path):
     out = tmp_path / "out"
     assert fleet(garage / "monday", "-o", out, "--no-matches")[0] == 0
@@ -233,6 +279,12 @@ def test_remote_recordings_are_fetched(fleet, kitti_folder, flight_bag, tmp_path
     (name,) = found - {"sequence", "bags-flight"}
     assert result(tmp_path / "out", "sequence")["source"].startswith("memory://")
     assert "/tmp" not in str(result(tmp_path / "out", "sequence"))
+    memory.rm("/team/sequence/times.txt")  # its notice names the recording, not its copy
+    for number in (1, 2):
+        assert fleet("memory://team/sequence", "-o", tmp_path / f"again{number}")[0] == 0
+    notices = result(tmp_path / "again1", "sequence")["input"]["notices"]
+    assert "memory:///team/sequence has no times" in str(notices)
+    assert results(tmp_path / "again1") == results(tmp_path / "again2")
     code, _ = fleet(kitti_folder, flight_bag, "-o", tmp_path / "local")
     local, remote = results(tmp_path / "local"), results(tmp_path / "out")
     path = "recordings/sequence/default/matches.parquet"

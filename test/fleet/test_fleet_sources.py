@@ -38,6 +38,47 @@ def test_a_recording_whose_name_has_the_signs_of_a_glob_is_found(tmp_path):
     assert names(tmp_path / "drive[0-9]") == ["drive1"]
 
 
+def test_neither_a_picture_nor_a_description_beside_bags_hides_them(tmp_path):
+    (tmp_path / "monday").mkdir()
+    for name in ("monday/a.mcap", "map.png", "plan.png", "metadata.yaml"):
+        (tmp_path / name).write_bytes(b"")
+    assert names(tmp_path) == ["a"]
+    (tmp_path / "frames" / "masks").mkdir(parents=True)
+    for name in ("1.png", "2.png", "masks/1.png", "masks/2.png"):
+        (tmp_path / "frames" / name).write_bytes(b"")
+    assert names(tmp_path) == ["frames", "a"]
+
+
+def test_what_a_fleet_has_written_is_no_recording(fleet, flight_bag, tmp_path):
+    (tmp_path / "a.mcap").symlink_to(flight_bag)
+    assert fleet(tmp_path, "-o", tmp_path / "out", "--bag")[0] == 0
+    assert names(tmp_path) == names(tmp_path / "*") == ["a"]
+
+
+def test_a_link_to_a_folder_above_it_is_not_followed(tmp_path):
+    (tmp_path / "a.mcap").write_bytes(b"")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "top").symlink_to(tmp_path)
+    assert names(tmp_path) == ["a"]
+
+
+def test_an_empty_folder_among_others_is_a_recording_that_cannot_be_used(tmp_path):
+    for name in ("empty", "hollow", "full"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "full" / "a.mcap").write_bytes(b"")
+    assert names(tmp_path / "empty", tmp_path / "full") == ["empty", "a"]
+    with pytest.raises(FleetError, match="no recording"):
+        find_recordings([str(tmp_path / "empty"), str(tmp_path / "hollow")])
+
+
+def test_a_list_may_come_from_another_system(tmp_path):
+    (tmp_path / "a.mcap").write_bytes(b"")
+    listed = tmp_path / "drives.txt"
+    listed.write_bytes(f"\ufeff{tmp_path}/./a.mcap\r\n{tmp_path}/a.mcap\r\n".encode())
+    (found,) = find_recordings([str(listed)])
+    assert found.address == str(tmp_path / "a.mcap")
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [("nowhere", "does not exist"), ("no*where", "no recording"), ("nosuch://x", "cannot be")],
@@ -65,6 +106,7 @@ def test_names_that_only_differ_in_what_no_folder_may_have_are_numbered(tmp_path
         ("mode: sterio", "must be one of auto, stereo"),
         ("left: /a", "both left and right"),
         ("name: a/b", "name is 'a/b'"),
+        ("name: ..", "name is '..'"),
         ("mounting: [1, 2]", "six numbers"),
         ("- a", "must be lines of"),
         ("a: [", "are no YAML"),
@@ -78,9 +120,9 @@ def test_settings_that_cannot_be_are_refused(tmp_path, text, reason):
 
 
 def test_settings_are_known_by_their_values(tmp_path):
-    path = tmp_path / "mine.yaml"
+    path = tmp_path / "2026-mine.yaml"
     path.write_text("threshold: 0.25\naltitude: 3\n")
     settings = read_settings(path)
-    assert (settings.name, settings.threshold, settings.altitude) == ("mine", 0.25, 3.0)
+    assert (settings.name, settings.threshold, settings.altitude) == ("2026-mine", 0.25, 3.0)
     assert Settings.of(settings.values(), "here") == settings
     assert settings.digest != Settings().digest == Settings(name="other").digest

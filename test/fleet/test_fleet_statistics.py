@@ -13,6 +13,12 @@ def test_a_difference_that_all_pairs_share_is_sure():
     assert (found.better, found.worse, found.pairs) == (0, 40, 40)
 
 
+def test_of_a_few_pairs_nothing_is_sure():
+    assert not paired_difference([1.0], [2.0]).sure
+    assert not paired_difference([1.0] * 5, [2.0] * 5).sure
+    assert paired_difference([1.0] * 6, [2.0] * 6).sure
+
+
 def test_the_interval_holds_the_true_difference_nineteen_times_of_twenty():
     random = np.random.default_rng(3)
     held = 0

@@ -165,10 +165,13 @@ def _wanted(args: argparse.Namespace) -> Manifest:
         FleetError: when its settings or sources cannot be used.
     """
     from coarse_loftr_ros.fleet.manifest import Manifest
+    from coarse_loftr_ros.fleet.pipelines import check_matching
     from coarse_loftr_ros.fleet.settings import Settings, read_settings
     from coarse_loftr_ros.fleet.sources import find_recordings
 
     settings = [read_settings(path) for path in args.settings] or [Settings()]
+    for each in settings:
+        check_matching(each, here=args.ray is None)
     recordings = find_recordings([_absolute(source) for source in args.sources])
     return Manifest.of(recordings, settings, not args.no_matches, args.bag)
 
@@ -230,8 +233,15 @@ def _ray_log(args: argparse.Namespace, folder: FleetFolder) -> Iterator[None]:
 
 def _report(args: argparse.Namespace, folder: FleetFolder, manifest: Manifest) -> None:
     from coarse_loftr_ros.fleet.report.page import write_report
+    from coarse_loftr_ros.fleet.settings import FleetError
 
-    write_report(folder, manifest)
+    try:
+        write_report(folder, manifest)
+    except OSError as error:
+        raise FleetError(
+            f"{folder.report} cannot be written: {error.strerror}; "
+            f"'coarse-loftr fleet --resume {folder.root}' writes it"
+        ) from error
     if not args.json:
         print(f"written: {folder.report}")
 

@@ -98,6 +98,8 @@ def _done(result: dict[str, Any]) -> dict[str, Any]:
     if stereo is not None and stereo["row_offset_px"] is not None:
         values = (stereo["row_offset_px"], *stereo["row_offset_quartiles_px"])
         row["offset"] = [_short(value) for value in values]
+        if stereo["row_drift_px_per_min"] is not None:
+            row["offset_drift"] = _short(stereo["row_drift_px_per_min"])
     if stereo is not None:
         row["off_row"] = _short(100 * stereo["off_row_share"])
     if odometry is not None:
@@ -167,21 +169,22 @@ def _comparisons(manifest: Manifest, rows: list[dict[str, Any]]) -> list[dict[st
             )
             if each is not None:
                 values = {"first": first.name, "other": other.name, "metric": metric.name}
-                found.append({**values, **to_json(each)})
+                found.append({**values, **to_json(each), "sure": each.sure})
     return found
 
 
 def _cameras(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each stereo camera's row offset over its recordings, in order of time."""
-    groups: dict[str, dict[str, tuple[Any, float, str]]] = {}
+    """Each stereo camera's row offset, and how it changed over recordings whose dates are known."""
+    groups: dict[str, dict[str, tuple[int, float]]] = {}
     for row in rows:
         if "offset" in row:
             key = row["camera"] or "unknown"
-            entry = (row["start"] or 0, row["offset"][0], row["recording"])
+            entry = (row["start"] or 0, row["offset"][0])
             groups.setdefault(key, {}).setdefault(row["recording"], entry)
     found = []
     for camera, entries in groups.items():
-        ordered = [offset for _, offset, _ in sorted(entries.values())]
+        dated = len(entries) > 1 and all(start for start, _ in entries.values())
+        ordered = [offset for _, offset in sorted(entries.values())]
         third = max(1, len(ordered) // 3)
         change = float(np.median(ordered[-third:]) - np.median(ordered[:third]))
         found.append(
@@ -189,7 +192,7 @@ def _cameras(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "camera": camera,
                 "recordings": len(ordered),
                 "offset": _short(float(np.median(ordered))),
-                "change": _short(change) if len(ordered) > 1 else None,
+                "change": _short(change) if dated else None,
             }
         )
     return found

@@ -59,14 +59,15 @@ const columns = () => [
   { name: "recording", title: "recording", words: true },
   ...(data.settings.length > 1 ? [{ name: "settings", title: "settings", words: true }] : []),
   { name: "status", title: "status", words: true },
+  ...(data.rows.some((row) => row.reason)
+    ? [{ name: "reason", title: "reason", words: true }] : []),
   { name: "start", title: "start", text: (row) => time(row.start) },
+  { name: "seconds", title: "time, s", digits: 1 },
   { name: "images", title: "images", digits: 0 },
   ...data.metrics.filter((metric) => data.rows.some((row) => row[metric.name] !== undefined)),
   ...(data.rows.some((row) => row.offset)
     ? [{ name: "row_offset", title: "row offset, px", digits: 2, value: (row) => row.offset && row.offset[0] }] : []),
   { name: "mode", title: "odometry", words: true },
-  ...(data.rows.some((row) => row.reason)
-    ? [{ name: "reason", title: "reason", words: true }] : []),
 ];
 
 function recordingsTable() {
@@ -111,7 +112,7 @@ function recordingsTable() {
     if (column.name === "recording") return make("td", { title: row.source }, make("a", { href: link(row) }, row.recording));
     const text = column.text ? column.text(row) : column.words ? row[column.name] || "" : number(value(row, column), column.digits);
     const kind = column.name === "status" ? `words ${row.status}` : column.name === "reason" ? "reason" : column.words ? "words" : null;
-    return make("td", { class: kind }, text);
+    return make("td", { class: kind, title: column.name === "reason" ? text : null }, text);
   }
   fill();
   return [make("div", { class: "tools" }, filter, data.settings.length > 1 ? settings : null, status),
@@ -125,7 +126,7 @@ function comparison() {
   const metric = Object.fromEntries(data.metrics.map((each) => [each.name, each]));
   const rows = data.comparisons.map((each) => {
     const { digits, sign, title } = metric[each.metric];
-    const sure = each.low > 0 || each.high < 0;
+    const { sure } = each;
     const verdict = !sure ? "no sure difference" : sign * each.difference > 0 ? "better" : "worse";
     const signed = (value) => (value >= 0 ? "+" : "\u2212") + Math.abs(value).toFixed(digits + 1);
     return make("tr", {}, make("td", {}, title), make("td", { class: "words" }, each.other),
@@ -139,7 +140,7 @@ function comparison() {
   const chosen = make("select", { "aria-label": "metric", onchange: draw },
     ...data.metrics.filter((each) => data.comparisons.some((c) => c.metric === each.name))
       .map((each) => make("option", { value: each.name }, each.title)));
-  const surest = data.comparisons.find((each) => each.low > 0 || each.high < 0);
+  const surest = data.comparisons.find((each) => each.sure);
   if (surest) chosen.value = surest.metric;
   const area = make("div", { class: "plot", id: "comparison-plot" });
   function draw() {
@@ -159,8 +160,8 @@ function comparison() {
   }
   later(area, draw);
   return [make("h2", {}, "Settings compared"),
-    make("p", { class: "soft" }, `Each setting beside ${first}, on the recordings that both could do. The interval is of the mean difference of pairs: recordings are resampled (bootstrap).`),
-    make("div", { class: "card scroll" }, make("table", { id: "comparison" }, make("thead", {}, make("tr", {}, ...heads.map((each) => make("th", {}, each)))), make("tbody", {}, ...rows))),
+    make("p", { class: "soft" }, `Each setting beside ${first}, on the recordings that both could do. The interval is of the mean difference of pairs: recordings are resampled (bootstrap). Of fewer than six pairs nothing is said to be sure.`),
+    make("div", { class: "card scroll" }, make("table", { id: "comparison" }, make("thead", {}, make("tr", {}, ...heads.map((each) => make("th", { class: ["settings", "verdict"].includes(each) ? "words" : null }, each)))), make("tbody", {}, ...rows))),
     make("div", { class: "card" }, make("div", { class: "tools" }, chosen), area)];
 }
 
@@ -203,7 +204,7 @@ function calibration() {
     make("tbody", {}, ...data.cameras.map((each) => make("tr", {}, make("td", {}, each.camera), make("td", {}, String(each.recordings)),
       make("td", {}, number(each.offset, 2)), make("td", { class: Math.abs(each.change) > 0.5 ? "worse" : null }, number(each.change, 2))))));
   return [make("h2", {}, "Calibration"), make("p", { class: "soft" }, note), make("div", { class: "card" }, area), make("div", { class: "card scroll" }, table),
-    make("p", { class: "soft" }, "Points: medians of recordings, bars: quartiles of their images. A camera is known by its calibration. Change: median of the last third of its recordings less that of the first third.")];
+    make("p", { class: "soft" }, "Points: medians of recordings, bars: quartiles of their images. A camera is known by its calibration. Change: median of the last third of its recordings less that of the first third, where all have dates.")];
 }
 
 /** Draw when an element comes into view, so that the page is there at once. */
@@ -223,7 +224,7 @@ function recordingPage(name) {
   const done = rows.filter((row) => row.status === "done");
   const facts = [["status", (row) => row.status], ["images", (row) => number(row.images, 0)], ["length in time, s", (row) => number(row.seconds, 1)],
     ...data.metrics.map((metric) => [metric.title, (row) => number(row[metric.name], metric.digits)]),
-    ["row offset, px", (row) => (row.offset ? number(row.offset[0], 2) : "")], ["matches off their row, %", (row) => number(row.off_row, 1)],
+    ["row offset, px", (row) => (row.offset ? number(row.offset[0], 2) : "")], ["its drift, px/min", (row) => number(row.offset_drift, 2)], ["matches off their row, %", (row) => number(row.off_row, 1)],
     ["odometry", (row) => row.mode || ""], ["length of the path", (row) => (row.length === undefined ? "" : `${row.length} ${row.metric ? "m" : "units"}`)]];
   const table = make("table", {}, make("thead", {}, make("tr", {}, make("th", {}, ""), ...rows.map((row) => make("th", {}, row.settings)))),
     make("tbody", {}, ...facts.map(([title, text]) => make("tr", {}, make("td", {}, title), ...rows.map((row) => make("td", {}, text(row)))))));
