@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from coarse_loftr_ros.fleet.folder import FleetFolder
 from coarse_loftr_ros.fleet.manifest import Manifest, read_manifest
 from coarse_loftr_ros.fleet.metrics import METRICS, Metric
 from coarse_loftr_ros.fleet.settings import FleetError
+from coarse_loftr_ros.fleet.sources import Recording
 from coarse_loftr_ros.fleet.statistics import PairedDifference, paired_difference
 
 __all__ = ["Change", "FleetComparison", "compare_fleets"]
@@ -62,24 +63,23 @@ class FleetComparison:
 def compare_fleets(before: FleetFolder, after: FleetFolder) -> FleetComparison:
     """What became better or worse.
 
-    Recordings are known by their names. Settings of one name are compared; where the fleets have
-    one setting each, these are, whatever their names.
+    Recordings are known by their addresses, or by their names where those differ. Settings of one
+    name are compared; where the fleets have one setting each, these are, whatever their names.
 
     Raises:
         FleetError: when a folder has no fleet, or they have nothing in common.
     """
     first, second = read_manifest(before), read_manifest(after)
     pairs = _pairs(first, second)
-    names = {each.name for each in first.recordings}, {each.name for each in second.recordings}
-    both = [each.name for each in second.recordings if each.name in names[0]]
+    both = _in_both(first.recordings, second.recordings)
     if not both:
-        raise FleetError(f"{before.root} and {after.root} have no recording of one name")
+        raise FleetError(f"{before.root} and {after.root} have no recording in common")
     overall, changes, other = [], [], set()
     for ours, theirs in pairs:
         title = ours if ours == theirs else f"{ours} and {theirs}"
         values: dict[str, list[tuple[float, float]]] = {metric.title: [] for metric in METRICS}
-        for name in both:
-            results = before.result(name, ours), after.result(name, theirs)
+        for name, before_name in both.items():
+            results = before.result(before_name, ours), after.result(name, theirs)
             if None in results:
                 continue
             if _differ_in_content(*results):
@@ -103,10 +103,22 @@ def compare_fleets(before: FleetFolder, after: FleetFolder) -> FleetComparison:
         tuple(ours if ours == theirs else f"{ours} and {theirs}" for ours, theirs in pairs),
         tuple(overall),
         tuple(changes),
-        tuple(sorted(names[0] - names[1])),
-        tuple(sorted(names[1] - names[0])),
+        tuple(sorted({each.name for each in first.recordings} - set(both.values()))),
+        tuple(sorted({each.name for each in second.recordings} - both.keys())),
         tuple(sorted(other)),
     )
+
+
+def _in_both(first: Sequence[Recording], second: Sequence[Recording]) -> dict[str, str]:
+    """The name in the first fleet by that in the second, of recordings that both have.
+
+    A name is longer where another recording is called alike, so it may differ between fleets.
+    """
+    by_address = {each.address: each.name for each in first}
+    both = {each.name: by_address[each.address] for each in second if each.address in by_address}
+    left = {each.name for each in first} - set(both.values())
+    both |= {each.name: each.name for each in second if each.name in left - both.keys()}
+    return both
 
 
 def _difference(first: Manifest, second: Manifest, pairs: list[tuple[str, str]]) -> str:

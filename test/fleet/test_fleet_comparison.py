@@ -91,6 +91,18 @@ def test_recordings_of_one_name_with_other_content_are_not_compared(compared, tm
     assert {each["pairs"] for each in found["overall"]} == {1}
 
 
+def test_a_recording_is_known_by_its_address_where_its_name_is_longer(compared, tmp_path):
+    before = make_fleet(tmp_path / "a", {"flight": done(0.5), "city": done()})
+    after = make_fleet(tmp_path / "b", {"mon-flight": done(), "tue-flight": done(), "city": done()})
+    manifest = after / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("/bags/mon-flight", "/bags/flight"))
+    found = compared(before, after)
+    assert [(each["recording"], each["gain"] > 0) for each in found["changes"]] == [
+        ("mon-flight", True)
+    ]
+    assert (found["only_before"], found["only_after"]) == ([], ["tue-flight"])
+
+
 def test_fleets_of_one_setting_each_are_compared_whatever_its_name(compared, tmp_path):
     before = make_fleet(tmp_path / "a", {"city": done(0.5)})
     few = Settings(name="few", max_matches=40)
@@ -105,4 +117,4 @@ def test_fleets_of_one_setting_each_are_compared_whatever_its_name(compared, tmp
 def test_fleets_without_a_common_recording_are_refused(refusal, tmp_path):
     before = make_fleet(tmp_path / "a", {"city": done()})
     after = make_fleet(tmp_path / "b", {"park": done()})
-    assert "have no recording of one name" in refusal("fleet", "compare", before, after)
+    assert "have no recording in common" in refusal("fleet", "compare", before, after)

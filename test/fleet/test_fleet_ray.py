@@ -14,6 +14,9 @@ from fleet import descendants, workers_of
 from fleet_recordings import make_recordings
 from fleet_results import results
 
+from coarse_loftr_ros.fleet.ray_workers import check_ray
+from coarse_loftr_ros.fleet.settings import FleetError
+
 pytest.importorskip("ray", reason="Ray is not installed (make test has it)")
 
 
@@ -84,3 +87,54 @@ def test_a_ray_that_is_not_there_is_a_sentence_within_15_seconds(
     assert len(tool.stderr.splitlines()) == 1
     assert given in tool.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def guarded_cluster(tmp_path_factory):
+    """The address of a real cluster that lets in only those who have its token."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".ray").mkdir()
+    (home / ".ray" / "auth_token").write_text("0123456789abcdef" * 4)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    options = {"port": address.split(":")[1], "num-cpus": 1, "min-worker-port": 0}
+    options |= {"max-worker-port": 0, "object-store-memory": 100 << 20, "temp-dir": home / "ray"}
+    given = [f"--{name}={value}" for name, value in options.items()]
+    given += ["--head", "--block", "--include-dashboard=false"]
+    environment = {**os.environ, "HOME": str(home), "RAY_AUTH_MODE": "token"}
+    command = [Path(sys.executable).with_name("ray"), "start", *given]
+    cluster = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        assert any("Ray runtime started" in line for line in cluster.stdout)
+        yield address
+    finally:
+        cluster.terminate()
+        cluster.communicate(timeout=30)
+
+
+def test_a_cluster_that_wants_a_token_is_said_to(guarded_cluster, monkeypatch):
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    with pytest.raises(FleetError, match="wants a token: set RAY_AUTH_MODE=token"):
+        check_ray(guarded_cluster)
+
+
+def test_a_worker_that_cannot_start_ends_the_fleet_with_its_reason(tmp_path):
+    script = tmp_path / "start.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from coarse_loftr_ros.fleet.following import Outputs\n"
+        "from coarse_loftr_ros.fleet.ray_workers import RayWorkers\n"
+        "root, expected = Path('out'), 'no versions'\n"
+        "pool = RayWorkers(root, Outputs(), expected, workers=9, most=1, address=None)\n"
+        "assert len(pool.idle) == 1, 'more workers than there is to do'\n"
+        "pool.start(pool.idle[0], None)\n"
+        "pool.wait()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert "FleetError: a worker cannot start: AttributeError" in last

@@ -61,7 +61,8 @@ def _text(found: FleetComparison, first: FleetFolder, second: FleetFolder) -> st
         )
         for settings, metric, d in found.overall
     ]
-    lines += ["", *_aligned([head, *rows]), "", "* the interval leaves zero out"]
+    lines += ["", *_aligned([head, *rows])]
+    lines += ["", "* the interval leaves zero out, and there are six pairs or more"]
     if found.changes:
         lines += ["", "recording by recording, the largest changes first:"]
         table = [("", "recording", "settings", "metric", "A", "B")]
