@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Manifest:
             if names.count(name) > 1:
                 raise FleetError(f"two settings are named '{name}': give one another name in it")
         try:
-            models = {each.model: ModelFiles.load(each.model).sha256 for each in settings}
+            models = {each.model: _digest(ModelFiles.load(each.model)) for each in settings}
         except (BackendError, ValueError, OSError) as error:
             raise FleetError(str(error)) from error
         return cls(tuple(recordings), tuple(settings), matches, bag, environment(), models)
@@ -129,6 +130,12 @@ def read_manifest(folder: FleetFolder) -> Manifest:
         raise FleetError(f"{folder.manifest} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FleetError(f"{folder.manifest} is damaged: {error}") from error
+
+
+def _digest(model: ModelFiles) -> str:
+    """Changes with what ``model.json`` says: digests of the graphs, and the calibration."""
+    described = model.encode.with_name("model.json").read_bytes()
+    return hashlib.sha256(described).hexdigest()[:20]
 
 
 def environment() -> dict[str, str]:

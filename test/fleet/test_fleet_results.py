@@ -1,5 +1,6 @@
 """What a fleet leaves behind of each recording, without Ray."""
 
+import json
 import resource
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from fleet_results import result, results
 
+from coarse_loftr_ros.backends.base import ModelFiles
 from coarse_loftr_ros.commands import cli
 
 
@@ -216,6 +218,20 @@ def test_settings_that_could_match_nothing_are_refused_before_anything_is_done(
     said = refusal("fleet", flight_bag, *given)
     assert "settings 'wrong'" in said and reason in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_was_calibrated_anew_is_not_continued_with(
+    refusal, fleet, flight_bag, tmp_path
+):
+    model, out = tmp_path / "model", tmp_path / "out"
+    shutil.copytree(ModelFiles.load().encode.parent, model)
+    (tmp_path / "own.yaml").write_text(f"model: {model}\n")
+    assert fleet(flight_bag, "-o", out, "--settings", tmp_path / "own.yaml")[0] == 0
+    facts = json.loads((model / "model.json").read_text())
+    facts["calibration"] = facts["calibration"][::2]
+    (model / "model.json").write_text(json.dumps(facts))
+    said = refusal("fleet", "--resume", out, "--workers", 0)
+    assert f"the files of model {model} have changed" in said
 
 
 def test_a_disk_too_full_for_the_page_is_a_sentence(capsys, fleet, flight_bag, tmp_path):

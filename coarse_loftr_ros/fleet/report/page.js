@@ -110,9 +110,13 @@ function recordingsTable() {
   }
   function cell(row, column) {
     if (column.name === "recording") return make("td", { title: row.source }, make("a", { href: link(row) }, row.recording));
+    if (column.name === "reason") { // nearly all begin with the source, which is long
+      const short = row.reason.startsWith(`${row.source} `) ? row.reason.slice(row.source.length + 1) : row.reason;
+      return make("td", { class: "reason", title: row.reason }, short);
+    }
     const text = column.text ? column.text(row) : column.words ? row[column.name] || "" : number(value(row, column), column.digits);
-    const kind = column.name === "status" ? `words ${row.status}` : column.name === "reason" ? "reason" : column.words ? "words" : null;
-    return make("td", { class: kind, title: column.name === "reason" ? text : null }, text);
+    const kind = column.name === "status" ? `words ${row.status}` : column.words ? "words" : null;
+    return make("td", { class: kind }, text);
   }
   fill();
   return [make("div", { class: "tools" }, filter, data.settings.length > 1 ? settings : null, status),
