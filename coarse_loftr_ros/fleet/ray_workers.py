@@ -115,7 +115,8 @@ class RayWorkers:
         try:
             return number, ray.get(ready[0])
         except (ray.exceptions.ActorDiedError, ray.exceptions.ActorUnavailableError) as error:
-            if "creation task" in str(error):  # which no recording is to blame for
+            # No recording is to blame for that, and every other worker would end alike.
+            if "error raised in its creation task" in str(error):
                 raise FleetError(f"a worker cannot start: {_last_line(error)}") from error
             self.renew(number)
             return number, Outcome(KILLED, _why_died(error))

@@ -25,6 +25,7 @@ __all__ = ["Recording", "filesystem_of", "find_recordings"]
 _VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg")
 _LISTS = (".txt", ".list")
 _DEEPEST = 12
+_NONE = "{} has no recording: no bag, no video, no folder of images"
 _LAYOUTS = tuple(left for left, _ in (*kitti.PAIRS, *euroc.PAIRS))
 
 
@@ -58,9 +59,11 @@ def find_recordings(sources: Sequence[str]) -> list[Recording]:
     for source in sources:
         found = list(_addresses(source, lists=True))
         kinds.update(each.kind for each in found)
-        if not found or (source == sources[-1] and kinds == {_Kind.NOTHING}):
-            raise FleetError(f"{source} has no recording: no bag, no video, no folder of images")
+        if not found:
+            raise FleetError(_NONE.format(source))
         addresses.update(dict.fromkeys(each.address for each in found))
+    if kinds == {_Kind.NOTHING}:
+        raise FleetError(_NONE.format(sources[0]))
     names = _names(list(addresses))
     return [Recording(name, address) for name, address in zip(names, addresses, strict=True)]
 

@@ -66,7 +66,8 @@ def test_an_empty_folder_among_others_is_a_recording_that_cannot_be_used(tmp_pat
     for name in ("empty", "hollow", "full"):
         (tmp_path / name).mkdir()
     (tmp_path / "full" / "a.mcap").write_bytes(b"")
-    assert names(tmp_path / "empty", tmp_path / "full") == ["empty", "a"]
+    three = (tmp_path / "empty", tmp_path / "full", tmp_path / "empty")
+    assert names(*three) == ["empty", "a"]
     with pytest.raises(FleetError, match="no recording"):
         find_recordings([str(tmp_path / "empty"), str(tmp_path / "hollow")])
 

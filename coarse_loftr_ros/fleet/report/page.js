@@ -61,12 +61,12 @@ const columns = () => [
   { name: "status", title: "status", words: true },
   ...(data.rows.some((row) => row.reason)
     ? [{ name: "reason", title: "reason", words: true }] : []),
-  { name: "start", title: "start", text: (row) => time(row.start) },
-  { name: "seconds", title: "time, s", digits: 1 },
-  { name: "images", title: "images", digits: 0 },
   ...data.metrics.filter((metric) => data.rows.some((row) => row[metric.name] !== undefined)),
   ...(data.rows.some((row) => row.offset)
     ? [{ name: "row_offset", title: "row offset, px", digits: 2, value: (row) => row.offset && row.offset[0] }] : []),
+  { name: "seconds", title: "time, s", digits: 1 },
+  { name: "images", title: "images", digits: 0 },
+  { name: "start", title: "start", text: (row) => time(row.start) },
   { name: "mode", title: "odometry", words: true },
 ];
 
