@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from common.blocks import change
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
@@ -30,9 +30,6 @@ from coarse_loftr_lab.evaluation.tables import text_table
 from coarse_loftr_ros.recordings.image_files import find_images
 from coarse_loftr_ros.recordings.trajectories.files import kitti_text, read_trajectory
 from coarse_loftr_ros.recordings.trajectories.trajectory import Trajectory
-
-BLOCK = 8  # pairs
-RESAMPLES = 2000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,13 +80,9 @@ def comparison(figures: dict) -> str:
             )
             for name in methods
         }
-        blocks = _resampled(len(errors[methods[0]]))
-        first = np.median(errors[methods[0]][blocks], axis=1)
+        first = errors[methods[0]]
         for name in methods:
-            drawn = np.median(errors[name][blocks], axis=1)
-            change = np.median(errors[name]) - np.median(errors[methods[0]])
-            low, high = np.percentile(drawn - first, (2.5, 97.5), method="nearest")
-            better = int(np.sum(errors[name] < errors[methods[0]]))
+            better = int(np.sum(errors[name] < first))
             low_quarter, high_quarter = np.percentile(errors[name], (25, 75), method="higher")
             rows.append(
                 (
@@ -97,19 +90,12 @@ def comparison(figures: dict) -> str:
                     name,
                     f"{len(errors[name])}",
                     f"{np.median(errors[name]):.3f} ({low_quarter:.3f} to {high_quarter:.3f})",
-                    "-" if name == methods[0] else f"{change:+.3f} [{low:+.3f}, {high:+.3f}]",
+                    "-" if name == methods[0] else change(errors[name], first),
                     "-" if name == methods[0] else f"{better}",
                 )
             )
     header = ("gap", "model", "n", "direction deg (quartiles)", "change [95 %]", "pairs better")
     return text_table(header, rows)
-
-
-def _resampled(count: int) -> NDArray[np.int64]:
-    """Numbers of pairs, int64 [RESAMPLES, count]: blocks of neighbours, drawn with replacement."""
-    rng = np.random.default_rng(0)
-    starts = rng.integers(count, size=(RESAMPLES, -(-count // BLOCK), 1))
-    return ((starts + np.arange(BLOCK)) % count).reshape(RESAMPLES, -1)[:, :count]
 
 
 if __name__ == "__main__":
