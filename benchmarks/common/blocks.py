@@ -31,10 +31,16 @@ def change(
         places: decimals.
     """
     blocks = _resampled(len(values))
-    difference = statistic(values) - statistic(first)
-    drawn = statistic(values[blocks], axis=1) - statistic(first[blocks], axis=1)
+    difference = _difference(statistic(values), statistic(first))
+    drawn = _difference(statistic(values[blocks], axis=1), statistic(first[blocks], axis=1))
     low, high = np.percentile(drawn, (2.5, 97.5), method="nearest")
     return f"{difference:+.{places}f} [{low:+.{places}f}, {high:+.{places}f}]"
+
+
+def _difference(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The difference of figures, 0 where both are infinite."""
+    both = np.isinf(values) & (values == others)
+    return np.where(both, 0.0, values) - np.where(both, 0.0, others)
 
 
 def _resampled(count: int) -> NDArray[np.int64]:

@@ -118,3 +118,9 @@ def test_an_interval_is_wider_where_neighbours_are_alike():
 
     alternating = np.tile([0.0, 1.0], 40)
     assert width(np.sort(alternating)) > 3 * width(alternating)
+
+
+def test_figures_that_are_both_infinite_do_not_differ():
+    lost = np.full(20, np.inf)
+    assert change(lost, lost, places=1) == "+0.0 [+0.0, +0.0]"
+    assert change(lost, np.ones(20), places=1) == "+inf [+inf, +inf]"
