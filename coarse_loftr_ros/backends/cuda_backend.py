@@ -24,13 +24,12 @@ from coarse_loftr_ros.backends.base import (
     EngineFolder,
     ModelFiles,
 )
-from coarse_loftr_ros.backends.cuda.providers import INSTALL, Provider, find_provider
+from coarse_loftr_ros.backends.cuda.providers import Provider, find_provider
 from coarse_loftr_ros.backends.cuda.tensors import (
     DeviceTensors,
     UploadedArray,
     can_copy_on_device,
     on_device,
-    pinned_memory,
 )
 from coarse_loftr_ros.backends.decoding import select_cells
 from coarse_loftr_ros.backends.gpu_features import FeaturePool, GpuFeatures
@@ -93,7 +92,9 @@ class CudaBackend:
         self.recorded = "" if can_copy_on_device() else "no CUDA graphs before ONNX Runtime 1.31"
         self._load(graphs, model, threads)
         library = f"ONNX Runtime {onnxruntime.__version__}"
-        facts = (library, self._by.title, precision, self.recorded, str(size))
+        pageable = self._by.device == "cuda" and not self._image.pinned
+        input_ = "input not pinned" if pageable else ""
+        facts = (library, self._by.title, precision, self.recorded, input_, str(size))
         self.description = ", ".join(filter(None, facts))
 
     def encode(self, image: NDArray[np.uint8]) -> GpuFeatures[DeviceTensors]:
@@ -105,6 +106,7 @@ class CudaBackend:
             tensors = features.memory
             if not self._fixed:
                 tensors.bind_outputs(binding, "")
+            self._in_current = None  # until all of it has worked
             self._encode.run_with_iobinding(binding)
             if self._fixed:
                 tensors.copy_from(self._current)
@@ -189,22 +191,23 @@ class CudaBackend:
         self.match(features, features, lambda: corners, 0.0, 1)
 
     def _session(self, graph: bytes, options: Any, providers: Any) -> Any:
+        refusal = f"ONNX Runtime {onnxruntime.__version__} cannot use {self._by.name} here"
         # Or it would go on with the CPU and print a line.
-        session = onnxruntime.InferenceSession(graph, options, providers, enable_fallback=0)
+        try:
+            session = onnxruntime.InferenceSession(graph, options, providers, enable_fallback=0)
+        except RuntimeError as error:  # what it refuses of a graph has classes of its own
+            raise BackendError(f"{refusal}; {self._by.needs} ({_one_line(error)})") from error
         session.disable_fallback()
         used = session.get_providers()[0]
         if used != self._by.name:
-            raise BackendError(
-                f"ONNX Runtime {onnxruntime.__version__} cannot use {self._by.name} here and would "
-                f"use {used}: CUDA, cuDNN or TensorRT are missing or of another version; {INSTALL}"
-            )
+            raise BackendError(f"{refusal} and would use {used}; {self._by.needs}")
         return session
 
     def _allocate(self, shapes: dict[str, tuple[int, ...]]) -> None:
         size, cells = self.size, shapes["corners"][0]
-        device, pinned = self._by.device, pinned_memory(self._by.name)
-        self._image = UploadedArray((1, 1, size.height, size.width), np.uint8, device, pinned)
-        self._corners = UploadedArray((cells, 2), np.float32, device, pinned)
+        device = self._by.device
+        self._image = UploadedArray((1, 1, size.height, size.width), np.uint8, device)
+        self._corners = UploadedArray((cells, 2), np.float32, device)
         self._position = on_device((cells, 2), np.float32, device)
         self._confidence = on_device((cells,), np.float32, device)
         channels = {each.name: each.shape[-1] for each in self._match.get_inputs()}
@@ -239,9 +242,11 @@ class CudaBackend:
     def _put_in_place(self, reference: DeviceTensors, current: DeviceTensors) -> None:
         """Copy features to where *match* reads them, unless they lie there already."""
         if self._in_reference is not reference:
+            self._in_reference = None  # until the copy has worked
             self._reference.copy_from(reference)
             self._in_reference = reference
         if self._in_current is not current:
+            self._in_current = None
             self._current.copy_from(current)
             self._in_current = current
 

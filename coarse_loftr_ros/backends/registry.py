@@ -90,7 +90,7 @@ def create_backend(
     Slow: compiles and warms up (about half a second on a CPU; TensorRT takes seconds to minutes
     where its engines are not in the cache). A GPU is compared with the CPU before it is used. With
     ``auto``, one that cannot be used, computes something else or fails later makes way for the
-    next runtime, in the precision that suits that one.
+    next runtime, in the precision asked for, or ``auto`` where that one cannot compute in it.
 
     Args:
         name: one of ``BACKEND_NAMES``.
@@ -108,7 +108,11 @@ def create_backend(
     """
     reports = reports or Reports()
     choice = choose_backend(name)
-    precision = choose_precision(precision, choice.name, model)
+    asked, precision = precision, choose_precision(precision, choice.name, model)
+
+    def of_next(runtime: str) -> str:
+        return asked if can_compute(runtime, asked, model) else "auto"
+
     if name != "auto":
         if choice.name in _GPU:
             return _create_on_gpu(choice.name, model, size, precision, engines, reports, runtime)
@@ -122,7 +126,7 @@ def create_backend(
         except BackendError as error:
             refused[choice.name] = str(error)
             choice = _choose_automatically(refused)
-            precision = choose_precision("auto", choice.name, model)
+            precision = choose_precision(of_next(choice.name), choice.name, model)
     else:
         backend = _create_on_cpu(choice.name, model, size, threads, precision)
     if refused:
@@ -135,7 +139,7 @@ def create_backend(
         return backend
 
     def create_other() -> Backend:
-        return _create_on_cpu(others[0], model, size, threads, "auto")
+        return _create_on_cpu(others[0], model, size, threads, of_next(others[0]))
 
     return FallbackBackend(backend, create_other, reports.warning)
 

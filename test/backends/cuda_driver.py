@@ -27,14 +27,19 @@ int cuGetProcAddress_v2(const char *name, void **function, int version, unsigned
 
 def make_driver(folder, code, *options):
     """Compile C code to ``libcuda.so.1`` in a folder, which is returned."""
+    make_library(folder, "libcuda.so.1", LOOK_UP + code, *options)
+    return folder
+
+
+def make_library(folder, name, code, *options):
+    """Compile C code to a shared library of a name in a folder."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip(reason="there is no C compiler (apt install gcc)")
-    source, name = folder / "driver.c", "libcuda.so.1"
-    source.write_text(LOOK_UP + code)
+    source = folder / "library.c"
+    source.write_text(code)
     shared = ["-w", "-shared", "-fPIC", f"-Wl,-soname,{name}", *options]
     subprocess.run([compiler, *shared, "-o", folder / name, source, "-ldl"], check=True)
-    return folder
 
 
 def make_host_memory_driver(folder, memory):

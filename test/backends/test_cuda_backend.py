@@ -1,10 +1,12 @@
 """The CUDA backend with ONNX Runtime's CPU provider: all of it but the GPU."""
 
+import ctypes
 import gc
 
 import numpy as np
 import onnxruntime
 import pytest
+from cuda_driver import make_library
 from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
 from scenes import motion, texture, view
 
@@ -16,6 +18,7 @@ from coarse_loftr_ros.backends.base import (
     ModelFiles,
 )
 from coarse_loftr_ros.backends.cuda.providers import CUDA_RUNTIMES, Provider
+from coarse_loftr_ros.backends.cuda.tensors import DeviceTensors, UploadedArray, on_device
 from coarse_loftr_ros.backends.cuda_backend import CudaBackend
 from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from coarse_loftr_ros.images.preprocessing import NetworkSize
@@ -121,6 +124,25 @@ def test_what_the_runtime_fails_of_is_an_error_of_the_device(backend):
     assert not backend.failure
 
 
+def test_features_are_found_again_after_an_image_that_failed(backend):
+    pair = [backend.encode(image) for image in IMAGES[:2]]
+    corners = np.tile(np.float32([8, 8]), (280, 1))
+    wanted = backend.match(*pair, lambda: corners, 0.2, 280)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DeviceTensors, "copy_from", fail)
+        patch.setattr(DeviceTensors, "bind_outputs", fail)
+        with pytest.raises(DeviceError, match="failed to encode an image: out of memory"):
+            backend.encode(IMAGES[2])
+    found = backend.match(*pair, lambda: corners, 0.2, 280)
+    np.testing.assert_array_equal(found.position, wanted.position)
+    np.testing.assert_array_equal(found.confidence, wanted.confidence)
+
+
+def fail(*_):
+    """What a device may do at any time."""
+    raise RuntimeError("out of memory")
+
+
 class CannotRecord(Provider):
     """The CPU's provider, which ONNX Runtime refuses when it is asked for what only a GPU can."""
 
@@ -147,14 +169,58 @@ def test_a_runtime_that_is_not_installed_is_refused_with_the_way_to_it(runtime, 
         CudaBackend(ModelFiles.load(), SIZE, runtime=runtime, engines=engines)
 
 
-def test_a_provider_that_onnxruntime_replaces_by_the_cpu_is_an_error():
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("CUDAExecutionProvider", "needs CUDA and cuDNN .*pip install 'onnxruntime-gpu"),
+        ("TensorrtExecutionProvider", "needs the libraries of TensorRT, .*or use runtime 'cuda'"),
+    ],
+)
+def test_a_provider_that_onnxruntime_replaces_by_the_cpu_is_an_error(name, advice):
     """A warning is all that ONNX Runtime makes of it."""
-    provider = Provider("CUDAExecutionProvider", "cpu", {}, {})
     with (
         pytest.warns(UserWarning, match="not in available provider names"),
-        pytest.raises(BackendError, match="cannot use CUDAExecutionProvider here and would use"),
+        pytest.raises(BackendError, match=f"cannot use {name} here and would use .*{advice}"),
     ):
-        CudaBackend(ModelFiles.load(), SIZE, provider=provider)
+        CudaBackend(ModelFiles.load(), SIZE, provider=Provider(name, "cpu", {}, {}))
+
+
+CUDA_RUNTIME = """
+long locked, failed;
+int cudaHostRegister(void *at, unsigned long size, unsigned flags) {
+  if ((unsigned long)at % 4096 || size > 5000) return failed = 2;
+  locked += size;
+  return 0;
+}
+int cudaHostUnregister(void *at) { locked = 0; return 0; }
+int cudaGetLastError() { failed = 0; return 2; }
+"""
+
+
+def test_what_a_gpu_reads_is_locked_in_memory_while_it_lives(tmp_path, monkeypatch):
+    make_library(tmp_path, "libcudart.so.99", CUDA_RUNTIME)
+    cuda = ctypes.CDLL(str(tmp_path / "libcudart.so.99"))
+    locked, failed = (ctypes.c_long.in_dll(cuda, name) for name in ("locked", "failed"))
+    monkeypatch.setattr(onnxruntime, "cuda_version", "99.1", raising=False)
+    tensors = "coarse_loftr_ros.backends.cuda.tensors.on_device"
+    monkeypatch.setattr(tensors, lambda shape, dtype, device: on_device(shape, dtype, "cpu"))
+    array = UploadedArray((300, 2), np.float32, "cuda")
+    assert array.pinned and locked.value == 2400
+    array.host[...] = 5
+    array.upload()
+    assert (array.device.numpy() == 5).all()
+    too_large = UploadedArray((1, 1, 80, 80), np.uint8, "cuda")
+    assert not too_large.pinned and failed.value == 0
+    del array
+    assert locked.value == 0
+
+
+def test_memory_is_not_locked_without_a_gpu_or_cuda(monkeypatch):
+    assert not UploadedArray((300, 2), np.float32, "cpu").pinned
+    tensors = "coarse_loftr_ros.backends.cuda.tensors.on_device"
+    monkeypatch.setattr(tensors, lambda shape, dtype, device: on_device(shape, dtype, "cpu"))
+    monkeypatch.setattr(onnxruntime, "cuda_version", "", raising=False)
+    assert not UploadedArray((300, 2), np.float32, "cuda").pinned
 
 
 def test_an_unknown_runtime_is_refused_with_the_choices():

@@ -186,6 +186,16 @@ def test_auto_goes_on_to_the_next_runtime_and_diagnostics_say_why(a_gpu, spoiled
     assert "passed over: cuda (" in backend.description
 
 
+def test_auto_goes_on_in_the_precision_that_was_asked_for(a_gpu, spoiled):
+    """As far as the next runtime computes in it: OpenVINO has no fp16."""
+    spoiled("encode", 0, 3.0)
+    found = [
+        registry.create_backend("auto", ModelFiles.load(), SIZE, 1, precision, a_gpu).precision
+        for precision in ("fp32", "fp16")
+    ]
+    assert found == ["fp32", "int8"]
+
+
 def test_a_gpu_that_is_asked_for_by_name_is_refused_when_it_is_wrong(a_gpu, spoiled):
     spoiled("encode", 0, 3.0)
     with pytest.raises(BackendError, match="does not compute what the CPU does"):

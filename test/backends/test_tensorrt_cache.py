@@ -142,6 +142,15 @@ def test_clear_removes_every_engine(filled, identity):
     assert EngineCache(cache.folder / "absent").clear() == 0
 
 
+def test_clear_removes_what_onnxruntime_keeps_by_itself(cache):
+    folder = cache.onnxruntime_folder()
+    for name in ("TensorrtExecutionProvider_TRTKernel_graph_1_sm90.engine", "a.timing"):
+        (folder / name).touch()
+    (cache.folder / "notes.txt").touch()  # not ours
+    assert cache.clear() == 0
+    assert not list(folder.iterdir()) and (cache.folder / "notes.txt").exists()
+
+
 def test_an_engine_built_elsewhere_is_read_with_its_manifest(filled, identity, tmp_path):
     _, path = filled
     given = tmp_path / "given.engine"

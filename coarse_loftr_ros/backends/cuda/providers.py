@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 from dataclasses import dataclass
 
 from coarse_loftr_ros.backends.base import BackendError, EngineFolder
 from coarse_loftr_ros.backends.gpu import find_gpu
 
-__all__ = ["CUDA_RUNTIMES", "INSTALL", "Provider", "find_provider"]
+__all__ = ["CUDA_RUNTIMES", "Provider", "find_provider"]
 
 CUDA_RUNTIMES = ("cuda", "tensorrt")
 """Providers that the backend ``cuda`` can use on an NVIDIA GPU."""
 
 _NAMES = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
-INSTALL = "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'"
-"""How to get an ONNX Runtime with the CUDA provider."""
+_INSTALL = "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'"
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,15 @@ class Provider:
     def tensorrt(cls, engines: EngineFolder) -> Provider:
         """TensorRT within ONNX Runtime; its engines are kept in a checked folder.
 
+        Number formats are those of the graph, but for TensorFloat-32, which this provider has no
+        option against: the environment's ``NVIDIA_TF32_OVERRIDE=0`` switches it off.
+
         Raises:
             BackendError: when somebody else can write there.
         """
         from coarse_loftr_ros.backends.tensorrt.cache import EngineCache
 
-        folder = EngineCache(engines.path, engines.most_bytes).private_folder("onnxruntime")
+        folder = EngineCache(engines.path).onnxruntime_folder()
         options = {
             "trt_engine_cache_enable": "1",
             "trt_engine_cache_path": str(folder),
@@ -73,6 +76,16 @@ class Provider:
         """For people, with the GPU that it runs on."""
         gpu = find_gpu() if self.device == "cuda" else None
         return f"{self.name} on {gpu.name}" if gpu else self.name
+
+    @property
+    def needs(self) -> str:
+        """What has to be there besides ONNX Runtime, and what to do where it is not."""
+        if self.name == _NAMES["tensorrt"]:
+            return (
+                "it needs the libraries of TensorRT, CUDA and cuDNN in the major versions that it "
+                "was built for; pip install tensorrt, or use runtime 'cuda'"
+            )
+        return f"it needs CUDA and cuDNN in the major versions that it was built for; {_INSTALL}"
 
     def session_arguments(self, recording: bool) -> list[tuple[str, dict[str, str]]]:
         """What ONNX Runtime is given as its providers.
@@ -103,12 +116,13 @@ def find_provider(runtime: str, engines: EngineFolder) -> Provider:
         raise BackendError(f"runtime is '{runtime}'; it must be {' or '.join(CUDA_RUNTIMES)}")
     if _NAMES[runtime] not in onnxruntime.get_available_providers():
         raise BackendError(
-            f"ONNX Runtime {onnxruntime.__version__} has no {_NAMES[runtime]}; {INSTALL}"
+            f"ONNX Runtime {onnxruntime.__version__} has no {_NAMES[runtime]}; {_INSTALL}"
         )
     if hasattr(onnxruntime, "preload_dlls"):
-        onnxruntime.preload_dlls()  # CUDA and cuDNN of wheels
+        with contextlib.redirect_stdout(sys.stderr):  # where it prints what it does not find
+            onnxruntime.preload_dlls()  # CUDA and cuDNN of wheels
     if runtime == "cuda":
         return Provider.cuda()
-    with contextlib.suppress(ImportError):
+    with contextlib.suppress(ImportError, OSError, RuntimeError):  # ONNX Runtime says it better
         importlib.import_module("tensorrt")  # which loads the libraries of its wheels
     return Provider.tensorrt(engines)

@@ -6,6 +6,8 @@ Run so far: on CPUs (tests), not yet on a GPU.
 from __future__ import annotations
 
 import ctypes
+import mmap
+import weakref
 from math import prod
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import DTypeLike
 
-__all__ = ["DeviceTensors", "UploadedArray", "can_copy_on_device", "on_device", "pinned_memory"]
+__all__ = ["DeviceTensors", "UploadedArray", "can_copy_on_device", "on_device"]
 
 
 def can_copy_on_device() -> bool:
@@ -24,16 +26,6 @@ def can_copy_on_device() -> bool:
 def on_device(shape: tuple[int, ...], dtype: DTypeLike, device: str) -> Any:
     """A tensor of any values on a device, ``cuda`` or ``cpu``."""
     return onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(shape), dtype, device)
-
-
-def pinned_memory(provider: str) -> Any | None:
-    """Memory of the host that a provider's device reads by itself, where it offers some."""
-    if not can_copy_on_device():
-        return None
-    for device in onnxruntime.get_ep_devices():
-        if device.ep_name == provider:
-            return device.memory_info(onnxruntime.OrtDeviceMemoryType.HOST_ACCESSIBLE)
-    return None
 
 
 class DeviceTensors:
@@ -66,26 +58,35 @@ class UploadedArray:
     """A tensor that is written on the host and read on the device.
 
     Attributes:
-        host: the array to write, in pinned memory where the provider has some.
+        host: the array to write.
         device: the tensor that a graph reads.
+        pinned: whether the GPU reads the array by itself, without a copy of the driver's.
     """
 
-    def __init__(
-        self, shape: tuple[int, ...], dtype: DTypeLike, device: str, pinned: Any | None
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: DTypeLike, device: str) -> None:
         self.device = on_device(shape, dtype, device)
-        self._source: Any
-        if pinned is None:
-            self._source = self.host = np.zeros(shape, dtype)
-        else:
-            self._source = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
-                shape, dtype, memory_info=pinned
-            )
-            size = prod(shape) * np.dtype(dtype).itemsize
-            memory = (ctypes.c_uint8 * size).from_address(self._source.data_ptr())
-            self.host = np.ndarray(shape, dtype, memory)
-            self.host[...] = 0
+        # Whole pages, as CUDA locks no less.
+        memory = mmap.mmap(-1, prod(shape) * np.dtype(dtype).itemsize)
+        self.host = np.frombuffer(memory, dtype).reshape(shape)
+        self.pinned = device == "cuda" and self._pin()
 
     def upload(self) -> None:
         """Copy what is in ``host`` to the device."""
-        self.device.update_inplace(self._source)
+        self.device.update_inplace(self.host)
+
+    def _pin(self) -> bool:
+        """Lock the array's pages for as long as this lives, where CUDA can.
+
+        By ctypes: what ONNX Runtime's wheels say of their devices leaves memory of the host out.
+        """
+        address = ctypes.c_void_p(self.host.ctypes.data)
+        major = getattr(onnxruntime, "cuda_version", "").partition(".")[0]
+        try:
+            cuda = ctypes.CDLL(f"libcudart.so.{major}")  # that ONNX Runtime has loaded
+        except OSError:
+            return False
+        if cuda.cudaHostRegister(address, ctypes.c_size_t(self.host.nbytes), 0):
+            cuda.cudaGetLastError()  # or the next kernel would be taken for what has failed
+            return False
+        weakref.finalize(self, cuda.cudaHostUnregister, address).atexit = False
+        return True

@@ -27,6 +27,7 @@ from coarse_loftr_ros.backends.tensorrt.trusted_files import read_trusted
 __all__ = ["CacheUnusableError", "CachedEngine", "CheckedEngine", "EngineCache", "read_engine"]
 
 _ENGINE, _MANIFEST, _CHECK, _UNFINISHED, _LOCK = ".engine", ".json", ".check", ".unfinished", "lock"
+_ONNXRUNTIME = "onnxruntime"
 
 
 class CacheUnusableError(BackendError):
@@ -184,7 +185,8 @@ class EngineCache:
         self.check_folder()
         with self._locked(lambda sentence: None):
             count = len(self._files(_ENGINE))
-            for path in self._files(_MANIFEST, _ENGINE, _CHECK, _UNFINISHED):
+            own = self._files(_MANIFEST, _ENGINE, _CHECK, _UNFINISHED)
+            for path in (*own, *(self.folder / _ONNXRUNTIME).glob("*")):
                 path.unlink(missing_ok=True)
         return count
 
@@ -212,13 +214,13 @@ class EngineCache:
                 f"engine's place; look through it, then chmod 700 {self.folder}"
             )
 
-    def private_folder(self, name: str) -> Path:
-        """A folder within this one, for engines that a library keeps by itself.
+    def onnxruntime_folder(self) -> Path:
+        """A folder within this one, for what ONNX Runtime's TensorRT provider keeps by itself.
 
         Raises:
             BackendError: when somebody else can write there, or it cannot be made.
         """
-        inner = EngineCache(self.folder / name, self.most_bytes)
+        inner = EngineCache(self.folder / _ONNXRUNTIME)
         self._prepare()
         inner._prepare()
         return inner.folder
