@@ -208,7 +208,6 @@ def runtimes(
 
     cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     on = None if cuda else Provider.cpu()
-    chosen = "CUDAExecutionProvider" if cuda else "CPUExecutionProvider"
     name = "CUDA" if cuda else "CPU"
     for precision in precisions:
         for graphs in (True, False):
@@ -219,7 +218,7 @@ def runtimes(
                 CudaBackend, model, size, precision, use_cuda_graphs=graphs, provider=on
             )
             yield f"{name} {precision}, {kept}", precision, "wanted" if graphs else "", make
-        make = functools.partial(JoinedGraphs, model, size, precision, chosen)
+        make = functools.partial(JoinedGraphs, model, size, precision, name.lower())
         yield f"{name} {precision}, not bound", precision, "", make
     if cuda:
         for precision in precisions:

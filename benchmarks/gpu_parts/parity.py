@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -100,7 +101,11 @@ def parity(found: list, reference: list, pairs: list[HomographyPair]) -> dict[st
 def threads_agree(
     make: Callable[[], Backend], model: ModelFiles, pairs: list[HomographyPair]
 ) -> bool:
-    """Whether threads that take turns, and two backends at a time, match as one thread does."""
+    """Whether threads that take turns, and two backends at a time, match as one thread does.
+
+    Raises:
+        DeviceError: or what else a thread ends with.
+    """
     answers: list[bytes] = []
 
     def use(backend: Backend, turn: threading.Lock) -> None:
@@ -116,12 +121,7 @@ def threads_agree(
     with contextlib.closing(make()) as one, contextlib.closing(make()) as other:
         use(one, threading.Lock())
         turns = {id(backend): threading.Lock() for backend in (one, other)}
-        workers = [
-            threading.Thread(target=use, args=(backend, turns[id(backend)]))
-            for backend in (one, one, one, other)
-        ]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        with ThreadPoolExecutor(4) as pool:
+            for _ in pool.map(lambda each: use(each, turns[id(each)]), (one, one, one, other)):
+                pass
     return len(answers) == 100 and len(set(answers)) == 1

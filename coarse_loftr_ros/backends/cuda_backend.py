@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -24,7 +23,7 @@ from coarse_loftr_ros.backends.base import (
     EngineFolder,
     ModelFiles,
 )
-from coarse_loftr_ros.backends.cuda.providers import Provider, find_provider
+from coarse_loftr_ros.backends.cuda.providers import Provider, find_provider, one_line
 from coarse_loftr_ros.backends.cuda.tensors import (
     DeviceTensors,
     UploadedArray,
@@ -157,7 +156,7 @@ class CudaBackend:
                     self._start(graphs, model, threads, recording=True)
                 except (*_ERRORS, DeviceError) as error:
                     self._fixed, self.failure = False, ""
-                    self.recorded = f"no CUDA graphs ({_one_line(error)})"
+                    self.recorded = f"no CUDA graphs ({one_line(error)})"
                 else:
                     self.recorded = "CUDA graphs"
                     return
@@ -167,7 +166,7 @@ class CudaBackend:
         except (*_ERRORS, RuntimeError, ValueError, IndexError) as error:
             raise BackendError(
                 f"ONNX Runtime cannot load model {model.name} with {self._by.name}: "
-                f"{_one_line(error)}"
+                f"{one_line(error)}"
             ) from error
 
     def _start(self, graphs: list[bytes], model: ModelFiles, threads: int, recording: bool) -> None:
@@ -181,27 +180,15 @@ class CudaBackend:
         if self.precision == "fp16" and self._by.device == "cpu":
             # Or the CPU provider would leave roundings to float16 out.
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        providers = self._by.session_arguments(recording)
-        self._encode, self._match = (self._session(graph, options, providers) for graph in graphs)
+        self._encode, self._match = (
+            self._by.session(graph, options, recording) for graph in graphs
+        )
         self._allocate(input_shapes(model, "match", self.size))
         # The first run allocates and chooses kernels, and is recorded where it can be.
         blank = np.zeros((self.size.height, self.size.width), np.uint8)
         corners = np.zeros((model.cells(self.size), 2), np.float32)
         features = self.encode(blank)
         self.match(features, features, lambda: corners, 0.0, 1)
-
-    def _session(self, graph: bytes, options: Any, providers: Any) -> Any:
-        refusal = f"ONNX Runtime {onnxruntime.__version__} cannot use {self._by.name} here"
-        # Or it would go on with the CPU and print a line.
-        try:
-            session = onnxruntime.InferenceSession(graph, options, providers, enable_fallback=0)
-        except RuntimeError as error:  # what it refuses of a graph has classes of its own
-            raise BackendError(f"{refusal}; {self._by.needs} ({_one_line(error)})") from error
-        session.disable_fallback()
-        used = session.get_providers()[0]
-        if used != self._by.name:
-            raise BackendError(f"{refusal} and would use {used}; {self._by.needs}")
-        return session
 
     def _allocate(self, shapes: dict[str, tuple[int, ...]]) -> None:
         size, cells = self.size, shapes["corners"][0]
@@ -258,11 +245,6 @@ class CudaBackend:
         try:
             yield
         except (*_ERRORS, RuntimeError, ValueError) as error:  # what binding raises is the latter
-            self.failure = f"the GPU failed to {task}: {_one_line(error)}"
+            self.failure = f"the GPU failed to {task}: {one_line(error)}"
             raise DeviceError(self.failure) from error
         self.failure = ""
-
-
-def _one_line(error: Exception) -> str:
-    """An error on one line."""
-    return " ".join(str(error).split())

@@ -9,11 +9,12 @@ import contextlib
 import importlib
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from coarse_loftr_ros.backends.base import BackendError, EngineFolder
 from coarse_loftr_ros.backends.gpu import find_gpu
 
-__all__ = ["CUDA_RUNTIMES", "Provider", "find_provider"]
+__all__ = ["CUDA_RUNTIMES", "Provider", "find_provider", "one_line"]
 
 CUDA_RUNTIMES = ("cuda", "tensorrt")
 """Providers that the backend ``cuda`` can use on an NVIDIA GPU."""
@@ -77,6 +78,31 @@ class Provider:
         gpu = find_gpu() if self.device == "cuda" else None
         return f"{self.name} on {gpu.name}" if gpu else self.name
 
+    def session(self, graph: bytes, options: Any, recording: bool = False) -> Any:
+        """A session that runs on this provider.
+
+        Args:
+            graph: of ONNX.
+            options: ``SessionOptions``.
+            recording: whether CUDA graphs are to be recorded.
+
+        Raises:
+            BackendError: when ONNX Runtime would go on with the CPU, of which it makes a line.
+        """
+        import onnxruntime
+
+        providers = self.session_arguments(recording)
+        refusal = f"ONNX Runtime {onnxruntime.__version__} cannot use {self.name} here"
+        try:
+            session = onnxruntime.InferenceSession(graph, options, providers, enable_fallback=0)
+        except RuntimeError as error:  # what it refuses of a graph has classes of its own
+            raise BackendError(f"{refusal}; {self.needs} ({one_line(error)})") from error
+        session.disable_fallback()
+        used = session.get_providers()[0]
+        if used != self.name:
+            raise BackendError(f"{refusal} and would use {used}; {self.needs}")
+        return session
+
     @property
     def needs(self) -> str:
         """What has to be there besides ONNX Runtime, and what to do where it is not."""
@@ -126,3 +152,8 @@ def find_provider(runtime: str, engines: EngineFolder) -> Provider:
     with contextlib.suppress(ImportError, OSError, RuntimeError):  # ONNX Runtime says it better
         importlib.import_module("tensorrt")  # which loads the libraries of its wheels
     return Provider.tensorrt(engines)
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, on one line."""
+    return " ".join(str(error).split())

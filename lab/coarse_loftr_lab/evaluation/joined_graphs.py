@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.backends.base import BackendError, CellMatches, ModelFiles
+from coarse_loftr_ros.backends.base import CellMatches, EngineFolder, ModelFiles
+from coarse_loftr_ros.backends.cuda.providers import Provider, find_provider
 from coarse_loftr_ros.backends.decoding import select_cells
 from coarse_loftr_ros.backends.joined_graphs import GRAPHS, joined_graph
 from coarse_loftr_ros.images.preprocessing import NetworkSize
@@ -22,11 +23,11 @@ class JoinedGraphs:
         model: the exported model.
         size: network size.
         precision: ``fp32``, ``fp16`` or ``int8``.
-        provider: of ONNX Runtime, such as ``CUDAExecutionProvider``.
+        runtime: ``cpu``, or one of ``CUDA_RUNTIMES``, with the options of the backend ``cuda``.
         threads: CPU threads; 0 lets ONNX Runtime choose.
 
     Raises:
-        BackendError: when ONNX Runtime does not have the provider.
+        BackendError: when ONNX Runtime cannot use it here.
     """
 
     name = "joined graphs"
@@ -37,32 +38,26 @@ class JoinedGraphs:
         model: ModelFiles,
         size: NetworkSize,
         precision: str = "fp32",
-        provider: str = "CPUExecutionProvider",
+        runtime: str = "cpu",
         threads: int = 0,
     ) -> None:
         import onnxruntime
 
         self.size, self.precision = size, precision
-        if provider == "CUDAExecutionProvider" and hasattr(onnxruntime, "preload_dlls"):
-            onnxruntime.preload_dlls()  # CUDA and cuDNN of wheels
+        cpu = runtime == "cpu"
+        provider = Provider.cpu() if cpu else find_provider(runtime, EngineFolder())
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        if precision == "fp16" and provider == "CPUExecutionProvider":
+        if precision == "fp16" and cpu:
             # Or it would leave roundings to float16 out.
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         self._encode, self._match = (
-            onnxruntime.InferenceSession(
-                joined_graph(model, graph, size, precision),
-                options,
-                [provider],
-            )
+            provider.session(joined_graph(model, graph, size, precision), options)
             for graph in GRAPHS
         )
-        if self._encode.get_providers()[0] != provider:  # a warning is all that it makes of that
-            raise BackendError(f"ONNX Runtime {onnxruntime.__version__} cannot use {provider} here")
         self.description = (
-            f"ONNX Runtime {onnxruntime.__version__}, {provider}, {precision}, {size}"
+            f"ONNX Runtime {onnxruntime.__version__}, {provider.title}, {precision}, {size}"
         )
 
     def encode(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
