@@ -215,19 +215,19 @@ def learning_rate_factor(
 ) -> float:
     """Share of the peak rate at ``step``: a rise, a plateau, a linear fall to zero.
 
-    The plateau makes a run's length a decision that can be changed while it runs.
+    The plateau makes a run's length a decision that can be changed while it runs. A run that ends
+    before its rise does falls all the same.
 
     Args:
         step: number of the step.
         settings: of the run.
         progress: share of the run that is done, where its end is not that of ``steps``.
     """
-    if step < settings.warmup:
-        return (step + 1) / settings.warmup
+    risen = (step + 1) / settings.warmup if settings.warmup else 1.0
     left = 1.0 - (step / settings.steps if progress is None else progress)
     if left > settings.decay_share:
-        return 1.0
-    return max(0.0, left / settings.decay_share) if settings.decay_share else 0.0
+        return min(1.0, risen)
+    return min(risen, max(0.0, left / settings.decay_share)) if settings.decay_share else 0.0
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -28,6 +28,9 @@ def test_the_rate_falls_with_the_time_of_a_run_that_has_an_end(settings, tmp_pat
         rates[now[0]] = learning_rate_factor(3, run, plan.progress(3))
     assert (rates[0.0], rates[250.0], rates[390.0]) == (1.0, 1.0, 0.5)
     assert 0 < rates[519.0] < 0.01 and rates[520.0] == rates[900.0] == 0.0
+    short = settings(tmp_path, steps=1000, warmup=300, decay_share=0.5, max_minutes=10.0)
+    assert learning_rate_factor(149, short, progress=0.5) == 0.5  # still rising
+    assert learning_rate_factor(250, short, progress=0.9) == pytest.approx(0.2)
     now[0] = 0.0
     assert plan.progress(1000) == 1.0  # the steps may be over before the time is
     with pytest.raises(ValueError, match="max_minutes is -1; it must be 0 or more"):
