@@ -205,11 +205,13 @@ def _tensorrt_missing() -> str | None:
 
 
 def _cuda_missing() -> str | None:
+    from coarse_loftr_ros.backends.cuda.providers import INSTALL
+
     spec = importlib.util.find_spec("onnxruntime")
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
     libraries = (folder / "capi" / "libonnxruntime_providers_cuda.so" for folder in folders)
     if not any(library.is_file() for library in libraries):
-        return "ONNX Runtime's CUDA provider is not installed (pip install onnxruntime-gpu)"
+        return f"ONNX Runtime's CUDA provider is not installed ({INSTALL})"
     return None
 
 
@@ -252,14 +254,15 @@ def _create_on_gpu(
 def _create_on_cpu(
     name: str, model: ModelFiles, size: NetworkSize, threads: int, precision: str
 ) -> Backend:
-    if name == "openvino":
-        from coarse_loftr_ros.backends.openvino_backend import OpenVinoBackend
-
-        return OpenVinoBackend(model, size, threads, precision)
-    if name == "ncnn":
-        from coarse_loftr_ros.backends.ncnn_backend import NcnnBackend
-
-        return NcnnBackend(model, size, threads, precision)
-    from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
-
-    return OnnxRuntimeBackend(model, size, threads, precision)
+    try:
+        if name == "openvino":
+            from coarse_loftr_ros.backends.openvino_backend import OpenVinoBackend as CpuBackend
+        elif name == "ncnn":
+            from coarse_loftr_ros.backends.ncnn_backend import NcnnBackend as CpuBackend
+        else:
+            from coarse_loftr_ros.backends.onnxruntime_backend import (
+                OnnxRuntimeBackend as CpuBackend,
+            )
+    except ImportError as error:
+        raise BackendError(f"backend '{name}' cannot be loaded: {error}") from error
+    return CpuBackend(model, size, threads, precision)

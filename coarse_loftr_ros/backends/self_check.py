@@ -6,8 +6,10 @@ does ONNX Runtime on the CPU; the two have to agree. Run so far on CPUs alone (t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -145,8 +147,8 @@ def check_backend(
 ) -> None:
     """Refuse a backend that does not match as ONNX Runtime on the CPU does.
 
-    What is found is kept beside the engines, for the same graphs, libraries, GPU and driver, so
-    that it takes its second once.
+    What is found is kept beside the engines, for the same graphs, files of libraries, GPU and
+    driver, so that it takes its second once.
 
     Args:
         backend: of a GPU.
@@ -159,7 +161,8 @@ def check_backend(
     """
     kept = engines or EngineFolder()
     cache = EngineCache(kept.path, kept.most_bytes)
-    facts = [_FORMAT, backend.fingerprint, backend.description, _driver(), cv2.__version__]
+    facts = [_FORMAT, backend.fingerprint, backend.description, _driver(), *_libraries()]
+    facts.append(cv2.__version__)
     name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     found = _recalled(cache, name)
     if found is None:
@@ -234,6 +237,21 @@ def _right(
     truth = cv2.perspectiveTransform(points[None], homography)[0]
     apart = np.linalg.norm(found.position - truth, axis=1)
     return float((apart < _RIGHT_PX).mean())
+
+
+def _libraries() -> list[str]:
+    """NVIDIA's libraries that this process has loaded, each with its size and time.
+
+    cuDNN and cuBLAS are brought up to date without ONNX Runtime or the driver.
+    """
+    found = []
+    with contextlib.suppress(OSError):  # /proc is Linux's
+        lines = Path("/proc/self/maps").read_text().splitlines()
+        paths = {line.split(maxsplit=5)[5] for line in lines if line.count("/") > 1}
+        for path in sorted(path for path in paths if re.search(r"/lib(cuda|cublas|cudnn|nv)\w*\.so", path)):
+            file = Path(path).stat()
+            found.append(f"{path} {file.st_size} {file.st_mtime_ns}")
+    return found
 
 
 def _driver() -> str:

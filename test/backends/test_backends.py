@@ -141,6 +141,12 @@ def copied_model(tmp_path):
     return folder
 
 
+def test_a_runtime_that_cannot_be_imported_is_refused_by_name(monkeypatch):
+    monkeypatch.setitem(sys.modules, "coarse_loftr_ros.backends.openvino_backend", None)
+    with pytest.raises(BackendError, match="backend 'openvino' cannot be loaded: "):
+        create_backend("openvino", ModelFiles.load(), SIZE)
+
+
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(BackendError, match=r"neither a model of the package"):
         ModelFiles.load(tmp_path)

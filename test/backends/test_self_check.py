@@ -1,10 +1,12 @@
 """A GPU that does not compute what the CPU does is refused, with the figures."""
 
+import ctypes
 import dataclasses
 
 import cv2
 import numpy as np
 import pytest
+from cuda_driver import make_library
 
 from coarse_loftr_ros.backends import joined_graphs, registry
 from coarse_loftr_ros.backends.base import (
@@ -123,6 +125,17 @@ def test_a_check_is_made_once_for_the_same_graphs(tmp_path, spoiled):
     for _ in range(2):  # what was refused stays refused
         with pytest.raises(BackendError, match="does not compute what the CPU does"):
             check_backend(on_cpu(model), model, engines, reports)
+
+
+def test_a_check_is_made_anew_with_another_library_of_nvidia(tmp_path):
+    make_library(tmp_path, "libcudnn.so.9", "int version = 9;")
+    model, engines, said = ModelFiles.load(), EngineFolder(tmp_path / "engines"), []
+    backend, reports = on_cpu(model), Reports(info=said.append)
+    check_backend(backend, model, engines, reports)
+    ctypes.CDLL(str(tmp_path / "libcudnn.so.9"))
+    check_backend(backend, model, engines, reports)
+    check_backend(backend, model, engines, reports)
+    assert len(said) == 2
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"matches": 1}', b"\xff", b"x" * 9999])

@@ -14,13 +14,14 @@ from typing import Any
 from coarse_loftr_ros.backends.base import BackendError, EngineFolder
 from coarse_loftr_ros.backends.gpu import find_gpu
 
-__all__ = ["CUDA_RUNTIMES", "Provider", "find_provider", "one_line"]
+__all__ = ["CUDA_RUNTIMES", "INSTALL", "Provider", "find_provider", "one_line"]
 
 CUDA_RUNTIMES = ("cuda", "tensorrt")
 """Providers that the backend ``cuda`` can use on an NVIDIA GPU."""
 
 _NAMES = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
-_INSTALL = "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'"
+INSTALL = "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'"
+"""How to get an ONNX Runtime with the CUDA provider: the two packages share their files."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Provider:
                 "it needs the libraries of TensorRT, CUDA and cuDNN in the major versions that it "
                 "was built for; pip install tensorrt, or use runtime 'cuda'"
             )
-        return f"it needs CUDA and cuDNN in the major versions that it was built for; {_INSTALL}"
+        return f"it needs CUDA and cuDNN in the major versions that it was built for; {INSTALL}"
 
     def session_arguments(self, recording: bool) -> list[tuple[str, dict[str, str]]]:
         """What ONNX Runtime is given as its providers.
@@ -142,7 +143,7 @@ def find_provider(runtime: str, engines: EngineFolder) -> Provider:
         raise BackendError(f"runtime is '{runtime}'; it must be {' or '.join(CUDA_RUNTIMES)}")
     if _NAMES[runtime] not in onnxruntime.get_available_providers():
         raise BackendError(
-            f"ONNX Runtime {onnxruntime.__version__} has no {_NAMES[runtime]}; {_INSTALL}"
+            f"ONNX Runtime {onnxruntime.__version__} has no {_NAMES[runtime]}; {INSTALL}"
         )
     if hasattr(onnxruntime, "preload_dlls"):
         with contextlib.redirect_stdout(sys.stderr):  # where it prints what it does not find

@@ -1,4 +1,7 @@
-"""A lock on an engine's file while it is in use, so that no process removes it."""
+"""A lock on an engine's file while it is in use, so that no process removes it.
+
+Run so far: with engines of TensorRT for RTX on machines without a GPU (tests).
+"""
 
 from __future__ import annotations
 

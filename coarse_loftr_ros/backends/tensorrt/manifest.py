@@ -1,4 +1,7 @@
-"""What an engine was made from and for, written beside it."""
+"""What an engine was made from and for, written beside it.
+
+Run so far: with engines of TensorRT for RTX on machines without a GPU (tests).
+"""
 
 from __future__ import annotations
 

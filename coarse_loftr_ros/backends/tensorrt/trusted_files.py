@@ -1,4 +1,7 @@
-"""Files of the cache that nobody but the user or root could have written."""
+"""Files of the cache that nobody but the user or root could have written.
+
+Run so far: with engines of TensorRT for RTX on machines without a GPU (tests).
+"""
 
 from __future__ import annotations
 
