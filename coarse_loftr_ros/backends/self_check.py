@@ -42,6 +42,7 @@ a single weight move confidences alone."""
 _FORMAT = 1  # of what is kept; it changes with the pair and the rules
 _CONFIDENCE = 0.2  # of the network
 _RIGHT_PX = 4.0
+_NVIDIA = re.compile(r"/.*/lib(?:cuda|cublas|cudnn|nv)\w*\.so.*")
 
 
 class GpuBackend(Backend, Protocol):
@@ -246,9 +247,7 @@ def _libraries() -> list[str]:
     """
     found = []
     with contextlib.suppress(OSError):  # /proc is Linux's
-        lines = Path("/proc/self/maps").read_text().splitlines()
-        paths = {line.split(maxsplit=5)[5] for line in lines if line.count("/") > 1}
-        for path in sorted(path for path in paths if re.search(r"/lib(cuda|cublas|cudnn|nv)\w*\.so", path)):
+        for path in sorted(set(_NVIDIA.findall(Path("/proc/self/maps").read_text()))):
             file = Path(path).stat()
             found.append(f"{path} {file.st_size} {file.st_mtime_ns}")
     return found
