@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -202,9 +203,10 @@ def _recalled(cache: EngineCache, name: str) -> Agreement | None:
         return None
     try:
         values = json.loads(text)
-        return Agreement(int(values.pop("matches")), **{k: float(v) for k, v in values.items()})
-    except (ValueError, TypeError, KeyError, AttributeError):
+        found = Agreement(int(values.pop("matches")), **{k: float(v) for k, v in values.items()})
+    except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return None
+    return found if all(map(math.isfinite, astuple(found))) else None
 
 
 def _match(

@@ -138,7 +138,17 @@ def test_a_check_is_made_anew_with_another_library_of_nvidia(tmp_path):
     assert len(said) == 2
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"matches": 1}', b"\xff", b"x" * 9999])
+RECORD = b"""{"matches": %s, "overlap": %s, "points_p95_px": 0, "confidence_p95": 0, "right": 1,
+           "right_of_cpu": 1}"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"", b"{}", b"[1]", b'{"matches": 1}', b"\xff", b"x" * 9999, b"[" * 4000),
+        *(RECORD % values for values in [(b"1e400", b"1"), (b"4", b"NaN"), (b"4", b'"all"')]),
+    ],
+)
 def test_a_damaged_record_is_made_anew(tmp_path, text):
     said = []
     model, engines, reports = ModelFiles.load(), EngineFolder(tmp_path), Reports(info=said.append)
