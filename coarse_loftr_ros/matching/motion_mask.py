@@ -70,29 +70,32 @@ class MotionMask:
         self._of_current: NDArray[np.float32] | None = None
         self._mask: NDArray[np.bool_] | None = None  # of the current image's cells
         self._cell_px = 1.0
-        self._disparity: NDArray[np.float32] | None = None  # of the reference's points
+        self._disparity_of_reference: NDArray[np.float32] | None = None  # of its points
+        self._disparity_of_current: NDArray[np.float32] | None = None
         self._camera: NDArray[np.float64] | None = None
 
     def take_reference(self) -> None:
         """The newest image is the reference of those to come."""
-        self._of_reference, self._disparity = self._of_current, None
+        self._of_reference = self._of_current
+        self._disparity_of_reference = self._disparity_of_current
 
     def take_stereo(
         self, frame: Frame, points: NDArray[np.int64], disparity: NDArray[np.float64]
     ) -> None:
-        """Distances of the reference's points; nothing without intrinsics.
+        """Distances of the newest image's points; nothing without intrinsics.
 
         Args:
-            frame: the reference.
+            frame: the newest image.
             points: int64 [N], numbers of its points.
             disparity: float [N], px.
         """
-        self._disparity = None
+        self._disparity_of_current = None
         if frame.intrinsics is None or not len(points):
             return
         self._camera = frame.intrinsics.matrix()
-        self._disparity = np.full(int(points.max()) + 1, np.nan, np.float32)
-        self._disparity[points] = np.where(disparity >= _LEAST_DISPARITY_PX, disparity, np.nan)
+        known = np.where(disparity >= _LEAST_DISPARITY_PX, disparity, np.nan)
+        self._disparity_of_current = np.full(int(points.max()) + 1, np.nan, np.float32)
+        self._disparity_of_current[points] = known
 
     def still(
         self,
@@ -115,6 +118,7 @@ class MotionMask:
             bool [N].
         """
         settings = self.settings
+        self._disparity_of_current = None
         self._cell_px = max(size) / _CELLS
         shape = tuple(int(np.ceil(side / self._cell_px)) for side in size[::-1])
         if self._of_reference is None:
@@ -171,11 +175,12 @@ class MotionMask:
     def _landmarks(
         self, reference: NDArray[np.float32], points: NDArray[np.int64] | None
     ) -> Landmarks | None:
-        if self._disparity is None or points is None:
+        distances = self._disparity_of_reference
+        if distances is None or points is None:
             return None
-        known = points < len(self._disparity)
+        known = points < len(distances)
         disparity = np.full(len(points), np.nan)
-        disparity[known] = self._disparity[points[known]]
+        disparity[known] = distances[points[known]]
         camera = self._camera
         rays = np.ones((len(points), 3))
         rays[:, :2] = (reference - camera[:2, 2]) / camera[[0, 1], [0, 1]]

@@ -279,10 +279,12 @@ class Pipeline:
     ) -> StereoMatch:
         """The matches of left with right that do not lie on what moves by itself."""
         found, left = stereo.correspondences, stereo.left
-        if self.reference is left and rectified:
+        if rectified:
             shift = found.reference_points[:, 0] - found.current_points[:, 0]
             points = (found.track_id.astype(np.int64) - track_base) % 2**32
             motion.take_stereo(left, points, shift + shift_at_infinity(left, stereo.right))
+            if self.reference is left:  # it was taken before its distances were known
+                motion.take_reference()
         still = motion.still_at(found.reference_points)
         return replace(stereo, correspondences=found.select(still))
 

@@ -13,7 +13,7 @@ from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.frame_matching import MatchSettings
 from coarse_loftr_ros.matching.homography import transfer
 from coarse_loftr_ros.matching.motion_mask import MotionMask, MotionMaskSettings
-from coarse_loftr_ros.matching.reference_policy import Keyframe
+from coarse_loftr_ros.matching.reference_policy import Consecutive, Keyframe
 
 SCALE = 0.7  # px of the network image per px
 WATCHED = MatchSettings(motion_mask=True)
@@ -54,6 +54,7 @@ class Stream:
                     np.concatenate([np.arange(count), numbers]),
                     np.concatenate([shift, disparity]),
                 )
+            self.mask.take_reference()
             hidden = count > 0
             hidden &= (np.abs(matches.current_points - (CAMERA.cx, CAMERA.cy)) < (100, 84)).all(1)
             before, after = matches.reference_points[~hidden], matches.current_points[~hidden]
@@ -65,7 +66,6 @@ class Stream:
                 (WIDTH, HEIGHT),
                 SCALE,
             )
-            self.mask.take_reference()
             found.append((~still[:count], ~still[count:]))
         return found
 
@@ -191,10 +191,13 @@ def street_with_a_van(step: int) -> tuple[Frame, Frame]:
     return eyes[0], eyes[1]
 
 
-def test_in_stereo_also_what_keeps_its_distance_is_found(pipeline):
-    pipeline.match_settings = WATCHED
+@pytest.mark.parametrize(("policy", "set_at"), [(Consecutive(), None), (Keyframe(), 1)])
+def test_in_stereo_also_what_keeps_its_distance_is_found(pipeline, policy, set_at):
+    pipeline.match_settings, pipeline.policy = WATCHED, policy
     for step in range(4):
         result = pipeline.process_stereo(*street_with_a_van(step), rectified=True)
+        if step == set_at:
+            assert pipeline.set_keyframe() is result.temporal.current
     for points in (
         result.temporal.correspondences.current_points,
         result.stereo.correspondences.reference_points,
