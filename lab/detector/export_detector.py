@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import warnings
 from pathlib import Path
 
@@ -30,6 +31,8 @@ class BoxesOfOneImage(nn.Module):
 
 def export(run: Path, folder: Path, width: int, height: int, least_score: float) -> None:
     """Write ``detector.onnx`` and ``detector.yaml``."""
+    if not (run / "detector.pt").is_file():
+        sys.exit(f"{run / 'detector.pt'} is not there: {run} must be a folder of train_detector.py")
     saved = torch.load(run / "detector.pt", map_location="cpu", weights_only=True)
     detector = models.get_model(
         saved["model"], weights=None, weights_backbone=None, num_classes=len(saved["classes"])

@@ -35,12 +35,29 @@ class GreyImages(CocoDetection):
         for needed in (data / f"{part}2017", annotations):
             if not needed.exists():
                 sys.exit(f"{needed} is not there: data are laid out as COCO's")
-        super().__init__(data / f"{part}2017", annotations)
+        try:
+            super().__init__(data / f"{part}2017", annotations)
+        except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+            sys.exit(f"{annotations} cannot be read as COCO's JSON: {error!r}")
         self.categories = sorted(self.coco.cats)
         """Numbers of the categories in the annotations; a network's label 1 is the first."""
+        if not self.categories:
+            sys.exit(f"{annotations} lists no categories")
         unknown = {thing["category_id"] for thing in self.coco.anns.values()} - {*self.categories}
         if unknown:
             sys.exit(f"{annotations} has things of category {min(unknown)}, which it does not list")
+        for number, thing in self.coco.anns.items():
+            if len(thing.get("bbox", ())) != 4:
+                sys.exit(
+                    f"{annotations}: annotation {number} has bbox {thing.get('bbox')}; "
+                    "it must be left, top, width and height"
+                )
+            # Some tools leave them out, and pycocotools needs them.
+            thing.setdefault("iscrowd", 0)
+            thing.setdefault("area", thing["bbox"][2] * thing["bbox"][3])
+        for image in self.coco.imgs.values():
+            if not (data / f"{part}2017" / image["file_name"]).is_file():
+                sys.exit(f"{annotations} has {image['file_name']}, which {part}2017 has not")
         augmentation = [v2.ColorJitter(0.4, 0.4), v2.RandomIoUCrop(), v2.RandomHorizontalFlip()]
         self._transforms = v2.Compose(
             [v2.ToImage(), v2.Grayscale(3)]
@@ -186,7 +203,11 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder laid out as COCO's")
     parser.add_argument("run", type=Path, help="folder for detector.pt")
     parser.add_argument(
-        "--model", default="ssdlite320_mobilenet_v3_large", help="a detector of torchvision"
+        "--model",
+        default="ssdlite320_mobilenet_v3_large",
+        choices=models.list_models(module=models.detection, exclude=["mask*", "keypoint*"]),
+        metavar="NAME",
+        help="a detector of torchvision",
     )
     parser.add_argument("--from-coco", action="store_true", help="start from torchvision's weights")
     parser.add_argument("--epochs", type=int, default=60)

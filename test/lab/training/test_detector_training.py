@@ -164,6 +164,43 @@ def test_data_that_cannot_be_used_are_named(places, lines, repository, monkeypat
     draw(strange, {"images": [{}], "annotations": [{"category_id": 3}], "categories": [{"id": 1}]})
     with pytest.raises(SystemExit, match=r"things of category 3, which it does not list"):
         run_script(monkeypatch, line, DATA=strange, RUN=tmp_path)
+    export = lines[2].removeprefix("python ")
+    with pytest.raises(SystemExit, match=r"detector\.pt is not there: .* folder of train_detector"):
+        run_script(monkeypatch, export, RUN=tmp_path, DETECTOR=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda text: text[1:], r"instances_train2017\.json cannot be read as COCO's JSON: .*"),
+        (lambda text: text.replace('"bbox"', '"box"'), r".*: annotation 1 has bbox None; .*"),
+        (lambda text: text.replace("0.png", "a.png"), r".* has a\.png, which train2017 has not"),
+        (lambda text: text.replace('"categories"', '"c"'), r".* lists no categories"),
+    ],
+)
+def test_annotations_that_do_not_fit_are_named_before_training(
+    spoil, message, guide, lines, repository, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.chdir(repository)
+    (block,) = re.findall(r"^```json\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    draw(tmp_path / "data", json.loads(block))
+    file = tmp_path / "data" / "annotations" / "instances_train2017.json"
+    file.write_text(spoil(file.read_text()))
+    with pytest.raises(SystemExit, match=message):
+        run_script(monkeypatch, lines[1].removeprefix("python "), DATA=tmp_path / "data")
+
+
+def test_annotations_without_area_and_iscrowd_can_be_validated_with(
+    guide, lines, repository, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.chdir(repository)
+    (block,) = re.findall(r"^```json\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    draw(tmp_path / "data", json.loads(block))
+    for file in (tmp_path / "data" / "annotations").iterdir():
+        file.write_text(re.sub(r'"(area|iscrowd)"', r'"own_\1"', file.read_text()))
+    line = lines[1].removeprefix("python ").replace("--from-coco", SMALL)
+    run_script(monkeypatch, line, DATA=tmp_path / "data", RUN=tmp_path / "run")
+    assert (tmp_path / "run" / "detector.pt").is_file()
 
 
 def test_the_guide_lists_every_option(guide: str, repository: Path) -> None:
