@@ -103,7 +103,7 @@ class _Reader:
             raise self._error(f"units of {kind} are '{units}'; allowed are {', '.join(UNITS)}")
         if kind == "boxes":
             return Boxes(*(self._text(name, within=fields) for name in names), units)
-        columns = tuple(str(each) for each in fields.get("columns") or ())
+        columns = tuple(str(each) for each in _listed(fields.get("columns") or []))
         scored = [{*columns[4:]} == need for need in ({"score", "class"}, {"scores"})]
         scored.append({*columns[4:]} == {"objectness", "scores"})
         if columns[:4] not in BOX_COLUMNS or not any(scored):
@@ -115,8 +115,10 @@ class _Reader:
         return Rows(self._text("output", within=fields), columns, units)
 
     def _heads(self, content: object) -> Heads:
+        if not content:
+            raise self._error("heads are none; one for each stride must be there")
         heads = []
-        for each in content if isinstance(content, list) else [content]:
+        for each in _listed(content):
             fields = self._mapping("a head", each)
             self._no_others("a head", fields, {"stride", "scores", "distances"})
             stride = self._number("stride", fields.get("stride"), 1, 256)
@@ -175,3 +177,8 @@ class _Reader:
         if not isinstance(values, list | tuple) or not values:
             raise self._error(f"{name} is {values!r}; it must be a list of names")
         return tuple(str(each) for each in values)
+
+
+def _listed(value: object) -> list[object]:
+    """A list as it is, and anything else as a list of one."""
+    return value if isinstance(value, list) else [value]

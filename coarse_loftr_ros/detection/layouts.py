@@ -41,7 +41,8 @@ def candidates(
         score: least score.
 
     Raises:
-        DetectorError: when an output has another shape than the description says.
+        DetectorError: when an output has another shape than the description says, or names a
+            class that it does not have.
     """
     layout = description.layout
     if isinstance(layout, Heads):
@@ -51,6 +52,12 @@ def candidates(
         boxes, scores, numbers = _rows(description, layout, outputs[layout.output], wanted)
     else:
         boxes, scores, numbers = _boxes(description, layout, outputs)
+    beyond = numbers[(scores >= score) & (numbers >= len(description.classes))]
+    if beyond.size:
+        raise DetectorError(
+            f"{description.model.name} gave class {beyond[0]}; detector {description.file.name} "
+            f"has {len(description.classes)} classes, and the first is 0"
+        )
     kept = (scores >= score) & np.isin(numbers, wanted)
     boxes = boxes[kept].astype(np.float32)
     if layout.units == "fraction":

@@ -71,6 +71,9 @@ def test_coco_is_known_by_its_name(described):
         ({"colour": "bgr"}, "the file has 'colour', which is unknown; known are boxes, classes"),
         ({"rows": ["x1"]}, "rows holds ['x1']; it must hold names with values"),
         ({"rows": {"output": "o", "columns": ["x"]}}, "columns of rows are x; allowed are x1, y1"),
+        ({"rows": {"output": "o", "columns": 5}}, "columns of rows are 5; allowed are x1, y1"),
+        ({"rows": {"output": "o"}}, "columns of rows are not said; allowed are x1, y1"),
+        ({"rows": None, "heads": []}, "heads are none; one for each stride must be there"),
         (
             {"rows": GOOD["rows"] | {"units": "metres"}},
             "units of rows are 'metres'; allowed are pixels, fraction",

@@ -108,3 +108,15 @@ def test_outputs_of_another_shape_are_named(layout, outputs, sentence):
     with pytest.raises(DetectorError) as refusal:
         found(layout, outputs)
     assert sentence in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("layout", "outputs"),
+    [
+        (Boxes("b", "s", "l", "pixels"), {"b": [BOX, BOX], "s": [0.4, 0.9], "l": [7, 3]}),
+        (rows("x1", "y1", "x2", "y2", "score", "class"), {"out": [(*BOX, 0.4, 7), (*BOX, 0.9, 3)]}),
+    ],
+)
+def test_a_class_that_the_description_does_not_have_is_named(layout, outputs):
+    with pytest.raises(DetectorError, match=r"net\.onnx gave class 3; detector d\.yaml has 3 clas"):
+        found(layout, outputs)
