@@ -142,16 +142,30 @@ def _make(args: argparse.Namespace, source: Source, pruned: PrunedRun, amount: A
             fresh = open_source(source.path, source.network_pixels)
             how = (args.criterion, args.multiple, calibration, args.keep)
             print(prune(fresh, pruned, amount, *how))
-    elif pruned.facts()["source"] != str(source.path):
-        raise UserError(
-            f"{pruned.path} was pruned from {pruned.facts()['source']}, not from {source.path}: "
-            "give another folder"
-        )
+    else:
+        _require_same(args, source, pruned)
     code = _retrain(args, pruned, amount)
     if code or (pruned.model / "encode.int8.onnx").exists():
         return code
     checkpoint = pruned.path / "run" / "last.pt"
     return _finish(args, checkpoint, pruned.model, str(amount), source.network_pixels)
+
+
+def _require_same(args: argparse.Namespace, source: Source, pruned: PrunedRun) -> None:
+    """Refuse to go on with what was pruned in another way."""
+    facts = pruned.facts()
+    asked = {
+        "source": str(source.path),
+        "criterion": args.criterion,
+        "multiple": args.multiple,
+        "keep": sorted(args.keep),
+    }
+    for name, value in asked.items():
+        before = sorted(facts[name]) if name == "keep" else facts[name]
+        if before != value:
+            raise UserError(
+                f"{pruned.path} was pruned with {name} {before}, not {value}: give another folder"
+            )
 
 
 def _retrain(args: argparse.Namespace, pruned: PrunedRun, amount: Amount) -> int:

@@ -253,8 +253,15 @@ def test_sizes_are_made_once_and_compared_in_one_table(
     assert slim._retrain(args, PrunedRun(run.parent), Amount(threshold=0.95)) == 0
     assert "going on with the retraining" in capsys.readouterr().out
     assert load_checkpoint(run / "last.pt").step == 3
+    made = str(run.parent)
+    for changed, sentence in (
+        (("--criterion", "bn"), f"{made} was pruned with criterion l1, not bn: give another"),
+        (("--multiple", "4"), f"{made} was pruned with multiple 2, not 4"),
+        (("--keep", "fine"), f"{made} was pruned with keep [], not ['fine']"),
+    ):
+        assert sentence in refused(capsys, *words, *changed)
     words[1] = "fast"
-    assert "was pruned from" in refused(capsys, *words)
+    assert f"{made} was pruned with source " in refused(capsys, *words)
 
 
 def refused(capsys, *words) -> str:
