@@ -74,6 +74,9 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=320)
     parser.add_argument("--least-score", type=float, default=0.1, help="of boxes that come out")
     arguments = parser.parse_args()
+    for option in ("width", "height"):
+        if vars(arguments)[option] < 1:
+            parser.error(f"--{option} is {vars(arguments)[option]}; it must be at least 1")
     export(
         arguments.run,
         arguments.folder,

@@ -215,7 +215,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.02, help="highest learning rate")
     parser.add_argument("--workers", type=int, default=4, help="of each process, that read images")
     parser.add_argument("--seed", type=int, default=0)
-    train(parser.parse_args())
+    arguments = parser.parse_args()
+    for option in ("epochs", "batch"):
+        if vars(arguments)[option] < 1:
+            parser.error(f"--{option} is {vars(arguments)[option]}; it must be at least 1")
+    train(arguments)
 
 
 if __name__ == "__main__":

@@ -170,6 +170,17 @@ def test_data_that_cannot_be_used_are_named(places, lines, repository, monkeypat
 
 
 @pytest.mark.parametrize(
+    "words", ["train_detector.py A B --epochs 0", "export_detector.py A B --width 0"]
+)
+def test_numbers_that_make_no_sense_are_refused(words, repository, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(repository)
+    with pytest.raises(SystemExit) as ended:
+        run_script(monkeypatch, f"lab/detector/{words}")
+    assert ended.value.code == 2
+    assert "is 0; it must be at least 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda text: text[1:], r"instances_train2017\.json cannot be read as COCO's JSON: .*"),
