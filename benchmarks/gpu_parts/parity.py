@@ -122,6 +122,5 @@ def threads_agree(
         use(one, threading.Lock())
         turns = {id(backend): threading.Lock() for backend in (one, other)}
         with ThreadPoolExecutor(4) as pool:
-            for _ in pool.map(lambda each: use(each, turns[id(each)]), (one, one, one, other)):
-                pass
+            list(pool.map(lambda each: use(each, turns[id(each)]), (one, one, one, other)))
     return len(answers) == 100 and len(set(answers)) == 1

@@ -15,7 +15,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from coarse_loftr_ros.cameras.pose import Pose
 from coarse_loftr_ros.matching.result import Homography, MovingShare, Status
 from coarse_loftr_ros.node.common.defects import Defects
-from coarse_loftr_ros.node.common.diagnostics import Throttle, idle_status, worth_logging
+from coarse_loftr_ros.node.common.diagnostics import idle_status
 from coarse_loftr_ros.node.common.input_diagnostics import Expectations, input_status
 from coarse_loftr_ros.node.common.statistics import InputStatistics, Snapshot, Statistics
 from coarse_loftr_ros.node.matcher.diagnostics import matching_status
@@ -322,23 +322,6 @@ def test_an_engine_in_the_making_is_shown_with_its_progress():
     assert idle.message == f"not active (unconfigured): {busy}"
     active = matching_status("/m", Statistics().snapshot(), None, IMAGES, "b", "n", "", busy)
     assert (active.level, active.message) == (DiagnosticStatus.WARN, f"images wait: {busy}")
-
-
-def test_the_log_repeats_warnings_of_the_input_and_every_error():
-    def status(name: str, level: bytes) -> DiagnosticStatus:
-        return DiagnosticStatus(name=f"/m: {name}", level=level, message="so it is")
-
-    ok, warn, error = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-    statuses = [status("input", ok), status("matching", warn), status("input", warn)]
-    assert worth_logging(statuses) == [("/m: input", "input: so it is")]
-    assert worth_logging([status("matching", error)]) == [("/m: matching", "matching: so it is")]
-
-
-def test_each_kind_of_log_has_its_own_period():
-    occasionally = Throttle(3600.0)
-    assert occasionally.now("a")
-    assert occasionally.now("b")
-    assert not occasionally.now("a")
 
 
 def test_pairs_that_look_swapped_warn_while_they_come():
