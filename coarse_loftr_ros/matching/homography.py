@@ -15,6 +15,7 @@ __all__ = [
     "image_outline",
     "other_motion",
     "polished",
+    "spread",
     "transfer",
 ]
 
@@ -168,15 +169,15 @@ def other_motion(
     others = np.flatnonzero(~largest.inlier)
     if largest.matrix is None or len(others) < least_inliers:
         return None
-    area = _spread(reference[largest.inlier])
-    if _spread(reference[others]) < least_area * area:
+    area = spread(reference[largest.inlier])
+    if spread(reference[others]) < least_area * area:
         return None
     hull = cv2.convexHull(reference[largest.inlier])[:, 0]
     if np.mean(_within(hull, reference[others])) > _SEEN_THROUGH:
         return None
     fit = fit_homography(reference[others], current[others], threshold_px, _OTHER_SAMPLES)
     agreeing = others[fit.inlier]
-    other_area = _spread(reference[agreeing]) if len(agreeing) >= least_inliers else 0.0
+    other_area = spread(reference[agreeing]) if len(agreeing) >= least_inliers else 0.0
     if other_area <= least_area * area:
         return None
     inlier = np.zeros(len(reference), bool)
@@ -184,8 +185,10 @@ def other_motion(
     return HomographyFit(fit.matrix, inlier), other_area / max(area, 1e-9)
 
 
-def _spread(points: NDArray[np.float32]) -> float:
-    """Area of the ellipse of one standard deviation of points [N, 2], over pi, square px."""
+def spread(points: NDArray[np.float32]) -> float:
+    """Area of the ellipse of one standard deviation of points [N, 2] over pi, square px."""
+    if len(points) < 3:
+        return 0.0
     x, y = (points - points.mean(axis=0)).T
     return math.sqrt(max(float(x @ x) * float(y @ y) - float(x @ y) ** 2, 0.0)) / len(points)
 

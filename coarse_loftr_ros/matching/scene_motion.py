@@ -6,7 +6,6 @@ homography where nothing shows parallax but what lies in one place.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coarse_loftr_ros.matching.homography import fit_homography, transfer
+from coarse_loftr_ros.matching.homography import fit_homography, spread, transfer
 
 __all__ = ["Landmarks", "errors_against_scene", "seen_wider"]
 
@@ -125,15 +124,7 @@ def _widest(
 
 def seen_wider(points: NDArray[np.float32], others: NDArray[np.float32]) -> bool:
     """Whether points [N, 2] are many, and lie clearly wider apart than others [M, 2]."""
-    return len(points) >= _LEAST_MATCHES and _spread(points) > _WIDER * _spread(others)
-
-
-def _spread(points: NDArray[np.float32]) -> float:
-    """Area of the ellipse of one standard deviation of points [N, 2], over pi, square px."""
-    if len(points) < 3:
-        return 0.0
-    x, y = (points - points.mean(axis=0)).T
-    return math.sqrt(max(float(x @ x) * float(y @ y) - float(x @ y) ** 2, 0.0)) / len(points)
+    return len(points) >= _LEAST_MATCHES and spread(points) > _WIDER * spread(others)
 
 
 def _rigid_errors(
@@ -186,8 +177,8 @@ def _rigid_errors(
         return moved[:, :2] / np.maximum(moved[:, 2:], _LEAST_DEPTH)
 
     expected = seen(inverse)
-    spread = 3.0 * np.linalg.norm(seen(inverse + noise) - expected, axis=1)
-    return np.maximum(np.linalg.norm(pixels - expected, axis=1) - spread, 0.0)
+    explained = 3.0 * np.linalg.norm(seen(inverse + noise) - expected, axis=1)
+    return np.maximum(np.linalg.norm(pixels - expected, axis=1) - explained, 0.0)
 
 
 def _two_view_errors(
@@ -215,7 +206,7 @@ def _two_view_errors(
         return distances
     if distances is not None:
         off = off[distances[off] <= threshold_px]
-    if _spread(reference[off]) > _FLAT_SPREAD * _spread(reference[every]):
+    if spread(reference[off]) > _FLAT_SPREAD * spread(reference[every]):
         return distances
     return errors
 
