@@ -179,12 +179,12 @@ def _obstacle(name: str) -> str | None:
         return None if importlib.util.find_spec(name) else "not installed"
     from coarse_loftr_ros.backends.gpu import find_gpu
 
+    gpu = find_gpu()
+    if gpu is None:  # then nobody needs to install anything
+        return "there is no NVIDIA GPU, or no driver for it"
     missing = _tensorrt_missing() if name == "tensorrt" else _cuda_missing()
     if missing:
         return missing
-    gpu = find_gpu()
-    if gpu is None:
-        return "there is no NVIDIA GPU, or no driver for it"
     if name == "tensorrt":
         from coarse_loftr_ros.backends.tensorrt.library import installed_library, rtx_refusal
 

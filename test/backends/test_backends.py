@@ -98,6 +98,8 @@ def test_auto_without_a_gpu_prefers_openvino_and_says_why():
     assert choice.name == "openvino"
     assert choice.reason.startswith("auto: takes openvino; passed over: tensorrt (")
     assert ", cuda (" in choice.reason
+    assert choice.reason.count("there is no NVIDIA GPU") == 2
+    assert "pip install" not in choice.reason, "there is nothing that would help"
 
 
 @pytest.mark.skipif(find_gpu() is not None, reason="this machine has an NVIDIA GPU")
