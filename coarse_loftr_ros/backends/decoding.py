@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import CellMatches, ModelFiles
@@ -195,11 +194,15 @@ def _correlate(
 
     The squares begin at the whole numbers ``start`` (x, y) [N, 2] and lie within the features.
     """
-    height, _, channels = features.shape
+    height, width, channels = features.shape
     # A square's row is one piece of memory: eight reads in place of sixty-four.
-    rows = sliding_window_view(features.reshape(height, -1), FINE_WINDOW * channels, axis=1)
+    pixels = height * width - FINE_WINDOW + 1
+    size = features.itemsize
+    rows = np.ndarray(
+        (pixels, FINE_WINDOW * channels), features.dtype, features, 0, (channels * size, size)
+    )
     x, y = start.astype(np.int64).T
-    window = rows[y[:, None] + np.arange(FINE_WINDOW), x[:, None] * channels]
+    window = rows[(y * width + x)[:, None] + width * np.arange(FINE_WINDOW)]
     window = window.reshape(len(start), FINE_WINDOW**2, channels)
     return np.matmul(window, descriptor[:, :, None])[:, :, 0]
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ImageMap", "NetworkSize", "network_size"]
+__all__ = ["ImageMap", "NetworkSize", "network_size", "scaling"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,12 @@ def network_size(
     return NetworkSize(rounded(width), rounded(height))
 
 
+def scaling(scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a resize by ``scale``, float64 [2] in x and y, does to points, as a matrix [3, 3]."""
+    (x, y), shift = scale, 0.5 * scale - 0.5
+    return np.array([[x, 0.0, shift[0]], [0.0, y, shift[1]], [0.0, 0.0, 1.0]])
+
+
 @dataclass(frozen=True)
 class ImageMap:
     """The resize between an image as received and its network image.
@@ -84,8 +90,7 @@ class ImageMap:
     @property
     def matrix(self) -> NDArray[np.float64]:
         """The map from pixels of the image as received to network pixels, float64 [3, 3]."""
-        (x, y), shift = self.scale, 0.5 * self.scale - 0.5
-        return np.array([[x, 0.0, shift[0]], [0.0, y, shift[1]], [0.0, 0.0, 1.0]])
+        return scaling(self.scale)
 
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Bring a grey image uint8 [height, width] to the network size; no copy when equal."""

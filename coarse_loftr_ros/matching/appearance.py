@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.matching.homography import image_outline, transfer
 
-__all__ = ["equalising_levels", "warp_overlap", "warp_to_reference"]
+__all__ = ["equalising_levels", "mean_and_deviation", "warp_overlap", "warp_to_reference"]
+
+# Statistics are those of every fourth row: of neighbours they are the same.
+_EVERY_ROW = 4
 
 
 def warp_to_reference(
@@ -22,6 +25,20 @@ def warp_to_reference(
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
+
+
+def mean_and_deviation(
+    image: NDArray[np.uint8], mask: NDArray[np.uint8] | None = None
+) -> tuple[float, float]:
+    """Mean and standard deviation of an image uint8 [H, W], from some of its rows.
+
+    Args:
+        image: uint8 [H, W].
+        mask: uint8 [H, W], non-zero where pixels count; ``None`` means everywhere.
+    """
+    mask = None if mask is None else mask[::_EVERY_ROW]
+    mean, deviation = cv2.meanStdDev(image[::_EVERY_ROW], mask=mask)
+    return mean.item(), deviation.item()
 
 
 def equalising_levels(
@@ -38,8 +55,8 @@ def equalising_levels(
         target: uint8 [H, W], whose grey levels are replaced.
         overlap: uint8 [H, W], non-zero where both show the scene; ``None`` means everywhere.
     """
-    mean_r, deviation_r = (float(v[0, 0]) for v in cv2.meanStdDev(reference, mask=overlap))
-    mean_t, deviation_t = (float(v[0, 0]) for v in cv2.meanStdDev(target, mask=overlap))
+    mean_r, deviation_r = mean_and_deviation(reference, overlap)
+    mean_t, deviation_t = mean_and_deviation(target, overlap)
     gain = (deviation_r + 1.0) / (deviation_t + 1.0)
     levels = (np.arange(256) - mean_t) * gain + mean_r
     return np.clip(levels + 0.5, 0, 255).astype(np.uint8)

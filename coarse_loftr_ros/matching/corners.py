@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.homography import transfer
 
-__all__ = ["CellCorners", "cell_corners"]
+__all__ = ["CellCorners", "CornerFinder"]
 
 # Corners closer than this to the border have no full window for the refinement.
 _MARGIN = 4
@@ -39,34 +41,54 @@ class CellCorners:
         return CellCorners(first.astype(np.float32), second.astype(np.float32), self.has_second)
 
 
-def cell_corners(image: NDArray[np.uint8], stride: int) -> CellCorners:
-    """The corners of a network image.
+class CornerFinder:
+    """Finds the corners of network images of one size; may be used from several threads.
 
     A cell's own centre may lie on a blank wall; its strongest corner (Shi and Tomasi, CVPR 1994) is
     where sub-pixel alignment works best.
 
     Args:
-        image: uint8 [H, W].
+        size: of the network images.
         stride: px per cell, of which both sides are multiples.
     """
-    height, width = image.shape
-    strength = cv2.cornerMinEigenVal(image, 5, ksize=3)
-    strength[:_MARGIN] = strength[-_MARGIN:] = -1.0
-    strength[:, :_MARGIN] = strength[:, -_MARGIN:] = -1.0
-    rows, columns = height // stride, width // stride
-    cells = strength.reshape(rows, stride, columns, stride).transpose(0, 2, 1, 3)
-    cells = cells.reshape(rows * columns, stride * stride)
-    cell = np.arange(rows * columns)
-    origin = np.stack([cell % columns, cell // columns], axis=1) * stride
 
-    def points(best: NDArray[np.int64]) -> NDArray[np.float32]:
-        within = np.stack([best % stride, best // stride], axis=1)
-        return (origin + within).astype(np.float32)
+    def __init__(self, size: NetworkSize, stride: int) -> None:
+        self._stride = stride
+        rows, columns = size.height // stride, size.width // stride
+        y, x = np.divmod(np.arange(rows * columns), columns)
+        self._origin = np.stack([x, y], axis=1) * stride
+        # Arrays of this size would be given back to the system and asked for again for each image,
+        # which takes several times as long as finding corners.
+        self._strength = np.empty((size.height, size.width), np.float32)
+        self._cells = np.empty((rows * columns, stride * stride), np.float32)
+        self._taken = np.empty(self._cells.shape, np.bool_)
+        self._in_use = threading.Lock()
 
-    first = cells.argmax(axis=1)
-    np.copyto(cells, np.float32(-1.0), where=_near(stride)[first])
-    second = cells.argmax(axis=1)
-    return CellCorners(points(first), points(second), cells[cell, second] >= 0)
+    def find(self, image: NDArray[np.uint8]) -> CellCorners:
+        """The corners of a network image uint8 [H, W]."""
+        with self._in_use:
+            return self._find(image)
+
+    def _find(self, image: NDArray[np.uint8]) -> CellCorners:
+        strength, cells, stride = self._strength, self._cells, self._stride
+        cv2.cornerMinEigenVal(image, 5, strength, ksize=3)
+        strength[:_MARGIN] = strength[-_MARGIN:] = -1.0
+        strength[:, :_MARGIN] = strength[:, -_MARGIN:] = -1.0
+        height, width = strength.shape
+        blocks = strength.reshape(height // stride, stride, width // stride, stride)
+        blocks = blocks.transpose(0, 2, 1, 3)
+        cells.reshape(blocks.shape)[:] = blocks
+        first = cells.argmax(axis=1)
+        np.take(_near(stride), first, axis=0, out=self._taken, mode="clip")
+        np.copyto(cells, np.float32(-1.0), where=self._taken)
+        second = cells.argmax(axis=1)
+        has_second = cells[np.arange(len(cells)), second] >= 0
+        return CellCorners(self._points(first), self._points(second), has_second)
+
+    def _points(self, within: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Pixels [L, 2] of which each is given by its number within its cell."""
+        y, x = np.divmod(within, self._stride)
+        return (self._origin + np.stack([x, y], axis=1)).astype(np.float32)
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from coarse_loftr_ros.matching.corners import CellCorners
-from coarse_loftr_ros.matching.homography import transfer
+from coarse_loftr_ros.matching.homography import finite, transfer
 from coarse_loftr_ros.matching.matcher import NetworkMatches
 from coarse_loftr_ros.matching.viewpoint import FirstHomography
 
@@ -45,7 +45,7 @@ def with_second_points(
     else:
         offset = second - matches.reference[chosen]
     current = (matches.current[chosen] + offset).astype(np.float32)
-    usable = np.isfinite(current).all(axis=1)
+    usable = finite(current)
     return NetworkMatches(
         np.concatenate([matches.reference, second[usable]]),
         np.concatenate([matches.current, current[usable]]),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.images.frame import Frame
-from coarse_loftr_ros.images.preprocessing import ImageMap, NetworkSize, network_size
+from coarse_loftr_ros.images.preprocessing import ImageMap, NetworkSize, network_size, scaling
 from coarse_loftr_ros.matching.keypoints import Keypoints, find_keypoints
 from coarse_loftr_ros.matching.matcher import Features, Matcher
 from coarse_loftr_ros.matching.viewpoint import render_view, zoom
@@ -114,7 +114,12 @@ class EncodedFrame:
 
     def to(self, detail: Detail) -> NDArray[np.float64]:
         """The map from network pixels to pixels of a detail image, float64 [3, 3]."""
-        return detail.map.matrix @ np.linalg.inv(self.map.matrix)
+        return scaling(detail.map.scale / self.map.scale)
+
+    def in_detail(self, points: NDArray[np.float32], detail: Detail) -> NDArray[np.float32]:
+        """Network points [N, 2] in pixels of a detail image."""
+        scale = (detail.map.scale / self.map.scale).astype(np.float32)
+        return points if (scale == 1).all() else (points + 0.5) * scale - 0.5
 
     def scale_of(self, detail: Detail) -> float:
         """Pixels of a detail image per network pixel."""

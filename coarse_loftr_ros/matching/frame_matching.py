@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.images.frame import Frame
 from coarse_loftr_ros.matching.densification import with_second_points
 from coarse_loftr_ros.matching.encoded_frame import FINE_ZOOM, EncodedFrame
-from coarse_loftr_ros.matching.homography import transfer
 from coarse_loftr_ros.matching.homography_estimate import HomographySettings, estimate_homography
 from coarse_loftr_ros.matching.matcher import Matcher, NetworkMatches
 from coarse_loftr_ros.matching.refinement import RefinementSettings, refine
@@ -125,6 +124,7 @@ def match_points(
     settings: MatchSettings,
     search: SearchSettings,
     prior: NDArray[np.float64] | None = None,
+    next_reference: EncodedFrame | None = None,
 ) -> FramePoints:
     """Match two frames and align the points to a fraction of a pixel.
 
@@ -135,8 +135,9 @@ def match_points(
         settings: thresholds; its own ``search`` is not used.
         search: other viewpoints to try.
         prior: see ``find_matches``.
+        next_reference: of the next pair, where it is known: its corners are found meanwhile.
     """
-    times = [time.perf_counter()]
+    begin = time.perf_counter()
     found = find_matches(
         matcher,
         reference,
@@ -146,7 +147,9 @@ def match_points(
         search,
         prior=prior,
     )
-    times.append(time.perf_counter())
+    matched = time.perf_counter()
+    if next_reference is not None:  # not before: the network keeps all threads busy
+        matcher.begin_corners(next_reference.features(matcher))
     matches = found.matches
     if settings.refinement.enabled and settings.refinement.points_per_cell == 2:
         matches = with_second_points(matches, found.corners, found.first, settings.max_matches)
@@ -156,16 +159,16 @@ def match_points(
         details = reference.fine_detail, current.fine_detail
     else:
         details = reference.detail, current.detail
-    to_details = reference.to(details[0]), current.to(details[1])
     matches = NetworkMatches(
-        transfer(to_details[0], matches.reference).astype(np.float32),
-        transfer(to_details[1], matches.current).astype(np.float32),
+        reference.in_detail(matches.reference, details[0]),
+        current.in_detail(matches.current, details[1]),
         matches.confidence,
         matches.point,
     )
     warp = None
     if explained:
-        warp = to_details[1] @ found.first.matrix @ np.linalg.inv(to_details[0])
+        from_detail = np.linalg.inv(reference.to(details[0]))
+        warp = current.to(details[1]) @ found.first.matrix @ from_detail
     matches = refine(
         matches,
         details[0].image,
@@ -182,15 +185,13 @@ def match_points(
     if not kept.all():
         matches = matches.select(kept)
         reference_points, current_points = reference_points[kept], current_points[kept]
-    times.append(time.perf_counter())
-    match_ms, refine_ms = (np.diff(times) * 1e3).tolist()
     return FramePoints(
         reference_points,
         current_points,
         matches.confidence,
         matches.point,
         found,
-        {"match": match_ms, "refine": refine_ms},
+        {"match": (matched - begin) * 1e3, "refine": (time.perf_counter() - matched) * 1e3},
     )
 
 
@@ -204,6 +205,7 @@ def match_frames(
     prior: NDArray[np.float64] | None = None,
     prior_is_sure: bool = False,
     keep: Callable[[FramePoints], NDArray[np.bool_]] | None = None,
+    next_reference: EncodedFrame | None = None,
 ) -> FrameMatch:
     """Match two frames and estimate the homography between them.
 
@@ -217,8 +219,11 @@ def match_frames(
         prior: see ``find_matches``.
         prior_is_sure: whether the match that it comes from was OK.
         keep: which matches to keep, bool [N]; its time is that of ``motion``.
+        next_reference: see ``match_points``.
     """
-    points = match_points(matcher, reference, current, settings, settings.search, prior)
+    points = match_points(
+        matcher, reference, current, settings, settings.search, prior, next_reference
+    )
     timings = points.timings_ms
     if keep is not None:
         begin = time.perf_counter()

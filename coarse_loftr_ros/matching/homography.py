@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 __all__ = [
     "HomographyFit",
+    "distances",
+    "finite",
     "fit_homography",
     "image_outline",
     "other_motion",
@@ -21,6 +23,8 @@ __all__ = [
 
 # Below this a homography maps the view to a line, and has no inverse to speak of.
 _LEAST_DETERMINANT = 1e-9
+# OpenCV takes a third coordinate below 1.2e-7 for zero and the point for the origin.
+_LEAST_DEPTH = 1e-6
 # Most matches of the scene that lie within the outline of what moves in front of it, as a share.
 _SEEN_THROUGH = 0.1
 _OTHER_SAMPLES = 500
@@ -46,10 +50,25 @@ class HomographyFit:
 def transfer(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Move points [N, 2] by a homography [3, 3]; infinite where they leave the view's front."""
     points = np.asarray(points, np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        homogeneous = points @ matrix[:, :2].T + matrix[:, 2]
-        depth = homogeneous[:, 2:]
-        return np.where(depth > 1e-9, homogeneous[:, :2] / depth, np.inf)
+    if len(points) == 0:
+        return points.copy()
+    moved = cv2.perspectiveTransform(points[None], matrix)[0]
+    front = points @ matrix[2, :2] + matrix[2, 2] > _LEAST_DEPTH
+    if not front.all():
+        moved[~front] = np.inf
+    return moved
+
+
+def finite(points: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which points [N, 2] are where numbers say, bool [N]."""
+    x, y = np.isfinite(points).T
+    return x & y
+
+
+def distances(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Euclidean distances [N] of points [N, 2] from each other."""
+    x, y = (a - b).T
+    return np.hypot(x, y)
 
 
 def image_outline(width: int, height: int) -> NDArray[np.float64]:
@@ -86,7 +105,7 @@ def fit_homography(
     if matrix is None or not np.isfinite(matrix).all() or abs(matrix[2, 2]) < 1e-12:
         return nothing
     matrix = matrix / matrix[2, 2]
-    if abs(np.linalg.det(matrix)) < _LEAST_DETERMINANT:
+    if abs(cv2.determinant(matrix)) < _LEAST_DETERMINANT:
         return nothing
     return HomographyFit(matrix, inlier[:, 0].astype(bool))
 
@@ -100,10 +119,11 @@ def polished(
     the usual one. Here each is weighted by its error against the median one (Geman and McClure).
     """
     # Of coordinates near 1 the equations are well conditioned.
-    middle = reference.mean(axis=0, dtype=np.float64)
+    middle = np.array(cv2.mean(reference[:, None])[:2])
     size = max(float(reference.max() - reference.min()), 1.0)
     scaling = np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, size]]) / size
-    start = scaling @ matrix @ np.linalg.inv(scaling)
+    back = np.array([[size, 0, middle[0]], [0, size, middle[1]], [0, 0, 1]])
+    start = scaling @ matrix @ back
     start /= start[2, 2]
     # The first three columns of both rows of a point's Jacobian; what the last two are of x, of y;
     # the errors in x and in y.
@@ -120,7 +140,8 @@ def polished(
     errors[:] = ((current - middle) / size).T
     errors -= x, y
     squared = errors[0] ** 2 + errors[1] ** 2
-    usual = max(float(np.median(squared)), (_LEAST_ERROR_PX / size) ** 2)
+    median = np.partition(squared, len(squared) // 2)[len(squared) // 2]
+    usual = max(float(median), (_LEAST_ERROR_PX / size) ** 2)
     weight = (1 + squared / (3 * usual)) ** -2
     # All products that the normal equations are made of.
     product = (columns * weight) @ columns.T
@@ -138,7 +159,7 @@ def polished(
     except np.linalg.LinAlgError:  # all points on a line
         return matrix
     polished = start + np.append(step, 0.0).reshape(3, 3)
-    polished = np.linalg.inv(scaling) @ polished @ scaling
+    polished = back @ polished @ scaling
     return polished / polished[2, 2]
 
 

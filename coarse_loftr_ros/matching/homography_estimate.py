@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.matching.homography import (
+    distances,
     fit_homography,
     image_outline,
     other_motion,
@@ -63,8 +65,8 @@ def coverage(points: NDArray[np.floating], width: int, height: int) -> float:
     if len(points) == 0:
         return 0.0
     cells = ((points + 0.5) * (8.0 / width, 6.0 / height)).astype(np.int64)
-    cells = np.clip(cells, 0, (7, 5))
-    return len(np.unique(cells[:, 1] * 8 + cells[:, 0])) / 48.0
+    x, y = np.minimum(np.maximum(cells, 0), (7, 5)).T
+    return np.count_nonzero(np.bincount(y * 8 + x)) / 48.0
 
 
 def estimate_homography(
@@ -105,7 +107,7 @@ def estimate_homography(
     errors = np.full(len(reference), np.inf)
     if matrix is not None:
         matrix = polished(matrix, reference[inlier], current[inlier])
-        errors = np.linalg.norm(transfer(matrix, reference) - current, axis=1)
+        errors = distances(transfer(matrix, reference), current)
         inlier = errors <= threshold_px
     count = int(np.count_nonzero(inlier))
     support = count if cell is None else np.count_nonzero(np.bincount(cell[inlier]))
@@ -152,10 +154,7 @@ def _implausible(matrix: NDArray[np.float64], width: int, height: int) -> str:
     if (depth <= 0).any():
         # The horizon crosses the view: possible for a ground plane, and no area to compare.
         return ""
-    moved = transfer(matrix, outline)
-    area = 0.5 * abs(
-        np.sum(moved[:, 0] * np.roll(moved[:, 1], -1) - np.roll(moved[:, 0], -1) * moved[:, 1])
-    )
+    area = cv2.contourArea(transfer(matrix, outline).astype(np.float32))
     ratio = area / ((width - 1) * (height - 1))
     if not 1 / _PLAUSIBLE_AREA_RATIO < ratio < _PLAUSIBLE_AREA_RATIO:
         return f"implausible homography: it changes the image's area by a factor {ratio:.3g}"

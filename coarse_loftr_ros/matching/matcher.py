@@ -6,36 +6,46 @@ received.
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.backends.base import Backend, EncodedImage, ModelFiles
-from coarse_loftr_ros.matching.corners import CellCorners, cell_corners
+from coarse_loftr_ros.matching.corners import CellCorners, CornerFinder
 
 __all__ = ["Features", "Matcher", "NetworkMatches"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Features:
     """One encoded network image.
 
     Attributes:
         image: uint8 [H, W], the network image.
         encoded: what the backend made of it.
-        coarse_stride: px per coarse cell.
+        finder: of its corners.
     """
 
     image: NDArray[np.uint8]
     encoded: EncodedImage
-    coarse_stride: int
+    finder: CornerFinder
+    _corners: CellCorners | Future[CellCorners] | None = None
 
-    @cached_property
+    @property
     def corners(self) -> CellCorners:
         """The points of each cell that are looked for; needed for references only."""
-        return cell_corners(self.image, self.coarse_stride)
+        if self._corners is None:
+            self._corners = self.finder.find(self.image)
+        elif isinstance(self._corners, Future):
+            self._corners = self._corners.result()
+        return self._corners
+
+    def begin_corners(self, executor: Executor) -> None:
+        """Look for the corners in another thread."""
+        if self._corners is None:
+            self._corners = executor.submit(self.finder.find, self.image)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +81,14 @@ class Matcher:
     Args:
         model: the exported model.
         backend: a runtime that has loaded it for one network size.
+        parallel: whether a thread of its own may find corners.
     """
 
-    def __init__(self, model: ModelFiles, backend: Backend) -> None:
+    def __init__(self, model: ModelFiles, backend: Backend, parallel: bool = True) -> None:
         self.model = model
         self.backend = backend
+        self._finder = CornerFinder(backend.size, model.coarse_stride)
+        self._executor = ThreadPoolExecutor(1, "corners") if parallel else None
         self._raw, self._right = np.array(model.calibration).T
 
     def encode(self, image: NDArray[np.uint8]) -> Features:
@@ -90,7 +103,12 @@ class Matcher:
                 f"network image is {image.shape[1]}x{image.shape[0]}; "
                 f"the backend is built for {size}"
             )
-        return Features(image, self.backend.encode(image), self.model.coarse_stride)
+        return Features(image, self.backend.encode(image), self._finder)
+
+    def begin_corners(self, features: Features) -> None:
+        """Look for the corners of a reference to come beside other work, where that may be."""
+        if self._executor is not None:
+            features.begin_corners(self._executor)
 
     def match(
         self, reference: Features, current: Features, threshold: float, limit: int

@@ -253,6 +253,7 @@ class Pipeline:
             self._prior,
             self._prior_is_sure,
             None if motion is None else partial(_still, motion, current),
+            current if self.policy.every_frame else None,
         )
         if match.found.windowed:
             self._track_ids.take_window(self._cells)

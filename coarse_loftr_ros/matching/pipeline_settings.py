@@ -86,4 +86,4 @@ def load_matcher(settings: PipelineSettings, reports: Reports, size: NetworkSize
             f"the network sees {size}: its sides are at most {MOST_SIDE} px, and longer images "
             "are reduced to that, whatever network_pixels is"
         )
-    return Matcher(settings.model, backend)
+    return Matcher(settings.model, backend, parallel=settings.threads != 1)

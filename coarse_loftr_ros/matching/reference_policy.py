@@ -11,7 +11,13 @@ __all__ = ["Consecutive", "Keyframe", "KeyframeRule", "ReferencePolicy"]
 
 
 class ReferencePolicy(Protocol):
-    """Decides after each match whether the current frame becomes the reference."""
+    """Decides after each match whether the current frame becomes the reference.
+
+    Attributes:
+        every_frame: whether each one will.
+    """
+
+    every_frame: bool
 
     def replace(self, homography: Homography, age: int) -> str:
         """Why the current frame becomes the reference; empty when the reference stays.
@@ -25,6 +31,8 @@ class ReferencePolicy(Protocol):
 
 class Consecutive:
     """Each frame is matched with the one before it."""
+
+    every_frame = True
 
     def replace(self, homography: Homography, age: int) -> str:
         """See ``ReferencePolicy.replace``."""
@@ -64,6 +72,8 @@ class Keyframe:
     Args:
         rule: when.
     """
+
+    every_frame = False
 
     def __init__(self, rule: KeyframeRule | None = None) -> None:
         self.rule = rule or KeyframeRule()

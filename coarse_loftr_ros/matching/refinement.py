@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from coarse_loftr_ros.matching.appearance import (
     equalising_levels,
+    mean_and_deviation,
     warp_overlap,
     warp_to_reference,
 )
-from coarse_loftr_ros.matching.homography import fit_homography, transfer
+from coarse_loftr_ros.matching.homography import distances, finite, fit_homography, transfer
 from coarse_loftr_ros.matching.matcher import NetworkMatches
 
 __all__ = ["RefinementSettings", "refine"]
@@ -117,7 +118,7 @@ class _Tracker:
             Aligned points [N, 2] and the texture of their patches [N], 0 where the alignment
             failed.
         """
-        in_place = np.linalg.norm(start - points, axis=1) <= _NETWORK_PLANE_PX * self.scale
+        in_place = distances(start, points) <= _NETWORK_PLANE_PX * self.scale
         in_place &= registered
         aligned, texture = start.copy(), np.zeros(len(points), np.float32)
         for which, begin, pyramid in ((in_place, points, False), (~in_place, start, True)):
@@ -126,17 +127,17 @@ class _Tracker:
                     reference, target, points[which], begin[which], pyramid
                 )
         max_round_trip = self.settings.max_round_trip * self.scale
-        shift = np.linalg.norm(aligned - start, axis=1)
+        shift = distances(aligned, start)
         good = (texture > 0) & (shift <= self.settings.max_shift * self.scale)
         unproved = good.copy()
-        moved = np.linalg.norm(aligned[in_place] - points[in_place], axis=1)
+        moved = distances(aligned[in_place], points[in_place])
         unproved[in_place] &= moved > max_round_trip
         if unproved.any():
             # The way back starts at its end: no pyramid is needed to find it.
             back, returned = self.track(
                 target, reference, aligned[unproved], points[unproved], pyramid=False
             )
-            round_trip = np.linalg.norm(back - points[unproved], axis=1)
+            round_trip = distances(back, points[unproved])
             good[unproved] = (returned > 0) & (round_trip <= max_round_trip)
         return aligned, np.where(good, texture, np.float32(0))
 
@@ -154,7 +155,8 @@ class _Tracker:
             Points [N, 2] and the texture of their patches [N], 0 where they were not found.
         """
         # OpenCV aborts on coordinates beyond its integer range: far starts are refused, not tried.
-        near = np.isfinite(start).all(axis=1) & (np.abs(start) < 1e5).all(axis=1)
+        x, y = (np.abs(start) < 1e5).T  # false of what is no number
+        near = x & y
         side, levels = self.settings.window, self.settings.levels
         tracked, found, texture = cv2.calcOpticalFlowPyrLK(
             image,
@@ -208,7 +210,7 @@ def refine(
     if np.count_nonzero(good) < settings.few:
         position = np.where(good[:, None], aligned, matches.current)
         return NetworkMatches(matches.reference, position, matches.confidence, matches.point)
-    contrast = cv2.meanStdDev(reference)[1].item() / _USUAL_CONTRAST
+    contrast = mean_and_deviation(reference)[1] / _USUAL_CONTRAST
     textured = texture >= settings.min_texture * min(contrast**2, 1.0)
     if np.count_nonzero(textured) < settings.enough:
         best = np.argsort(-texture, kind="stable")[: settings.enough]
@@ -238,7 +240,7 @@ def _align(
             reference, current = (_padded(each, height, width) for each in (reference, current))
         target = cv2.LUT(current, equalising_levels(reference, current))
         aligned, texture = tracker.align(reference, target, matches.reference, matches.current)
-    texture[~np.isfinite(aligned).all(axis=1)] = 0.0
+    texture[~finite(aligned)] = 0.0
     return aligned, texture
 
 
@@ -284,7 +286,7 @@ def _corrected_warp(
     aligned, texture = tracker.track(
         reference, cv2.LUT(target, levels), points, start, pyramid=False
     )
-    good = (texture > 0) & np.isfinite(aligned).all(axis=1)
+    good = (texture > 0) & finite(aligned)
     plane = fit_homography(points[good], aligned[good], _PLANE_PX * tracker.scale, _PLANE_SAMPLES)
     if plane.matrix is None:
         return warp, levels, False

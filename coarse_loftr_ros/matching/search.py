@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.corners import CellCorners
 from coarse_loftr_ros.matching.encoded_frame import EncodedFrame
-from coarse_loftr_ros.matching.homography import transfer
+from coarse_loftr_ros.matching.homography import finite, transfer
 from coarse_loftr_ros.matching.keypoints import propose_similarities
 from coarse_loftr_ros.matching.matcher import Matcher, NetworkMatches
 from coarse_loftr_ros.matching.viewpoint import (
@@ -221,5 +221,5 @@ def _match_view(
         reference=corners.first[matches.point],
         current=transfer(to_current, matches.current).astype(np.float32),
     )
-    matches = matches.select(np.isfinite(matches.current).all(axis=1))
+    matches = matches.select(finite(matches.current))
     return SearchResult(matches, first, corners, view, windowed=window is not None)

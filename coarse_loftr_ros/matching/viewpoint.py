@@ -65,8 +65,8 @@ def fit_first_homography(matches: NetworkMatches) -> FirstHomography:
         return nothing
     inliers = int(np.count_nonzero(estimate.inlier))
     matrix = estimate.matrix
-    middle = matches.reference[estimate.inlier].mean(axis=0)
-    if matrix[2, :2] @ middle + matrix[2, 2] < 0:
+    x, y, *_ = cv2.mean(matches.reference[estimate.inlier][:, None])
+    if matrix[2] @ (x, y, 1) < 0:
         matrix = -matrix  # the same map, with what is seen in front of the camera
     return FirstHomography(matrix, inliers, inliers / len(matches))
 
@@ -83,21 +83,23 @@ def view_change(homography: NDArray[np.float64], size: NetworkSize) -> float:
         and halfway to its corners: 0.17 for a rotation by 10 degrees, 0.3 for a zoom by 1.3.
         Infinite where the map ends behind the camera.
     """
-    middle = np.array([(size.width - 1) / 2, (size.height - 1) / 2])
-    steps = np.array([[0, 0], [-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2
-    points = middle * (1 + steps)
-    depth = points @ homography[2, :2] + homography[2, 2]
-    if (depth < 1e-9).any():
-        return float("inf")
-    moved = (points @ homography[:2, :2].T + homography[:2, 2]) / depth[:, None]
-    jacobian = homography[None, :2, :2] - moved[:, :, None] * homography[None, None, 2, :2]
-    jacobian = jacobian / depth[:, None, None]
-    change = jacobian - np.eye(2)
-    # The larger singular value of 2x2 matrices, of their squared norm and their determinant.
-    squared = np.einsum("nij,nij->n", change, change)
-    area = change[:, 0, 0] * change[:, 1, 1] - change[:, 0, 1] * change[:, 1, 0]
-    other = np.sqrt(np.maximum(squared**2 - 4 * area**2, 0.0))
-    return math.sqrt(float((squared + other).max()) / 2)
+    (a, b, c), (d, e, f), (g, h, i) = homography.tolist()
+    largest = 0.0
+    for right, below in ((0, 0), (-1, -1), (1, -1), (1, 1), (-1, 1)):
+        x = (size.width - 1) / 2 * (1 + right / 2)
+        y = (size.height - 1) / 2 * (1 + below / 2)
+        depth = g * x + h * y + i
+        if depth < 1e-9:
+            return float("inf")
+        u, v = (a * x + b * y + c) / depth, (d * x + e * y + f) / depth
+        # The local linear map less the identity, and its larger singular value from its squared
+        # norm and its determinant.
+        ux, uy = (a - u * g) / depth - 1, (b - u * h) / depth
+        vx, vy = (d - v * g) / depth, (e - v * h) / depth - 1
+        squared, area = ux**2 + uy**2 + vx**2 + vy**2, ux * vy - uy * vx
+        larger = (squared + math.sqrt(max(squared**2 - 4 * area**2, 0.0))) / 2
+        largest = max(largest, larger)
+    return math.sqrt(largest)
 
 
 def overlap_window(
@@ -159,7 +161,7 @@ def zoom(homography: NDArray[np.float64], size: NetworkSize) -> float:
     """
     middle = np.array([(size.width - 1) / 2, (size.height - 1) / 2, 1.0])
     depth = max(abs(float(homography[2] @ middle)), 1e-4)
-    return math.sqrt(max(abs(float(np.linalg.det(homography))), 1e-12) / depth**3)
+    return math.sqrt(max(abs(cv2.determinant(homography)), 1e-12) / depth**3)
 
 
 def render_view(

@@ -11,7 +11,7 @@ from coarse_loftr_ros.backends.joined_graphs import addition, join
 from coarse_loftr_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from coarse_loftr_ros.commands.common.images import read_grey
 from coarse_loftr_ros.images.preprocessing import NetworkSize
-from coarse_loftr_ros.matching.matcher import Features
+from coarse_loftr_ros.matching.corners import CornerFinder
 
 pytest.importorskip("onnx", reason="onnx is not installed (make test has it)")
 
@@ -70,7 +70,7 @@ def test_matches_are_those_of_the_cpu(both, kind, request):
     shared = [request.getfixturevalue("shared_dir")] if kind == "photographed" else []
     images = {"drawn": drawn, "photographed": photographed}[kind](size, *shared)
     a, b = (cpu.encode(image) for image in images)
-    corners = Features(images[0], a, model.coarse_stride).corners.first
+    corners = CornerFinder(size, model.coarse_stride).find(images[0]).first
     for threshold, limit in ((0.0, 10_000), (0.2, 10_000), (0.2, 40)):
         wanted = cpu.match(a, b, lambda: corners, threshold, limit)
         found = gpu.match(on_gpu(a), on_gpu(b), lambda: corners, threshold, limit)

@@ -5,11 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scenes import motion, texture, view
 
-from coarse_loftr_ros.matching.corners import cell_corners
+from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.matching.corners import CornerFinder
 from coarse_loftr_ros.matching.densification import with_second_points
 from coarse_loftr_ros.matching.homography import transfer
 from coarse_loftr_ros.matching.matcher import NetworkMatches
 from coarse_loftr_ros.matching.viewpoint import FirstHomography
+
+
+def cell_corners(image, stride):
+    height, width = image.shape
+    return CornerFinder(NetworkSize(width, height), stride).find(image)
+
 
 PICTURE = view(texture(), np.eye(3), 160, 128)
 CORNERS = cell_corners(PICTURE, 16)

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from scenes import motion, texture, view
 
+from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.matching.corners import CornerFinder
 from coarse_loftr_ros.matching.homography import transfer
-from coarse_loftr_ros.matching.matcher import Features, NetworkMatches
+from coarse_loftr_ros.matching.matcher import NetworkMatches
 from coarse_loftr_ros.matching.refinement import RefinementSettings, refine
 from coarse_loftr_ros.matching.viewpoint import fit_first_homography
 
@@ -16,7 +18,7 @@ PLANE = texture()
 def disturbed(homography, error, seed=0):
     """Matches of two views at corners, whose current points are off by up to ``error`` px."""
     rng = np.random.default_rng(seed)
-    corners = Features(view(PLANE, np.eye(3)), None, 16).corners.first
+    corners = CornerFinder(NetworkSize(640, 480), 16).find(view(PLANE, np.eye(3))).first
     truth = transfer(homography, corners)
     inside = ((corners > 30) & (corners < (610, 450)) & (truth > 30) & (truth < (610, 450))).all(1)
     reference, truth = corners[inside], truth[inside]
