@@ -34,7 +34,7 @@ __all__ = ["RefinementSettings", "refine"]
 # Aligned points this near a homography, in px of the network image, agree with it.
 _PLANE_PX = 1.0
 # The network's points this near a homography, in px of the network image, agree with it.
-_NETWORK_PLANE_PX = 2.0
+_NETWORK_PLANE_PX = 3.0
 # A homography that most points agree with is found by far fewer samples.
 _PLANE_SAMPLES = 300
 # Standard deviation of an image's grey levels, of which textures are about the square.
