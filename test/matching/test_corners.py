@@ -1,5 +1,7 @@
 """The points of each cell that are looked for."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from coarse_loftr_ros.images.preprocessing import NetworkSize
 from coarse_loftr_ros.matching.corners import CornerFinder
 from coarse_loftr_ros.matching.densification import with_second_points
 from coarse_loftr_ros.matching.homography import transfer
-from coarse_loftr_ros.matching.matcher import NetworkMatches
+from coarse_loftr_ros.matching.matcher import Features, NetworkMatches
 from coarse_loftr_ros.matching.viewpoint import FirstHomography
 
 
@@ -51,6 +53,26 @@ def test_a_cell_whose_border_leaves_no_room_has_one_corner():
     corners = cell_corners(image, 16)
     np.testing.assert_allclose(corners.first[0], (8, 8), atol=0.5)
     assert not corners.has_second[0]
+
+
+def test_several_threads_find_what_one_does():
+    images = [view(texture(seed=seed), np.eye(3), 160, 128) for seed in range(4)] * 5
+    finder = CornerFinder(NetworkSize(160, 128), 16)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(finder.find, images))
+    for image, corners in zip(images, found, strict=True):
+        expected = cell_corners(image, 16)
+        np.testing.assert_array_equal(corners.first, expected.first)
+        np.testing.assert_array_equal(corners.second, expected.second)
+
+
+def test_corners_begun_beside_other_work_are_those_found_when_asked_for():
+    finder = CornerFinder(NetworkSize(160, 128), 16)
+    begun, asked = (Features(PICTURE, None, finder) for _ in range(2))
+    with ThreadPoolExecutor(1) as pool:
+        begun.begin_corners(pool)
+    np.testing.assert_array_equal(begun.corners.first, asked.corners.first)
+    assert begun.corners is begun.corners
 
 
 @given(st.floats(-20, 20), st.floats(-20, 20), st.floats(-180, 180), st.floats(0.5, 2))

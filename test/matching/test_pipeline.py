@@ -1,5 +1,6 @@
 """Frames in, results out: the reference's life, resets, track ids, coordinates, determinism."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -280,3 +281,33 @@ def test_match_settings_that_make_no_sense_are_refused(bad):
 def test_pipeline_settings_that_make_no_sense_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         PipelineSettings(**bad)
+
+
+@pytest.mark.parametrize("policy", [Consecutive, Keyframe])
+def test_a_second_thread_changes_no_result(pipeline, policy):
+    """Consecutive references have corners that another thread found; one thread has none."""
+    frames = [frame(step) for step in range(4)]
+    two_threads = Pipeline(PipelineSettings(threads=2), MatchSettings(), policy())
+    pipeline.policy = policy()
+    for each in frames:
+        alone, beside = pipeline.process(each), two_threads.process(each)
+        if alone is not None:
+            np.testing.assert_array_equal(
+                alone.correspondences.reference_points, beside.correspondences.reference_points
+            )
+
+
+def test_one_thread_starts_no_other_for_corners():
+    def corner_threads_of(threads):
+        before = set(threading.enumerate())
+        pipeline = Pipeline(PipelineSettings(threads=threads), MatchSettings(), Consecutive())
+        for step in range(3):
+            pipeline.process(frame(step))
+        started = set(threading.enumerate()) - before
+        return pipeline, [each for each in started if each.name.startswith("corners")]
+
+    assert corner_threads_of(threads=1)[1] == []
+    pipeline, [thread] = corner_threads_of(threads=2)
+    del pipeline
+    thread.join(10.0)
+    assert not thread.is_alive()
