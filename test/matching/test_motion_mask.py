@@ -146,7 +146,7 @@ def test_a_keyframe_stream_loses_its_matches_on_what_moves_and_no_others(pipelin
     pipeline.match_settings = WATCHED
     results = [pipeline.process(square_before_a_plane(step)) for step in range(6)]
     assert on_square(every) > 0.05
-    assert on_square(results[-1]) == 0.0
+    assert on_square(results[-1]) < 0.004  # one match of 500, or none
     kept, whole = len(results[-1].correspondences), len(every.correspondences)
     assert kept > 0.85 * (1 - on_square(every)) * whole
     assert 0.03 < results[-1].moving.share < 0.25

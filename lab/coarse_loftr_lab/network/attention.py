@@ -15,31 +15,38 @@ __all__ = ["AttentionLayer", "linear_attention"]
 
 
 def linear_attention(
-    query: Tensor, key: Tensor, value: Tensor, eps: float = 1e-6, scale: float | None = None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    same_head: Tensor,
+    eps: float = 1e-6,
+    scale: float | None = None,
 ) -> Tensor:
     """Attention with the kernel elu(x) + 1, linear in the number of tokens.
 
+    Heads are not split: ``K^T V`` is one product of all channels, of which ``same_head`` keeps
+    what belongs together. That is more arithmetic than a product per head, and less time, because
+    tokens are never transposed.
+
     Args:
-        query: [B, heads, L, D].
-        key: [B, heads, S, D].
-        value: [B, heads, S, D].
+        query: [B, L, C], the channels of one head after those of another.
+        key: [B, S, C].
+        value: [B, S, C].
+        same_head: float [C, C], 1 where both channels are of one head, else 0.
         eps: keeps the normaliser from zero.
-        scale: of the sums over S; it cancels out. ``None`` is 1 / S.
+        scale: of the sums over S; it cancels out. ``None`` is 1 / S: means instead of sums are
+            small enough for half precision.
 
     Returns:
-        [B, heads, L, D]. ``K^T V`` is one matrix product; the mean over S instead of the sum
-        keeps both products small enough for half precision.
+        [B, L, C].
     """
-    q = F.elu(query) + 1.0
-    k = F.elu(key) + 1.0
     if scale is None:
-        scale = 1.0 / key.shape[2]
-        total = k.mean(dim=2)
-    else:
-        total = (k * scale).sum(dim=2)
-    context = torch.matmul(k.transpose(2, 3) * scale, value)
-    normaliser = torch.matmul(q, total.unsqueeze(3)) + eps * scale
-    return torch.matmul(q, context) / normaliser
+        scale = 1.0 / key.shape[1]
+    q = F.elu(query) + 1.0
+    k = (F.elu(key) + 1.0) * scale
+    context = torch.matmul(k.transpose(1, 2), value) * same_head
+    total = k.sum(dim=1).unsqueeze(2) * same_head
+    return torch.matmul(q, context) / (torch.matmul(q, total) + eps * scale)
 
 
 class AttentionLayer(nn.Module):
@@ -69,7 +76,6 @@ class AttentionLayer(nn.Module):
         hidden = hidden or 2 * channels
         if attention % heads:
             raise ValueError(f"{attention} channels cannot be divided among {heads} heads")
-        self.heads = heads
         self.q_proj = nn.Linear(channels, attention, bias=False)
         self.k_proj = nn.Linear(channels, attention, bias=False)
         self.v_proj = nn.Linear(channels, attention, bias=False)
@@ -84,23 +90,21 @@ class AttentionLayer(nn.Module):
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
+        head = torch.arange(attention) // (attention // heads)
+        self.register_buffer("same_head", (head[:, None] == head).float(), persistent=False)
         # Of sums over tokens; a constant for a runtime that cannot divide by their number.
         self.sum_scale: float | None = None
 
     def forward(self, x: Tensor, source: Tensor) -> Tensor:
         """Update ``x`` [B, L, C] with what it finds in ``source`` [B, S, C]."""
         message = linear_attention(
-            self._split(self.q_proj(x)),
-            self._split(self.k_proj(source)),
-            self._split(self.v_proj(source)),
+            self.q_proj(x),
+            self.k_proj(source),
+            self.v_proj(source),
+            self.same_head,
             scale=self.sum_scale,
         )
-        message = message.transpose(1, 2).flatten(2)
         message = self.norm1(self.merge(message))
         # Counted from the end: torch-pruning then knows that channels are joined.
         message = self.norm2(self.mlp(torch.cat([x, message], dim=-1)))
         return x + message
-
-    def _split(self, tokens: Tensor) -> Tensor:
-        """[B, L, C] to [B, heads, L, C / heads]."""
-        return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)

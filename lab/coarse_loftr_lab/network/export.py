@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from coarse_loftr_lab.network.first_convolution import reading_columns
 from coarse_loftr_lab.network.matcher_net import (
     COARSE_STRIDE,
     FINE_STRIDE,
@@ -95,8 +96,9 @@ def export_model(
         "weight": {1: "cells", 2: "cells"},
         **{name: {1: "cells"} for name in _MATCH_VECTORS},
     }
+    # In evaluation mode themselves, or the exporter would put the network back into training.
     torch.onnx.export(
-        EncodeGraph(net).eval(),  # or the exporter would put the network back into training mode
+        EncodeGraph(reading_columns(net)).eval(),
         (image,),
         folder / "encode.onnx",
         input_names=["image"],

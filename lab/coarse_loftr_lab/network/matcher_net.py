@@ -105,6 +105,9 @@ class MatcherNet(nn.Module):
         # Inverse temperature of the cosine similarities.
         self.log_scale = nn.Parameter(torch.tensor(2.5))
         self.log_fine_scale = nn.Parameter(torch.tensor(2.0))
+        # Whether layers between images take both as one batch: half as many operations. ncnn has no
+        # batches, and torch-pruning does not follow channels through their joining.
+        self.both_at_once = True
         table = sine_position_encoding(inner.encoding, _MAX_CELLS, _MAX_CELLS)
         # Each channel depends on x or on y alone: one row and one column hold the whole table.
         is_x = (torch.arange(inner.encoding) % 4 < 2)[:, None, None]
@@ -170,9 +173,15 @@ class MatcherNet(nn.Module):
 
     def similarity(self, reference: Tensor, current: Tensor) -> Tensor:
         """Scaled cosine similarities [B, L, S] of tokens [B, L, C] and [B, S, C]."""
-        for layer in self.cross_layers:
-            reference, current = layer(reference, current), layer(current, reference)
-        a, b = (_unit_length(self.descriptor(tokens)) for tokens in (reference, current))
+        if self.both_at_once:
+            both = torch.cat([reference, current])
+            for layer in self.cross_layers:
+                both = layer(both, torch.cat(both.chunk(2)[::-1]))
+            a, b = _unit_length(self.descriptor(both)).chunk(2)
+        else:
+            for layer in self.cross_layers:
+                reference, current = layer(reference, current), layer(current, reference)
+            a, b = (_unit_length(self.descriptor(tokens)) for tokens in (reference, current))
         # Similarities reach 30: in half precision they would be off by several per cent.
         with torch.autocast(a.device.type, enabled=False):
             return torch.matmul(a.float() * self.scale(), b.float().transpose(1, 2))

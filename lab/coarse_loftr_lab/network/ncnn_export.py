@@ -42,6 +42,7 @@ def export_ncnn(net: MatcherNet, folder: Path, half: bool = False) -> None:
         ValueError: when it cannot translate a graph.
     """
     net = copy.deepcopy(net).eval()
+    net.both_at_once = False
     for layer in net.modules():
         if isinstance(layer, AttentionLayer):
             layer.sum_scale = _SUM_SCALE

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from coarse_loftr_lab.network.checkpoint import load_network
+from coarse_loftr_lab.network.first_convolution import FIRST_CONVOLUTION, of_blocks
 from coarse_loftr_lab.network.matcher_net import MatcherConfig, MatcherNet
 from coarse_loftr_ros.backends.base import SHIPPED_MODELS, BackendError, ModelFiles
 
@@ -116,7 +117,9 @@ def _weights_of(net: MatcherNet, name: str, own: list[Tensor]) -> dict[str, Tens
     module = modules.get(name)
     if isinstance(module, nn.Linear):
         return {f"{name}.weight": own[0].T.contiguous()}
-    weights = {f"{name}.weight": own[0]}
+    # Older versions exported the first convolution as the network has it.
+    weight = of_blocks(own[0]) if name == FIRST_CONVOLUTION else own[0]
+    weights = {f"{name}.weight": weight}
     if len(own) == 1:
         return weights
     parent, _, number = name.rpartition(".")

@@ -45,6 +45,7 @@ class TracedNetwork:
             table = getattr(self.net, name)
             delattr(self.net, name)
             setattr(self.net, name, nn.Parameter(table))
+        self.net.both_at_once = False
         self.names = {module: name for name, module in self.net.named_modules()}
         self._graph = tp.DependencyGraph().build_dependency(
             self.net,

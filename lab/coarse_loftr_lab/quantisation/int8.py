@@ -87,6 +87,8 @@ def to_int8(
                 "ActivationSymmetric": True,
                 "WeightSymmetric": True,
                 "QuantizeBias": False,
+                # What no int8 node reads keeps its precision: residual sums, attention's products.
+                "OpTypesToExcludeOutputQuantization": list(_WITH_WEIGHTS),
                 "CalibPercentile": PERCENTILE,
                 # One image at a time: activations of all would not fit into memory, and those of
                 # different sizes not into one array.

@@ -60,13 +60,31 @@ def test_a_blank_image_gives_numbers(net):
         assert torch.isfinite(dual_softmax(*net.match(tokens, tokens)[:3])).all()
 
 
-def test_linear_attention_is_the_weighted_mean_that_its_definition_says():
+@pytest.mark.parametrize("scale", [None, 1 / 1024])
+@pytest.mark.parametrize(("channels", "heads"), [(24, 3), (8, 1), (20, 4)])
+def test_every_head_takes_the_weighted_mean_that_its_definition_says(channels, heads, scale):
     torch.manual_seed(1)
-    q, k, v = (torch.randn(2, 3, n, 8) for n in (5, 7, 7))
-    phi_q, phi_k = (torch.nn.functional.elu(x) + 1 for x in (q, k))
-    weights = phi_q @ phi_k.transpose(2, 3)
-    expected = (weights / weights.sum(3, keepdim=True)) @ v
-    torch.testing.assert_close(linear_attention(q, k, v), expected, atol=1e-5, rtol=1e-4)
+    layer = AttentionLayer(48, heads, attention=channels)
+    q, k, v = (torch.randn(2, n, channels) for n in (5, 7, 7))
+    expected = []
+    for query, key, value in zip(*(x.chunk(heads, 2) for x in (q, k, v)), strict=True):
+        phi_q, phi_k = (torch.nn.functional.elu(x) + 1 for x in (query, key))
+        weights = phi_q @ phi_k.transpose(1, 2)
+        expected.append((weights / weights.sum(2, keepdim=True)) @ value)
+    attended = linear_attention(q, k, v, layer.same_head, scale=scale)
+    torch.testing.assert_close(attended, torch.cat(expected, 2), atol=1e-5, rtol=1e-4)
+
+
+def test_both_images_at_once_are_what_each_is_alone():
+    torch.manual_seed(2)
+    net = MatcherNet(MatcherConfig(cross_layers=2)).eval()
+    with torch.no_grad():
+        for layer in net.cross_layers:
+            layer.norm2.weight.uniform_(0.5, 1.0)  # in a new network they do nothing
+        a, b = (net.encode(torch.rand(3, 1, 64, 96))[0] for _ in range(2))
+        together = net.similarity(a, b)
+        net.both_at_once = False
+        torch.testing.assert_close(net.similarity(a, b), together, atol=1e-4, rtol=1e-4)
 
 
 def test_heads_must_divide_the_channels():

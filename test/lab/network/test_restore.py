@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed (make test
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from coarse_loftr_lab.network.batch_norms import renew_batch_norms
 from coarse_loftr_lab.network.checkpoint import save_checkpoint
@@ -57,6 +58,17 @@ def test_an_exported_network_comes_back(net, folder):
     for ours, theirs in zip(answers(again, images), answers(net, images), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(again.fine_scale(), net.fine_scale(), rtol=1e-5, atol=0)
+
+
+def test_a_model_of_a_version_that_moved_the_pixels_comes_back(net, tmp_path, monkeypatch):
+    monkeypatch.setattr("coarse_loftr_lab.network.export.reading_columns", lambda net: net)
+    export_model(net, tmp_path, "older")
+    graph = onnx.load(tmp_path / "encode.onnx").graph
+    assert any([*tensor.dims[1:]] == [16, 3, 3] for tensor in graph.initializer)
+    images = torch.rand(2, 1, 96, 64)
+    ours, theirs = (answers(one, images) for one in (open_network(tmp_path), net))
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", SHIPPED_MODELS)

@@ -69,6 +69,13 @@ def test_convolutions_and_trained_matrices_multiply_int8(quantised):
             assert quantised.maker[name].op_type != "DequantizeLinear"
 
 
+def test_what_no_int8_node_reads_keeps_its_precision(quantised):
+    """Residual sums, what attention multiplies, tokens and fine features."""
+    read = {name for node in quantised.of("Conv", "MatMul") for name in node.input}
+    for node in quantised.of("DequantizeLinear"):
+        assert node.output[0] in read
+
+
 def test_everything_is_symmetric_and_biases_stay_float(quantised):
     for node in quantised.of("QuantizeLinear", "DequantizeLinear"):
         zero = quantised.constants[node.input[2]]
