@@ -124,7 +124,6 @@ def match_points(
     settings: MatchSettings,
     search: SearchSettings,
     prior: NDArray[np.float64] | None = None,
-    next_reference: EncodedFrame | None = None,
 ) -> FramePoints:
     """Match two frames and align the points to a fraction of a pixel.
 
@@ -135,7 +134,6 @@ def match_points(
         settings: thresholds; its own ``search`` is not used.
         search: other viewpoints to try.
         prior: see ``find_matches``.
-        next_reference: of the next pair, where it is known: its corners are found meanwhile.
     """
     begin = time.perf_counter()
     found = find_matches(
@@ -148,8 +146,6 @@ def match_points(
         prior=prior,
     )
     matched = time.perf_counter()
-    if next_reference is not None:  # not before: the network keeps all threads busy
-        matcher.begin_corners(next_reference.features(matcher))
     matches = found.matches
     if settings.refinement.enabled and settings.refinement.points_per_cell == 2:
         matches = with_second_points(matches, found.corners, found.first, settings.max_matches)
@@ -219,17 +215,18 @@ def match_frames(
         prior: see ``find_matches``.
         prior_is_sure: whether the match that it comes from was OK.
         keep: which matches to keep, bool [N]; its time is that of ``motion``.
-        next_reference: see ``match_points``.
+        next_reference: of the next pair, where it is known: its corners are found by another
+            thread, beside the homography.
     """
-    points = match_points(
-        matcher, reference, current, settings, settings.search, prior, next_reference
-    )
+    points = match_points(matcher, reference, current, settings, settings.search, prior)
     timings = points.timings_ms
     if keep is not None:
         begin = time.perf_counter()
         points = points.select(keep(points))
         timings = {**timings, "motion": (time.perf_counter() - begin) * 1e3}
     begin = time.perf_counter()
+    if next_reference is not None:  # not before: the network and the alignment use all threads
+        matcher.begin_corners(next_reference.features(matcher))
     # Of several viewpoints one may agree by chance, where a texture repeats itself; images that
     # match as they are, or are still where they were seen before, do so at the first try.
     followed = points.found.expected and prior_is_sure
