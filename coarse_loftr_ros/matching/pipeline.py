@@ -27,6 +27,7 @@ from coarse_loftr_ros.matching.result import MatchResult, Status, StereoMatch, S
 from coarse_loftr_ros.matching.search import needs_other_view
 from coarse_loftr_ros.matching.stereo_matching import match_stereo_pair, shift_at_infinity
 from coarse_loftr_ros.matching.track_ids import TrackIds
+from coarse_loftr_ros.process.allocator import keep_freed
 
 __all__ = ["Pipeline"]
 
@@ -37,7 +38,8 @@ class Pipeline:
     The backend is compiled for the expected image size at construction; another image size costs
     a compilation (about half a second on a CPU) at its first frame, logged through ``reports``.
     The last three sizes stay compiled.
-    An object is used from one thread at a time.
+    An object is used from one thread at a time. The process keeps freed memory from then on, see
+    ``keep_freed``.
 
     Args:
         settings: runtime and model.
@@ -60,6 +62,7 @@ class Pipeline:
         reports: Reports | None = None,
         limit: LoadingLimit | None = None,
     ) -> None:
+        keep_freed()
         self.settings = settings
         self.match_settings = match
         self.policy = policy
