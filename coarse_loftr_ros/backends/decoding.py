@@ -25,6 +25,8 @@ __all__ = [
 FINE_WINDOW = 8
 """Side of the searched square of fine pixels, as in training."""
 
+# Squares of this many matches are multiplied before they have left the processor's cache.
+_AT_ONCE = 128
 # A square around a cell's pixel reaches this many fine pixels out of the image at most.
 _BORDER = FINE_WINDOW // 2
 
@@ -202,9 +204,13 @@ def _correlate(
         (pixels, FINE_WINDOW * channels), features.dtype, features, 0, (channels * size, size)
     )
     x, y = start.astype(np.int64).T
-    window = rows[(y * width + x)[:, None] + width * np.arange(FINE_WINDOW)]
-    window = window.reshape(len(start), FINE_WINDOW**2, channels)
-    return np.matmul(window, descriptor[:, :, None])[:, :, 0]
+    at = (y * width + x)[:, None] + width * np.arange(FINE_WINDOW)
+    products = np.empty((len(start), FINE_WINDOW**2, 1), np.float32)
+    for first in range(0, len(start), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        window = rows[at[part]].reshape(-1, FINE_WINDOW**2, channels)
+        np.matmul(window, descriptor[part, :, None], out=products[part])
+    return products[:, :, 0]
 
 
 # The 3x3 bins around one of 8x8: which they are from there, and (x, y, 1) of each.

@@ -10,8 +10,8 @@ from coarse_loftr_ros.matching.homography import image_outline, transfer
 
 __all__ = ["equalising_levels", "mean_and_deviation", "warp_overlap", "warp_to_reference"]
 
-# Statistics are those of every fourth row: of neighbours they are the same.
-_EVERY_ROW = 4
+# Statistics are those of every eighth row: of rows in between they are about the same.
+_EVERY_ROW = 8
 
 
 def warp_to_reference(

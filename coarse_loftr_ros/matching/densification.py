@@ -38,17 +38,18 @@ def with_second_points(
         chosen = np.sort(chosen[best])
     cell = matches.point[chosen]
     second = corners.second[cell]
+    start = matches.reference[chosen]
+    end = second
     if first.explains():
-        with np.errstate(invalid="ignore"):  # behind the camera: left out below
-            offset = transfer(first.matrix, second)
-            offset -= transfer(first.matrix, matches.reference[chosen])
-    else:
-        offset = second - matches.reference[chosen]
-    current = (matches.current[chosen] + offset).astype(np.float32)
-    usable = finite(current)
+        start, end = transfer(first.matrix, start), transfer(first.matrix, end)
+        usable = finite(start) & finite(end)  # not behind the camera
+        if not usable.all():
+            chosen, cell, second = chosen[usable], cell[usable], second[usable]
+            start, end = start[usable], end[usable]
+    current = (matches.current[chosen] + (end - start)).astype(np.float32)
     return NetworkMatches(
-        np.concatenate([matches.reference, second[usable]]),
-        np.concatenate([matches.current, current[usable]]),
-        np.concatenate([matches.confidence, matches.confidence[chosen][usable]]),
-        np.concatenate([matches.point, cell[usable] + len(corners.first)]),
+        np.concatenate([matches.reference, second]),
+        np.concatenate([matches.current, current]),
+        np.concatenate([matches.confidence, matches.confidence[chosen]]),
+        np.concatenate([matches.point, cell + len(corners.first)]),
     )
