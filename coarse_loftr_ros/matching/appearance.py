@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.matching.homography import image_outline, transfer
 
-__all__ = ["equalising_levels", "mean_and_deviation", "warp_overlap", "warp_to_reference"]
+__all__ = ["GreyLevels", "mean_and_deviation", "warp_overlap", "warp_to_reference"]
 
 # Statistics are those of every eighth row: of rows in between they are about the same.
 _EVERY_ROW = 8
@@ -41,25 +43,42 @@ def mean_and_deviation(
     return mean.item(), deviation.item()
 
 
-def equalising_levels(
-    reference: NDArray[np.uint8],
-    target: NDArray[np.uint8],
-    overlap: NDArray[np.uint8] | None = None,
-) -> NDArray[np.uint8]:
-    """Grey levels uint8 [256], for ``cv2.LUT``, of the reference's mean and contrast.
+@dataclass(frozen=True)
+class GreyLevels:
+    """A linear change of grey levels.
 
-    Lucas-Kanade assumes equal brightness.
-
-    Args:
-        reference: uint8 [H, W].
-        target: uint8 [H, W], whose grey levels are replaced.
-        overlap: uint8 [H, W], non-zero where both show the scene; ``None`` means everywhere.
+    Attributes:
+        gain: factor of each level.
+        offset: added to it then.
     """
-    mean_r, deviation_r = mean_and_deviation(reference, overlap)
-    mean_t, deviation_t = mean_and_deviation(target, overlap)
-    gain = (deviation_r + 1.0) / (deviation_t + 1.0)
-    levels = (np.arange(256) - mean_t) * gain + mean_r
-    return np.clip(levels + 0.5, 0, 255).astype(np.uint8)
+
+    gain: float
+    offset: float
+
+    @classmethod
+    def equalising(
+        cls,
+        reference: NDArray[np.uint8],
+        target: NDArray[np.uint8],
+        overlap: NDArray[np.uint8] | None = None,
+    ) -> GreyLevels:
+        """The change that gives the target the mean and contrast of the reference.
+
+        Lucas-Kanade assumes equal brightness.
+
+        Args:
+            reference: uint8 [H, W].
+            target: uint8 [H, W].
+            overlap: uint8 [H, W], non-zero where both show the scene; ``None`` means everywhere.
+        """
+        mean_r, deviation_r = mean_and_deviation(reference, overlap)
+        mean_t, deviation_t = mean_and_deviation(target, overlap)
+        gain = (deviation_r + 1.0) / (deviation_t + 1.0)
+        return cls(gain, mean_r - gain * mean_t)
+
+    def of(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A changed copy of an image uint8 [H, W]."""
+        return cv2.addWeighted(image, self.gain, image, 0.0, self.offset)
 
 
 def warp_overlap(

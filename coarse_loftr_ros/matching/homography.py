@@ -119,8 +119,8 @@ def polished(
     the usual one. Here each is weighted by its error against the median one (Geman and McClure).
     """
     # Of coordinates near 1 the equations are well conditioned.
-    middle = np.array(cv2.mean(reference[:, None])[:2])
-    size = max(float(reference.max() - reference.min()), 1.0)
+    mean, deviation = cv2.meanStdDev(reference[:, None])
+    middle, size = mean[:, 0], max(float(deviation.max()), 1.0)
     scaling = np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, size]]) / size
     back = np.array([[size, 0, middle[0]], [0, size, middle[1]], [0, 0, 1]])
     start = scaling @ matrix @ back

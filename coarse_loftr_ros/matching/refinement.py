@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coarse_loftr_ros.matching.appearance import (
-    equalising_levels,
+    GreyLevels,
     mean_and_deviation,
     warp_overlap,
     warp_to_reference,
@@ -238,7 +238,7 @@ def _align(
             # OpenCV aligns images of one size only; padding below and right moves no point.
             height, width = np.maximum(reference.shape, current.shape)
             reference, current = (_padded(each, height, width) for each in (reference, current))
-        target = cv2.LUT(current, equalising_levels(reference, current))
+        target = GreyLevels.equalising(reference, current).of(current)
         aligned, texture = tracker.align(reference, target, matches.reference, matches.current)
     texture[~finite(aligned)] = 0.0
     return aligned, texture
@@ -257,7 +257,7 @@ def _align_warped(
         As ``_Tracker.align``.
     """
     warp, levels, registered = _corrected_warp(matches, reference, current, tracker, warp)
-    target = cv2.LUT(warp_to_reference(current, warp, reference.shape), levels)
+    target = levels.of(warp_to_reference(current, warp, reference.shape))
     start = transfer(np.linalg.inv(warp), matches.current).astype(np.float32)
     aligned, texture = tracker.align(reference, target, matches.reference, start, registered)
     return transfer(warp, aligned).astype(np.float32), texture
@@ -269,23 +269,21 @@ def _corrected_warp(
     current: NDArray[np.uint8],
     tracker: _Tracker,
     warp: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.uint8], bool]:
+) -> tuple[NDArray[np.float64], GreyLevels, bool]:
     """The homography of aligned points, from some of the matches.
 
     Returns:
-        The homography [3, 3], the one given where they agree with none; the current image's
-        ``equalising_levels``; whether most of the points agree with it.
+        The homography [3, 3], the one given where they agree with none; the grey levels that make
+        the current image as bright as the reference; whether most of the points agree with it.
     """
     to_reference = np.linalg.inv(warp)
     target = warp_to_reference(current, warp, reference.shape)
     overlap = warp_overlap(to_reference, current.shape, reference.shape)
-    levels = equalising_levels(reference, target, overlap)
+    levels = GreyLevels.equalising(reference, target, overlap)
     sample = slice(None, None, math.ceil(len(matches) / _ENOUGH_FOR_PLANE))
     points = np.ascontiguousarray(matches.reference[sample])
     start = transfer(to_reference, matches.current[sample]).astype(np.float32)
-    aligned, texture = tracker.track(
-        reference, cv2.LUT(target, levels), points, start, pyramid=False
-    )
+    aligned, texture = tracker.track(reference, levels.of(target), points, start, pyramid=False)
     good = (texture > 0) & finite(aligned)
     plane = fit_homography(points[good], aligned[good], _PLANE_PX * tracker.scale, _PLANE_SAMPLES)
     if plane.matrix is None:
