@@ -101,15 +101,18 @@ class OpenVinoBackend(CpuBackend):
         self.description = f"OpenVINO {version}, CPU {self.precision}, {used} threads, {size}"
 
     def _run_encode(self, image: NDArray[np.float32]) -> CpuFeatures:
-        self._encode.infer([image], share_inputs=True)
+        self._encode.infer([image], share_inputs=True, share_outputs=True)
         # The request's own buffers are overwritten by the next image: these must be kept.
         tokens = self._encode.get_output_tensor(0).data.copy()
         return CpuFeatures(tokens, with_border(self._encode.get_output_tensor(1).data[0]))
 
     def _begin(self, reference: CpuFeatures, current: CpuFeatures) -> None:
-        # Work in the background is done by a thread of its own, one more than was asked for.
-        start = self._match.infer if self._threads == 1 else self._match.start_async
-        start([reference.tokens, current.tokens], share_inputs=True)
+        tokens = [reference.tokens, current.tokens]
+        if self._threads == 1:
+            # Work in the background is done by a thread of its own, one more than was asked for.
+            self._match.infer(tokens, share_inputs=True, share_outputs=True)
+        else:
+            self._match.start_async(tokens, share_inputs=True)
 
     def _compared(self) -> CoarseMatches:
         self._match.wait()
