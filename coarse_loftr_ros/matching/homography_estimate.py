@@ -25,6 +25,8 @@ _PLAUSIBLE_AREA_RATIO = 100.0
 # Something with much texture that moves in front of a plain scene has the most matches; the scene
 # is seen over a wider part of the image, so many times its area.
 _SCENE_SPREAD = 1.5
+# Of a plane that few matches are on, more steps gain nothing.
+_MOST_STEPS = 5
 # From this many times the area on it is not clear which of two motions is the scene's.
 _AS_WIDE = 0.5
 
@@ -106,7 +108,8 @@ def estimate_homography(
     matrix, inlier = estimate.matrix, estimate.inlier
     errors = np.full(len(reference), np.inf)
     if matrix is not None:
-        matrix = polished(matrix, reference[inlier], current[inlier])
+        outline = image_outline(width, height)
+        matrix = _settled(matrix, reference[inlier], current[inlier], outline, threshold_px / 3)
         errors = distances(transfer(matrix, reference), current)
         inlier = errors <= threshold_px
     count = int(np.count_nonzero(inlier))
@@ -142,6 +145,28 @@ def estimate_homography(
         matrix, len(reference), count, support, rms, covered, status, "; ".join(reasons)
     )
     return homography, inlier
+
+
+def _settled(
+    matrix: NDArray[np.float64],
+    reference: NDArray[np.float32],
+    current: NDArray[np.float32],
+    outline: NDArray[np.float64],
+    tolerance_px: float,
+) -> NDArray[np.float64]:
+    """A homography polished until the image's corners stay where they are.
+
+    One step does where inliers lie all over the image. Far outside of a small common part it is a
+    few doubtful inliers that turn the plane, and each step sees more clearly which they are.
+    """
+    seen = transfer(matrix, outline)
+    for _ in range(_MOST_STEPS):
+        matrix = polished(matrix, reference, current)
+        seen, before = transfer(matrix, outline), seen
+        with np.errstate(invalid="ignore"):  # of corners behind the camera nothing can be said
+            if not np.abs(seen - before).max() > tolerance_px:
+                break
+    return matrix
 
 
 def _implausible(matrix: NDArray[np.float64], width: int, height: int) -> str:
