@@ -25,7 +25,9 @@ _PLAUSIBLE_AREA_RATIO = 100.0
 # Something with much texture that moves in front of a plain scene has the most matches; the scene
 # is seen over a wider part of the image, so many times its area.
 _SCENE_SPREAD = 1.5
-# Of a plane that few matches are on, more steps gain nothing.
+# Inliers on a smaller share of the image say little of its corners.
+_SMALL_PART = 0.3
+# More steps gain nothing.
 _MOST_STEPS = 5
 # From this many times the area on it is not clear which of two motions is the scene's.
 _AS_WIDE = 0.5
@@ -108,8 +110,8 @@ def estimate_homography(
     matrix, inlier = estimate.matrix, estimate.inlier
     errors = np.full(len(reference), np.inf)
     if matrix is not None:
-        outline = image_outline(width, height)
-        matrix = _settled(matrix, reference[inlier], current[inlier], outline, threshold_px / 3)
+        size = width, height
+        matrix = _settled(matrix, reference[inlier], current[inlier], size, threshold_px / 3)
         errors = distances(transfer(matrix, reference), current)
         inlier = errors <= threshold_px
     count = int(np.count_nonzero(inlier))
@@ -151,21 +153,32 @@ def _settled(
     matrix: NDArray[np.float64],
     reference: NDArray[np.float32],
     current: NDArray[np.float32],
-    outline: NDArray[np.float64],
+    size: tuple[int, int],
     tolerance_px: float,
 ) -> NDArray[np.float64]:
-    """A homography polished until the image's corners stay where they are.
+    """A homography polished once; on a small part of the image until the corners stay in place.
 
-    One step does where inliers lie all over the image. Far outside of a small common part it is a
-    few doubtful inliers that turn the plane, and each step sees more clearly which they are.
+    Far outside of a small common part it is a few doubtful inliers that turn the plane, and each
+    step sees more clearly which they are. All over the image they are as good as the others: of
+    what lies near a plane.
+
+    Args:
+        matrix: homography [3, 3].
+        reference: float32 [N, 2], its inliers.
+        current: float32 [N, 2].
+        size: (width, height) of the reference image, px.
+        tolerance_px: by which corners may move at the last step, px of the current image.
     """
+    outline = image_outline(*size)
     seen = transfer(matrix, outline)
+    matrix = polished(matrix, reference, current)
     for _ in range(_MOST_STEPS):
-        matrix = polished(matrix, reference, current)
         seen, before = transfer(matrix, outline), seen
         with np.errstate(invalid="ignore"):  # of corners behind the camera nothing can be said
-            if not np.abs(seen - before).max() > tolerance_px:
-                break
+            moved = np.abs(seen - before).max()
+        if not moved > tolerance_px or coverage(reference, *size) > _SMALL_PART:
+            break
+        matrix = polished(matrix, reference, current)
     return matrix
 
 
