@@ -39,8 +39,9 @@ def keep_freed() -> bool:
     decided already.
     """
     names = "TRIM_THRESHOLD_", "MMAP_THRESHOLD_"
-    kept = _set(_M_TRIM_THRESHOLD, _MOST_KEPT, *names)
-    return _set(_M_MMAP_THRESHOLD, _MOST_ON_HEAP, *names) and kept
+    if not _set(_M_MMAP_THRESHOLD, _MOST_ON_HEAP, *names):
+        return False  # where it is too much (32 bits) glibc's own rule for both stays
+    return _set(_M_TRIM_THRESHOLD, _MOST_KEPT, *names)
 
 
 def _set(option: int, value: int, *names: str) -> bool:
