@@ -70,7 +70,7 @@ def coverage(points: NDArray[np.floating], width: int, height: int) -> float:
         return 0.0
     cells = ((points + 0.5) * (8.0 / width, 6.0 / height)).astype(np.int64)
     x, y = np.minimum(np.maximum(cells, 0), (7, 5)).T
-    return np.count_nonzero(np.bincount(y * 8 + x)) / 48.0
+    return int(np.count_nonzero(np.bincount(y * 8 + x))) / 48.0
 
 
 def estimate_homography(
@@ -115,7 +115,7 @@ def estimate_homography(
         errors = distances(transfer(matrix, reference), current)
         inlier = errors <= threshold_px
     count = int(np.count_nonzero(inlier))
-    support = count if cell is None else np.count_nonzero(np.bincount(cell[inlier]))
+    support = count if cell is None else int(np.count_nonzero(np.bincount(cell[inlier])))
     failure = ""
     if matrix is None:
         failure = f"no homography fits {len(reference)} matches"

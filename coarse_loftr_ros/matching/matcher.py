@@ -7,6 +7,7 @@ received.
 from __future__ import annotations
 
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,9 +44,11 @@ class Features:
         return self._corners
 
     def begin_corners(self, executor: Executor) -> None:
-        """Look for the corners in another thread."""
+        """Look for the corners in another thread, where one can be had."""
         if self._corners is None:
-            self._corners = executor.submit(self.finder.find, self.image)
+            # Not of an executor any more when the main thread has ended and others go on.
+            with suppress(RuntimeError):
+                self._corners = executor.submit(self.finder.find, self.image)
 
 
 @dataclass(frozen=True, eq=False)

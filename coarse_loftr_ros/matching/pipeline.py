@@ -237,6 +237,7 @@ class Pipeline:
             self._last_stamp = frame.stamp
             self._motion = None
         if self._latest is not None and self._latest is not self._reference:
+            self._prepare_for(self._latest.map.network)  # a pair may have been of another size
             self._take_reference(self._latest)
         return self.reference
 

@@ -24,9 +24,9 @@ def limit_arenas() -> bool:
     glibc gives each new thread an arena of its own, up to eight per core, and what is freed in one
     serves no other: a node whose worker and runtime start their threads anew (a round of cleanup
     and configure, another image size) fills them one after the other, 30 MB in twenty rounds.
-    Whoever sets ``MALLOC_ARENA_MAX`` has decided already.
+    Whoever sets ``MALLOC_ARENA_MAX``, or glibc's tunable, has decided already.
     """
-    return _set(_M_ARENA_MAX, _ARENAS, "MALLOC_ARENA_MAX")
+    return _set(_M_ARENA_MAX, _ARENAS, "ARENA_MAX")
 
 
 def keep_freed() -> bool:
@@ -35,17 +35,23 @@ def keep_freed() -> bool:
     glibc gives freed memory back as soon as a few megabytes of it lie together, and the next image
     asks for it again, page by page: a third of the time of a frame of 1280x960, and by chance of
     the addresses none or a sixth of that of 640x480. Up to 64 MiB are kept, until ``trim``.
-    Whoever sets ``MALLOC_TRIM_THRESHOLD_`` or ``MALLOC_MMAP_THRESHOLD_`` has decided already.
+    Whoever sets ``MALLOC_TRIM_THRESHOLD_`` or ``MALLOC_MMAP_THRESHOLD_``, or glibc's tunables, has
+    decided already.
     """
-    names = "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"
-    kept = _set(_M_TRIM_THRESHOLD, _MOST_KEPT, *names)
-    return _set(_M_MMAP_THRESHOLD, _MOST_ON_HEAP, *names) and kept
+    names = "TRIM_THRESHOLD_", "MMAP_THRESHOLD_"
+    if not _set(_M_MMAP_THRESHOLD, _MOST_ON_HEAP, *names):
+        return False  # where it is too much (32 bits) glibc's own rule for both stays
+    return _set(_M_TRIM_THRESHOLD, _MOST_KEPT, *names)
 
 
 def _set(option: int, value: int, *names: str) -> bool:
-    """Unless one of the environment variables ``names`` has."""
-    if any(name in os.environ for name in names):
-        return False
+    """Unless the environment has set one of ``names``, those of glibc's variables."""
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    for name in names:
+        if f"MALLOC_{name}" in os.environ:
+            return False
+        if f"glibc.malloc.{name.lower().rstrip('_')}=" in tunables:
+            return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):

@@ -75,6 +75,15 @@ def test_corners_begun_beside_other_work_are_those_found_when_asked_for():
     assert begun.corners is begun.corners
 
 
+def test_corners_are_found_when_asked_for_where_python_starts_no_thread_any_more():
+    finder = CornerFinder(NetworkSize(160, 128), 16)
+    features = Features(PICTURE, None, finder)
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()  # as all are when the main thread has ended
+    features.begin_corners(pool)
+    np.testing.assert_array_equal(features.corners.first, CORNERS.first)
+
+
 @given(st.floats(-20, 20), st.floats(-20, 20), st.floats(-180, 180), st.floats(0.5, 2))
 def test_second_points_go_where_a_homography_that_explains_the_first_sends_them(
     dx, dy, angle, zoom

@@ -160,6 +160,7 @@ def test_coverage_is_a_share_that_never_falls_with_more_points(points):
     points = np.array(points).reshape(-1, 2)
     shares = [coverage(points[:n], 640, 480) for n in range(len(points) + 1)]
     assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] <= 1
+    assert {type(share) for share in shares} == {float}
 
 
 @settings(max_examples=50)

@@ -283,6 +283,17 @@ def test_pipeline_settings_that_make_no_sense_are_refused(bad):
         PipelineSettings(**bad)
 
 
+def test_the_newest_frame_becomes_the_keyframe_after_a_pair_of_another_size(pipeline):
+    pipeline.policy = Keyframe()
+    pipeline.process(frame(0))
+    newest = frame(1)
+    pipeline.process(newest)
+    wide = Frame(frame(0).image[:240])
+    pipeline.process_pair(wide, wide)
+    assert pipeline.set_keyframe() is newest
+    assert pipeline.process(frame(2)).homography.status == Status.OK
+
+
 @pytest.mark.parametrize("policy", [Consecutive, Keyframe])
 def test_a_second_thread_changes_no_result(pipeline, policy):
     """Consecutive references have corners that another thread found; one thread has none."""

@@ -83,6 +83,27 @@ def test_a_darker_and_flatter_image_is_aligned_as_well():
     assert len(refined) > 0.3 * len(matches) and np.median(error) < 0.15
 
 
+@pytest.mark.parametrize("period", [4, 8, 24])
+def test_stripes_along_the_rows_are_no_change_of_brightness(period):
+    """Steps, blinds, sleepers: rows some apart are all bright in one image, dark in the other."""
+    homography = motion(3, period // 2, 0)
+    matches, truth = disturbed(homography, 0.8)
+    rows = np.arange(480)[:, None]
+    reference, current = (
+        (0.5 * plane + 64 + np.where(at % period < period / 2, 50, -50)).clip(0, 255)
+        for plane, at in (
+            (view(PLANE, np.eye(3)), rows),
+            (view(PLANE, homography, seed=1), rows - period // 2),
+        )
+    )
+    refined = refine(
+        matches, reference.astype(np.uint8), current.astype(np.uint8), RefinementSettings()
+    )
+    error = np.linalg.norm(refined.current - truth[refined.point], axis=1)
+    assert len(refined) > 0.4 * len(matches)
+    assert np.median(error) < 0.15
+
+
 def test_a_faint_scene_keeps_most_of_the_points_of_a_strong_one():
     homography = motion(3.4, -1.7)
     matches, truth = disturbed(homography, 1.0)

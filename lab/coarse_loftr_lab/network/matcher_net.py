@@ -172,7 +172,10 @@ class MatcherNet(nn.Module):
         return tokens, fine
 
     def similarity(self, reference: Tensor, current: Tensor) -> Tensor:
-        """Scaled cosine similarities [B, L, S] of tokens [B, L, C] and [B, S, C]."""
+        """Scaled cosine similarities [B, L, S] of tokens [B, L, C] and [B, S, C].
+
+        S is L where both are taken at once: of images of one size.
+        """
         if self.both_at_once:
             both = torch.cat([reference, current])
             for layer in self.cross_layers:
