@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -12,10 +14,9 @@ from coarse_loftr_ros.matching.homography import image_outline, transfer
 
 __all__ = ["GreyLevels", "mean_and_deviation", "warp_overlap", "warp_to_reference"]
 
-# Under a mask statistics take ten times as long, so they are those of every eighth row. Of two
-# images that do not lie on each other this would not do: stripes of eight rows (steps, blinds)
-# would be bright in one and dark in the other.
-_EVERY_ROW = 8
+# Under a mask statistics take ten times as long, so they are those of this share of the rows.
+_ROWS = 0.2
+_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def warp_to_reference(
@@ -41,9 +42,16 @@ def mean_and_deviation(
         mask: uint8 [H, W], non-zero where pixels count; ``None`` means everywhere.
     """
     if mask is not None:
-        image, mask = image[::_EVERY_ROW], mask[::_EVERY_ROW]
+        rows = _some_rows(len(image))
+        image, mask = image[rows], mask[rows]
     mean, deviation = cv2.meanStdDev(image, mask=mask)
     return mean.item(), deviation.item()
+
+
+@functools.cache
+def _some_rows(height: int) -> NDArray[np.int64]:
+    """Rows in no period: stripes (steps, blinds) are as often among them as in the image."""
+    return np.flatnonzero(np.arange(height) * _GOLDEN % 1 < _ROWS)
 
 
 @dataclass(frozen=True)

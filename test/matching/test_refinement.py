@@ -6,6 +6,7 @@ import pytest
 from scenes import motion, texture, view
 
 from coarse_loftr_ros.images.preprocessing import NetworkSize
+from coarse_loftr_ros.matching.appearance import mean_and_deviation
 from coarse_loftr_ros.matching.corners import CornerFinder
 from coarse_loftr_ros.matching.homography import transfer
 from coarse_loftr_ros.matching.matcher import NetworkMatches
@@ -102,6 +103,15 @@ def test_stripes_along_the_rows_are_no_change_of_brightness(period):
     error = np.linalg.norm(refined.current - truth[refined.point], axis=1)
     assert len(refined) > 0.4 * len(matches)
     assert np.median(error) < 0.15
+
+
+@pytest.mark.parametrize("period", [2, 3, 4, 5, 8, 16, 24])
+@pytest.mark.parametrize("phase", [0, 1])
+def test_statistics_under_a_mask_are_those_of_all_rows_whatever_the_stripes(period, phase):
+    rows = (np.arange(320)[:, None] + phase) % period
+    image = np.repeat(np.where(rows < period / 2, 200, 40).astype(np.uint8), 448, axis=1)
+    some = mean_and_deviation(image, np.full_like(image, 255))
+    np.testing.assert_allclose(some, mean_and_deviation(image), atol=10)
 
 
 def test_a_faint_scene_keeps_most_of_the_points_of_a_strong_one():
