@@ -265,7 +265,10 @@ def _connect_nodes(
     assert client.odometry, "nothing of the matcher reaches the odometry node"
     for node in ("matcher", odometry):
         assert client.call(Trigger, f"{node}/reset", Trigger.Request()).success
-    client.spin(0.5)  # for answers that are on their way
+    answers = -1
+    while answers != len(client.odometry):  # some are on their way, on a busy machine for long
+        answers = len(client.odometry)
+        client.spin(1.5)
     for received in (client.odometry, client.relative, client.matches, client.stereo_matches):
         received.clear()
     client.paths.clear()
