@@ -14,7 +14,7 @@ from coarse_loftr_ros.matching.homography import image_outline, transfer
 
 __all__ = ["GreyLevels", "mean_and_deviation", "warp_overlap", "warp_to_reference"]
 
-# Under a mask statistics take ten times as long, so they are those of this share of the rows.
+# Under a mask statistics take several times as long, so they are those of this share of the rows.
 _ROWS = 0.2
 _GOLDEN = (math.sqrt(5) - 1) / 2
 

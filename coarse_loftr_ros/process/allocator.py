@@ -33,8 +33,8 @@ def keep_freed() -> bool:
     """Let what one image's arrays took serve the next one's; whether that could be done.
 
     glibc gives freed memory back as soon as a few megabytes of it lie together, and the next image
-    asks for it again, page by page: a third of the time of a frame of 1280x960, and by chance of
-    the addresses none or a sixth of that of 640x480. Up to 64 MiB are kept, until ``trim``.
+    asks for it again, page by page: a quarter of the time of a frame of 1280x960, and by chance of
+    the addresses none or a seventh of that of 640x480. Up to 64 MiB are kept, until ``trim``.
     Whoever sets ``MALLOC_TRIM_THRESHOLD_`` or ``MALLOC_MMAP_THRESHOLD_``, or glibc's tunables, has
     decided already.
     """
